@@ -1,0 +1,1 @@
+"""tiprdc_fl: federated simulation of privacy-respecting feature collection (TIPRDC)."""

@@ -1,0 +1,68 @@
+"""Where examples come from, small enough to be sent to whoever loads them."""
+
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+
+from tiprdc_fl.data import DATASETS
+from tiprdc_fl.data.examples import Dataset, Examples
+
+
+@dataclass(frozen=True)
+class DataSource:
+    """All that decides a dataset's examples.
+
+    Attributes:
+        name: key of DATASETS.
+        root: folder of the data, for datasets that lie on disk.
+        image_size: height and width in pixels.
+        seed: of generated data.
+        most: examples a person keeps, the first ones; None keeps all.
+    """
+
+    name: str
+    root: str | None
+    image_size: tuple[int, int]
+    seed: int
+    most: int | None = None
+
+
+@lru_cache(maxsize=4)
+def open_dataset(source: DataSource) -> Dataset:
+    """The dataset of a source; opened once in a process.
+
+    Raises:
+        InputError: as the dataset's function says.
+    """
+    root = None if source.root is None else Path(source.root)
+    dataset = DATASETS[source.name](root, source.image_size, source.seed)
+    if source.most is None:
+        return dataset
+    most, load, labels = source.most, dataset.load, dataset.labels
+    return replace(
+        dataset,
+        load=lambda people: first_rows(load(people), most),
+        labels=lambda people: first_rows(labels(people), most),
+    )
+
+
+def first_rows(examples: Examples, most: int) -> Examples:
+    """The first ``most`` examples of every person."""
+    return select(examples, examples.rows < most)
+
+
+def select(examples: Examples, mask) -> Examples:
+    """The examples at a mask, bool [n]."""
+    chosen = mask.nonzero()[0]
+    inputs = examples.inputs
+    if isinstance(inputs, list):
+        inputs = [inputs[index] for index in chosen]
+    elif inputs is not None:
+        inputs = inputs[chosen]
+    return Examples(
+        inputs=inputs,
+        attributes={name: labels[chosen] for name, labels in examples.attributes.items()},
+        people=examples.people[chosen],
+        rows=examples.rows[chosen],
+        raw_bytes=examples.raw_bytes[chosen],
+    )

@@ -1,0 +1,149 @@
+"""One contributor's work: load, prepare, extract, encode. A pure function; Flower only carries it."""
+
+import resource
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from time import perf_counter
+
+import numpy as np
+import pyarrow as pa
+import torch
+from torch import Tensor
+
+from tiprdc_fl.data import Dataset
+from tiprdc_fl.data.examples import Examples
+from tiprdc_fl.federation.codec import encode
+from tiprdc_fl.models.extractor import Extractor, forward, preprocess
+from tiprdc_fl.models.text import valid_steps
+from tiprdc_fl.store import contribution_schema, to_stream
+
+# One thread everywhere: sums are then made in one order, whatever the number of workers.
+EXTRACTION_THREADS = 1
+EXTRACTION_BATCH = 64
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A contributor that sent nothing.
+
+    Attributes:
+        contributor: its id.
+        stage: "load", "prepare", "forward", "encode", "validate" or "message".
+        reason: one line.
+    """
+
+    contributor: int
+    stage: str
+    reason: str
+
+
+class StageError(Exception):
+    """A stage of a contributor's work failed.
+
+    Attributes:
+        failure: who, where and why.
+    """
+
+    def __init__(self, failure: Failure):
+        super().__init__(f"contributor {failure.contributor}, {failure.stage}: {failure.reason}")
+        self.failure = failure
+
+
+def contribute(
+    extractor: Extractor, dataset: Dataset, contributor: int, tasks: Iterable[str], codec: str
+) -> bytes:
+    """A contribution: features with their task labels and measurements, as an Arrow IPC stream.
+
+    Nothing else of the examples is in it: no raw data and no private attribute.
+
+    Args:
+        extractor: the frozen extractor.
+        dataset: where this contributor's examples are loaded from.
+        contributor: its id, the person's.
+        tasks: names of the attributes that are sent as labels.
+        codec: a key of CODECS.
+
+    Raises:
+        StageError: a stage failed; it names the contributor and the stage.
+    """
+    seconds: dict[str, float] = {}
+    with _stage("load", contributor, seconds):
+        examples = dataset.load([contributor])
+    with _stage("prepare", contributor, seconds):
+        inputs = [] if examples.inputs is None else examples.inputs
+        prepared = preprocess(extractor.architecture, inputs) if len(examples) else None
+    with _stage("forward", contributor, seconds):
+        features = _features(extractor, prepared)
+    with _stage("encode", contributor, seconds):
+        payloads = encode(features, codec)
+    return _serialise(examples, payloads, list(tasks), seconds)
+
+
+def contribute_each(
+    extractor: Extractor, dataset: Dataset, contributors: Iterable[int], tasks: Iterable[str], codec: str
+) -> Iterator[tuple[int, bytes | Failure]]:
+    """Contributions one after another; a contributor that fails does not disturb the others."""
+    tasks = list(tasks)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(EXTRACTION_THREADS)
+    try:
+        for contributor in contributors:
+            try:
+                yield contributor, contribute(extractor, dataset, contributor, tasks, codec)
+            except StageError as error:
+                yield contributor, error.failure
+    finally:
+        torch.set_num_threads(threads)
+
+
+def peak_memory_bytes() -> int:
+    """Peak resident memory of this process."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+@contextmanager
+def _stage(name: str, contributor: int, seconds: dict[str, float]) -> Iterator[None]:
+    """Times a stage of a contributor's work and says, when it fails, which one it was."""
+    start = perf_counter()
+    try:
+        yield
+    except Exception as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise StageError(Failure(contributor, name, reason)) from error
+    seconds[name] = perf_counter() - start
+
+
+def _features(extractor: Extractor, prepared: Tensor | None) -> list[np.ndarray]:
+    """Features of every example; a message's are cut to its valid steps."""
+    if prepared is None:
+        return []
+    batches = [forward(extractor, batch) for batch in prepared.split(EXTRACTION_BATCH)]
+    if extractor.architecture.modality == "image":
+        return [z.numpy() for batch in batches for z in batch]
+    lengths = [valid_steps(batch).sum(dim=1) for batch in batches]
+    return [
+        z[:length].numpy()
+        for batch, of in zip(batches, lengths, strict=True)
+        for z, length in zip(batch, of, strict=True)
+    ]
+
+
+def _serialise(
+    examples: Examples, payloads: list[bytes], tasks: list[str], seconds: dict[str, float]
+) -> bytes:
+    """The contribution as an Arrow IPC stream of the store's schema."""
+    count = len(examples)
+    columns = {
+        "contributor": examples.people,
+        "row": examples.rows,
+        "payload": pa.array(payloads, pa.large_binary()),
+        "raw_bytes": examples.raw_bytes,
+        **{f"task_{task}": examples.attributes[task] for task in tasks},
+        **{f"{stage}_seconds": np.full(count, value) for stage, value in seconds.items()},
+    }
+    schema = contribution_schema(tasks)
+    arrays = [pa.array(columns[field.name], field.type) for field in schema]
+    return to_stream(pa.record_batch(arrays, schema=schema))

@@ -1,0 +1,99 @@
+"""ENGINES: who carries out a collection: Flower on Ray, or this process alone. Same functions, same features."""
+
+import logging
+import os
+import shutil
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tiprdc_fl.data.source import open_dataset
+from tiprdc_fl.federation.collector import Collected, Collection, collect, open_collection
+from tiprdc_fl.federation.contributor import contribute_each, peak_memory_bytes
+from tiprdc_fl.models.extractor import load_extractor
+
+
+def run_inline(collection: Collection, on_answer: Callable[[int], None]) -> Collected:
+    """Every contributor one after another in this process."""
+    request = collection.request
+    extractor, dataset = load_extractor(Path(request.extractor)), open_dataset(request.source)
+    store, asked = open_collection(collection)
+    answers = contribute_each(extractor, dataset, asked, request.tasks, request.codec)
+    answered, failures = collect(answers, store, Path(collection.folder) / "quarantine", on_answer)
+    return Collected(len(asked), len(answered), tuple(failures), peak_memory_bytes() if asked else 0)
+
+
+def run_flower(collection: Collection, on_answer: Callable[[int], None]) -> Collected:
+    """A Flower simulation on Ray: ``contributors_per_node`` contributors a node, one actor a worker."""
+    _, asked = open_collection(collection)
+    if not asked:
+        return Collected(0, 0, (), 0)
+    # Flower reads these when it is imported; a privacy tool does not phone home.
+    os.environ.update(FLWR_TELEMETRY_ENABLED="0", FLWR_DISABLE_UPDATE_CHECK="1", RAY_USAGE_STATS_ENABLED="0")
+    from flwr.simulation import run_simulation
+
+    from tiprdc_fl.federation.client_app import app
+    from tiprdc_fl.federation.server_app import server_app
+
+    ended: list[Collected] = []
+    nodes = -(-len(asked) // collection.contributors_per_node)
+    with _logs_in(Path(collection.folder) / "logs"):
+        run_simulation(
+            server_app(collection, on_answer, ended.append),
+            app,
+            num_supernodes=nodes,
+            backend_config=_backend(collection.workers),
+        )
+    return ended[0]
+
+
+ENGINES: dict[str, Callable[[Collection, Callable[[int], None]], Collected]] = {
+    "flower": run_flower,
+    "inline": run_inline,
+}
+
+
+def _backend(workers: int) -> dict:
+    """Ray's settings: an actor for each worker, restarted when it dies, nothing on the terminal."""
+    return {
+        "init_args": {
+            "num_cpus": workers,
+            "include_dashboard": False,
+            "log_to_driver": False,
+            "logging_level": logging.ERROR,
+        },
+        "client_resources": {"num_cpus": 1, "num_gpus": 0.0, "max_restarts": 3},
+    }
+
+
+@contextmanager
+def _logs_in(folder: Path) -> Iterator[None]:
+    """Sends what Flower logs, and everything written to standard error, to the folder.
+
+    Ray's processes write to the file descriptor, so that is what is redirected. Ray's own log files are
+    copied when it ends: its socket paths are too long for it to work in any folder.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    logger = logging.getLogger("flwr")
+    handlers, kept = list(logger.handlers), os.dup(2)
+    with (folder / "flower.log").open("a", encoding="utf-8") as file:
+        handler = logging.StreamHandler(file)
+        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+        logger.handlers = [handler]
+        os.dup2(file.fileno(), 2)
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # Flower's and Ray's own, in code that is not ours
+                yield
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
+            logger.handlers = handlers
+            _copy_ray_logs(folder / "ray")
+
+
+def _copy_ray_logs(folder: Path) -> None:
+    session = Path("/tmp/ray/session_latest/logs")
+    if session.is_dir():
+        shutil.copytree(session, folder, dirs_exist_ok=True, ignore_dangling_symlinks=True)

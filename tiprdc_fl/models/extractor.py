@@ -1,0 +1,137 @@
+"""A frozen extractor: how it is stored, found again, and run."""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load as load_tensors
+from safetensors.torch import save as save_tensors
+from torch import Tensor, nn
+
+from tiprdc_fl.errors import InputError
+from tiprdc_fl.models.architecture import Architecture, build_extractor
+from tiprdc_fl.models.text import PAD, tokenise
+
+HEADER = "tiprdc_fl.architecture"
+
+
+@dataclass(frozen=True)
+class Extractor:
+    """A network in evaluation mode with what is needed to feed it.
+
+    Attributes:
+        network: the feature extractor, frozen.
+        architecture: its architecture and preprocessing.
+        digest: SHA-256 of the file it is stored as, which names it everywhere.
+    """
+
+    network: nn.Module
+    architecture: Architecture
+    digest: str
+
+
+def preprocess(architecture: Architecture, inputs: Tensor | list[str]) -> Tensor:
+    """Raw inputs as the network takes them.
+
+    Args:
+        architecture: says which modality, and the vocabulary.
+        inputs: images uint8 [n, 3, h, w], or n messages.
+
+    Returns:
+        Images float [n, 3, h, w] in [0, 1], channels last in memory; or tokens int64 [n, length].
+    """
+    if isinstance(inputs, Tensor):
+        return inputs.contiguous(memory_format=torch.channels_last).float().div_(255)
+    return tokenise(inputs, architecture.token_ids, architecture.max_tokens)
+
+
+def batch_reader(architecture: Architecture, inputs: Tensor | list[str]) -> Callable[[np.ndarray], Tensor]:
+    """A function from indices to preprocessed batches; messages are tokenised once, here."""
+    if isinstance(inputs, Tensor):
+        return lambda indices: preprocess(architecture, inputs[torch.from_numpy(indices)])
+    tokens = preprocess(architecture, inputs)
+    lengths = (tokens != PAD).sum(dim=1)
+
+    def read(indices: np.ndarray) -> Tensor:
+        chosen = torch.from_numpy(indices)
+        return tokens[chosen, : int(lengths[chosen].max())]
+
+    return read
+
+
+@contextmanager
+def autocast(precision: str, device: str) -> Iterator[None]:
+    """bfloat16 autocast where ``precision`` asks for it, and plain float32 where not."""
+    with torch.autocast(device, torch.bfloat16, enabled=precision == "bfloat16"):
+        yield
+
+
+def freeze(network: nn.Module) -> nn.Module:
+    """The network in evaluation mode, without gradients, channels last."""
+    network.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+    return network.eval().requires_grad_(False)
+
+
+@torch.inference_mode()
+def forward(extractor: Extractor, prepared: Tensor) -> Tensor:
+    """Features of one batch of preprocessed inputs, float32 on the CPU, [n, *feature_shape]."""
+    device = next(extractor.network.parameters()).device
+    with autocast(extractor.architecture.precision, device.type):
+        return extractor.network(prepared.to(device)).float().cpu()
+
+
+def to_bytes(network: nn.Module, architecture: Architecture) -> bytes:
+    """The extractor as a safetensors file with its architecture in the header."""
+    state = {name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}
+    return save_tensors(state, metadata={HEADER: json.dumps(asdict(architecture))})
+
+
+def from_bytes(data: bytes) -> Extractor:
+    """The extractor of a safetensors file.
+
+    Raises:
+        InputError: the bytes are no safetensors file, carry no architecture, or the weights do not fit it.
+    """
+    try:
+        state = load_tensors(data)
+        architecture = _architecture(_header(data))
+        network = build_extractor(architecture)
+        network.load_state_dict(state)
+    except (SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(f"not an extractor file of tiprdc_fl ({len(data)} bytes): {reason}") from error
+    return Extractor(freeze(network), architecture, hashlib.sha256(data).hexdigest())
+
+
+def load_extractor(path: Path) -> Extractor:
+    """The extractor stored at ``path``; the file alone is enough.
+
+    Raises:
+        InputError: the file is missing or is not an extractor.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise InputError(f"extractor {path}: cannot be read ({error.strerror})") from error
+    try:
+        return from_bytes(data)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error
+
+
+def _header(data: bytes) -> str:
+    size = int.from_bytes(data[:8], "little")
+    return json.loads(data[8 : 8 + size])["__metadata__"][HEADER]
+
+
+def _architecture(header: str) -> Architecture:
+    fields = json.loads(header)
+    fields["image_size"] = tuple(fields["image_size"])
+    fields["vocabulary"] = tuple(fields["vocabulary"])
+    return Architecture(**fields)

@@ -1,0 +1,129 @@
+"""Table 2: the networks for text, and the tokens they read.
+
+The paper's size d is 300 at width 64; every layer scales with the width. A sequence is padded at its end with
+the token PAD, and a padded step of features is all zeros: that is how the networks tell a message's length,
+so that features alone, without the text, are enough for a probe.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from tiprdc_fl.models.image import PAPER_WIDTH, fully_connected
+
+PAD, UNKNOWN = 0, 1
+SPECIAL_TOKENS = ("<pad>", "<unknown>")
+_WORD = re.compile(r"\w+|[^\w\s]")
+
+
+def words_of(message: str) -> list[str]:
+    """Lower-case words and single punctuation marks of a message, in order."""
+    return _WORD.findall(message.lower())
+
+
+def build_vocabulary(messages: Iterable[str], size: int) -> tuple[str, ...]:
+    """The ``size`` most frequent tokens, PAD and UNKNOWN first; ties in alphabetical order."""
+    counts = Counter(word for message in messages for word in words_of(message))
+    ranked = sorted(counts, key=lambda word: (-counts[word], word))
+    return (*SPECIAL_TOKENS, *ranked[: size - len(SPECIAL_TOKENS)])
+
+
+def tokenise(messages: Sequence[str], ids: dict[str, int], max_tokens: int) -> Tensor:
+    """Token ids int64 [n, length], PAD at the end; length is that of the longest, at most ``max_tokens``.
+
+    A message without any word becomes one UNKNOWN, so that every message has a valid step.
+    """
+    rows = [
+        [ids.get(word, UNKNOWN) for word in words_of(message)[:max_tokens]] or [UNKNOWN]
+        for message in messages
+    ]
+    tokens = torch.full((len(rows), max(map(len, rows), default=1)), PAD, dtype=torch.int64)
+    for row, found in zip(tokens, rows, strict=True):
+        row[: len(found)] = torch.tensor(found)
+    return tokens
+
+
+def text_size(width: int) -> int:
+    """Layer size d: 300 at the paper's width 64."""
+    return max(2, round(300 * width / PAPER_WIDTH))
+
+
+def last_valid(states: Tensor, mask: Tensor) -> Tensor:
+    """The state at each sequence's last valid step: [batch, length, d], bool [batch, length] -> [batch, d]."""
+    steps = torch.arange(mask.shape[1], device=mask.device)
+    last = torch.where(mask, steps, 0).amax(dim=1)
+    return states[torch.arange(len(states), device=states.device), last]
+
+
+def valid_steps(z: Tensor) -> Tensor:
+    """Which steps of features [batch, length, d] are not padding, bool [batch, length]."""
+    return (z != 0).any(dim=2)
+
+
+class TextExtractor(nn.Module):
+    """Feature extractor: embedding-d, lstm-d (Table 2, left).
+
+    Tokens int64 [batch, length] -> features z [batch, length, d], zero at padded steps.
+    """
+
+    def __init__(self, width: int, vocabulary_size: int):
+        super().__init__()
+        size = text_size(width)
+        self.embedding = nn.Embedding(vocabulary_size, size, padding_idx=PAD)
+        self.lstm = nn.LSTM(size, size, batch_first=True)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """Features of a batch of messages."""
+        states, _ = self.lstm(self.embedding(tokens))
+        return states * (tokens != PAD).unsqueeze(2)
+
+
+class TextClassifier(nn.Module):
+    """Classifier: 2 x lstm-d read at the last valid step, fc-d/2, fc-classes (Table 2, middle).
+
+    Features [batch, length, d] -> logits [batch, classes].
+    """
+
+    def __init__(self, width: int, classes: int):
+        super().__init__()
+        size = text_size(width)
+        self.lstm = nn.LSTM(size, size, num_layers=2, batch_first=True)
+        self.head = fully_connected([size, size // 2, classes])
+
+    def forward(self, z: Tensor) -> Tensor:
+        """Logits of a batch of features."""
+        states, _ = self.lstm(z)
+        return self.head(last_valid(states, valid_steps(z)))
+
+
+class TextEstimator(nn.Module):
+    """Mutual information estimator E_omega (Table 2, right).
+
+    The message passes embedding-d and lstm-d, joins the features step by step, and both go through 2 x lstm-d;
+    the state at the last step valid in either is joined with one-hot u and goes through fc-d/2 and fc-1.
+    """
+
+    def __init__(self, width: int, vocabulary_size: int, classes: int):
+        super().__init__()
+        size = text_size(width)
+        self.message = TextExtractor(width, vocabulary_size)
+        self.lstm = nn.LSTM(2 * size, size, num_layers=2, batch_first=True)
+        self.head = fully_connected([size + classes, size // 2, 1])
+
+    def embed_input(self, tokens: Tensor) -> Tensor:
+        """Tokens [batch, length] -> [batch, length, d]."""
+        return self.message(tokens)
+
+    def embed_features(self, z: Tensor) -> Tensor:
+        """Features join the message's states as they are."""
+        return z
+
+    def score(self, x_embedding: Tensor, z_embedding: Tensor, u: Tensor) -> Tensor:
+        """E_omega of (x, z, one-hot u), float [batch]."""
+        mask = valid_steps(x_embedding) | valid_steps(z_embedding)
+        states, _ = self.lstm(torch.cat([x_embedding, z_embedding], dim=2))
+        last = last_valid(states, mask)
+        return self.head(torch.cat([last, u.to(last.dtype)], dim=1)).squeeze(1)
