@@ -4,6 +4,8 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
+import numpy as np
+
 from tiprdc_fl.data import DATASETS
 from tiprdc_fl.data.examples import Dataset, Examples
 
@@ -51,7 +53,12 @@ def first_rows(examples: Examples, most: int) -> Examples:
     return select(examples, examples.rows < most)
 
 
-def select(examples: Examples, mask) -> Examples:
+def hold(dataset: Dataset, examples: Examples) -> Dataset:
+    """The dataset with these examples in memory: loading their people costs nothing any more."""
+    return replace(dataset, load=lambda people: select(examples, np.isin(examples.people, people)))
+
+
+def select(examples: Examples, mask: np.ndarray) -> Examples:
     """The examples at a mask, bool [n]."""
     chosen = mask.nonzero()[0]
     inputs = examples.inputs

@@ -8,16 +8,20 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tiprdc_fl.data.examples import Dataset
 from tiprdc_fl.data.source import open_dataset
 from tiprdc_fl.federation.collector import Collected, Collection, collect, open_collection
 from tiprdc_fl.federation.contributor import contribute_each, peak_memory_bytes
 from tiprdc_fl.models.extractor import load_extractor
 
 
-def run_inline(collection: Collection, on_answer: Callable[[int], None]) -> Collected:
-    """Every contributor one after another in this process."""
+def run_inline(
+    collection: Collection, on_answer: Callable[[int], None], dataset: Dataset | None = None
+) -> Collected:
+    """Every contributor one after another in this process; from ``dataset`` when it is already open."""
     request = collection.request
-    extractor, dataset = load_extractor(Path(request.extractor)), open_dataset(request.source)
+    extractor = load_extractor(Path(request.extractor))
+    dataset = dataset or open_dataset(request.source)
     store, asked = open_collection(collection)
     answers = contribute_each(extractor, dataset, asked, request.tasks, request.codec)
     answered, failures = collect(answers, store, Path(collection.folder) / "quarantine", on_answer)

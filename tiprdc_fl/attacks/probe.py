@@ -1,0 +1,214 @@
+"""Trains probes on frozen features; all probes that read the same features share each pass over them."""
+
+import copy
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from tiprdc_fl import seeding
+from tiprdc_fl.models.extractor import autocast
+
+VALIDATION_SHARE = 0.1  # of the people a probe may learn from: choose its epoch and its temperature
+TEMPERATURES = torch.logspace(-1, 1, 41)
+
+
+@dataclass(frozen=True)
+class Fit:
+    """How probes are trained.
+
+    Attributes:
+        epochs: passes over the training rows; the epoch with the lowest validation loss counts.
+        batch_size: rows in a batch.
+        learning_rate: Adam's; a tenth in the last quarter of the epochs.
+        seed: of the rows' order, dropout and validation people.
+        device: "cpu" or "cuda".
+        precision: "bfloat16" or "float32".
+    """
+
+    epochs: int
+    batch_size: int
+    learning_rate: float
+    seed: int
+    device: str
+    precision: str
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Labelled rows that probes learn from or are measured on.
+
+    Attributes:
+        read: row numbers -> inputs of the probes, [n, ...].
+        people: whose rows they are, int64 [rows].
+        labels: attribute -> label of each row, int64 [rows].
+    """
+
+    read: Callable[[np.ndarray], Tensor]
+    people: np.ndarray
+    labels: Mapping[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A fresh probe.
+
+    Attributes:
+        network: inputs -> logits [batch, classes].
+        attribute: what it is to infer.
+        classes: how many values the attribute has.
+    """
+
+    network: nn.Module
+    attribute: str
+    classes: int
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a probe says of rows it has not learned from.
+
+    Attributes:
+        balanced: logits under balanced classes, float [n, classes].
+        natural: log-probabilities under the training rows' class shares, with the temperature that fits the
+            validation people, float [n, classes].
+        majority: the most frequent class of the training rows.
+    """
+
+    balanced: np.ndarray
+    natural: np.ndarray
+    majority: int
+
+
+def probe(
+    candidates: Mapping[str, Candidate],
+    rows: Rows,
+    measured: Rows,
+    fit: Fit,
+    on_batch: Callable[[int], None] = lambda rows: None,
+) -> dict[str, Prediction]:
+    """Trains probes on ``rows`` and has them predict ``measured``.
+
+    Classes are weighted inversely to their share, so that a rare attribute is not simply ignored.
+
+    Args:
+        candidates: the probes by name; all of them share each pass over the rows.
+        rows: to learn from; a tenth of their people is kept for validation.
+        measured: to predict.
+        fit: settings.
+        on_batch: called with the number of rows after each batch of training.
+    """
+    training, validation = _split(rows.people, fit.seed)
+    networks = {name: candidate.network for name, candidate in candidates.items()}
+    labels = {name: torch.from_numpy(rows.labels[one.attribute]) for name, one in candidates.items()}
+    shares = {name: _shares(labels[name][training], one.classes) for name, one in candidates.items()}
+    states = _train(networks, labels, shares, rows, training, validation, fit, on_batch)
+    for name, network in networks.items():
+        network.load_state_dict(states[name])
+    held_out = _logits(networks, rows.read, validation, fit)
+    found = _logits(networks, measured.read, np.arange(len(measured.people)), fit)
+    result = {}
+    for name in networks:
+        prior = shares[name].log()
+        scale = _temperature(held_out[name], labels[name][validation], prior)
+        natural = (found[name] / scale + prior).log_softmax(dim=1)
+        result[name] = Prediction(found[name].numpy(), natural.numpy(), int(shares[name].argmax()))
+    return result
+
+
+def _split(people: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Rows to train on and rows to validate on, by person."""
+    order = seeding.generator(seed, "probe", "validation").permutation(np.unique(people))
+    held_out = np.isin(people, order[: max(1, round(VALIDATION_SHARE * len(order)))])
+    return np.flatnonzero(~held_out), np.flatnonzero(held_out)
+
+
+def _shares(labels: Tensor, classes: int) -> Tensor:
+    """Share of each class, add-one smoothed: a class that the sample lacks keeps a finite logarithm."""
+    counts = torch.bincount(labels, minlength=classes).float() + 1
+    return counts / counts.sum()
+
+
+def _train(
+    networks: Mapping[str, nn.Module],
+    labels: Mapping[str, Tensor],
+    shares: Mapping[str, Tensor],
+    rows: Rows,
+    training: np.ndarray,
+    validation: np.ndarray,
+    fit: Fit,
+    on_batch: Callable[[int], None],
+) -> dict[str, dict[str, Tensor]]:
+    """Weights of each network after its best epoch."""
+    weights = {name: 1 / (len(share) * share).to(fit.device) for name, share in shares.items()}
+    optimisers = {}
+    for name, network in networks.items():
+        network.to(fit.device, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+        optimisers[name] = torch.optim.Adam(network.parameters(), fit.learning_rate, fused=True)
+    best: dict[str, float] = dict.fromkeys(networks, float("inf"))
+    states: dict[str, dict[str, Tensor]] = {}
+    for epoch in range(fit.epochs):
+        seeding.seed_torch(fit.seed, "probe", epoch)
+        _set_epoch(networks, optimisers, fit, epoch)
+        generator = seeding.generator(fit.seed, "probe", "order", epoch)
+        for chosen in _batches(generator.permutation(training), fit.batch_size):
+            x = rows.read(chosen).to(fit.device)
+            for name, network in networks.items():
+                y = labels[name][chosen].to(fit.device)
+                _step(network, optimisers[name], x, y, weights[name], fit.precision)
+            on_batch(len(chosen))
+        found = _logits(networks, rows.read, validation, fit)
+        for name, network in networks.items():
+            loss = F.cross_entropy(found[name], labels[name][validation], weights[name].cpu()).item()
+            if loss < best[name] or name not in states:
+                best[name], states[name] = loss, copy.deepcopy(network.state_dict())
+    return states
+
+
+def _set_epoch(
+    networks: Mapping[str, nn.Module], optimisers: Mapping[str, torch.optim.Optimizer], fit: Fit, epoch: int
+) -> None:
+    late = fit.epochs > 1 and epoch >= 0.75 * fit.epochs
+    for name, network in networks.items():
+        network.train()
+        for group in optimisers[name].param_groups:
+            group["lr"] = fit.learning_rate * (0.1 if late else 1)
+
+
+def _step(
+    network: nn.Module, optimiser: torch.optim.Optimizer, x: Tensor, y: Tensor, weight: Tensor, precision: str
+) -> None:
+    with autocast(precision, x.device.type):
+        logits = network(x)
+    optimiser.zero_grad(set_to_none=True)
+    F.cross_entropy(logits.float(), y, weight).backward()
+    optimiser.step()
+
+
+@torch.no_grad()
+def _logits(
+    networks: Mapping[str, nn.Module], read: Callable[[np.ndarray], Tensor], rows: np.ndarray, fit: Fit
+) -> dict[str, Tensor]:
+    """Logits of rows, float [n, classes] by probe; each row is read once."""
+    found: dict[str, list[Tensor]] = {name: [] for name in networks}
+    for chosen in _batches(rows, 512):
+        x = read(chosen).to(fit.device)
+        for name, network in networks.items():
+            network.eval()
+            with autocast(fit.precision, x.device.type):
+                found[name].append(network(x).float().cpu())
+    return {name: torch.cat(parts) for name, parts in found.items()}
+
+
+def _batches(rows: np.ndarray, size: int) -> Iterator[np.ndarray]:
+    """Rows in equal batches, of ``size`` to twice ``size`` where there are as many."""
+    yield from np.array_split(rows, max(1, len(rows) // size))
+
+
+def _temperature(logits: Tensor, labels: Tensor, prior: Tensor) -> float:
+    """The temperature under which the probe's probabilities fit the validation rows best."""
+    losses = [F.cross_entropy(logits / scale + prior, labels) for scale in TEMPERATURES]
+    return float(TEMPERATURES[int(torch.stack(losses).argmin())])

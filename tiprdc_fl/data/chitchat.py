@@ -1,0 +1,157 @@
+"""Chit Chat Challenge: chat messages of students, from the PyPI package chitchat-dataset 0.9.0 (MIT licence).
+
+The package holds 258,145 messages by 1,315 people as JSON, which takes seconds to turn into examples; they
+are derived once and kept as an Arrow file that every process maps into memory.
+"""
+
+import functools
+import importlib.metadata
+import importlib.util
+import json
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tiprdc_fl.data.cache import cached
+from tiprdc_fl.data.examples import Dataset, Examples
+from tiprdc_fl.errors import InputError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+ATTRIBUTES = ("Ends_With_Punctuation", "Question")
+
+_FORMAT = 1  # of the Arrow file: raise it when a definition or a column changes
+_QUESTION = re.compile(r"\?[?.!…\s]*$")
+_HABIT = 0.5
+
+
+def chitchat(root: Path | None, image_size: tuple[int, int], seed: int) -> Dataset:
+    """Messages of 1,315 people with one private trait and one task.
+
+    People are numbered 0..1314 by their sorted sender ids; a person's messages are ordered by time. There are
+    very talkative people: half have at most 17 messages, one has more than 25,000.
+
+    Attributes:
+        Ends_With_Punctuation: the author ends at least half of the messages with one of ``. ! ? …``. A trait
+            of the person, the same for all their messages; meant as the private attribute. The threshold is
+            "more often than not", which is also the middle of these people: the median person's share is
+            0.51, so 54 % have the trait. They write 30 % of the messages.
+        Question: the message ends with a question mark (further ``? ! . …`` may follow it: "what?!");
+            meant as the task. 15 % of the messages.
+
+    The text is the message without surrounding white space and without the marks that make it a question
+    (from the first question mark of its end on), so that the task has to be solved from the words. Other
+    final punctuation stays: it is how people write, and the trait is what an adversary infers from writing.
+    A single message shows the trait only in part: linear probes on words and punctuation (1- and 2-grams,
+    disjoint people) reach a balanced accuracy of 0.72 for the trait and 0.89 for the question, and the bare
+    rule "has a final mark" 0.73 for the trait. Without any final marks it falls to 0.60, which would leave
+    little to hide; the question stays at 0.88. All of a person's messages together show far more than one.
+
+    Messages of which no text remains are left out: 348 of the package's 258,145 (315 are question marks only,
+    33 are empty). 257,797 remain, at least one for each of the 1,315 people; ``row`` counts these.
+
+    Args:
+        root: not used, nor are the others; every dataset takes the same arguments.
+        image_size: not used.
+        seed: not used.
+
+    Raises:
+        InputError: the package is not installed.
+    """
+    table = _open()
+    return Dataset(
+        name="chitchat",
+        modality="text",
+        people=np.unique(table["person"].to_numpy()),
+        attributes=ATTRIBUTES,
+        load=functools.partial(_examples, table, True),
+        labels=functools.partial(_examples, table, False),
+    )
+
+
+def _open() -> "pa.Table":
+    """The derived examples, mapped into memory; derives them if this version's are not in the cache."""
+    import pyarrow as pa  # takes a moment: only for those who use this dataset
+
+    source, version = _package()
+    path = cached(f"chitchat-{version}-{_FORMAT}.arrow", functools.partial(_build, source))
+    return pa.ipc.open_file(pa.memory_map(str(path))).read_all()
+
+
+def _package() -> tuple[Path, str]:
+    """The package's JSON file and version; the package itself is not imported."""
+    try:
+        version = importlib.metadata.version("chitchat-dataset")
+        spec = importlib.util.find_spec("chitchat_dataset")
+    except importlib.metadata.PackageNotFoundError:
+        spec = None
+    if spec is None or spec.origin is None:
+        raise InputError(
+            "data.name=chitchat needs the package chitchat-dataset: pip install 'tiprdc_fl[chitchat]'"
+        )
+    return Path(spec.origin).with_name("dataset.json"), version
+
+
+def _build(source: Path, path: Path) -> None:
+    """Derive the examples from the package's JSON and write them as one uncompressed batch."""
+    import pyarrow as pa
+
+    table = pa.table(_derive(json.loads(source.read_text(encoding="utf-8"))))
+    with pa.OSFile(str(path), "wb") as file, pa.ipc.new_file(file, table.schema) as writer:
+        writer.write_table(table)
+
+
+def _derive(conversations: dict[str, Any]) -> dict[str, Any]:
+    """Columns of the examples, ordered by person and time.
+
+    Args:
+        conversations: the package's JSON: id -> {"messages": turns}, a turn being a list of messages
+            {"text", "timestamp", "sender"}.
+
+    Returns:
+        person int64, row int32, text, bytes int64 (UTF-8), and both attributes int8; each [n].
+    """
+    messages = [m for c in conversations.values() for turn in c["messages"] for m in turn]
+    # Timestamps are ISO 8601 in UTC to the second, all of one length: their order as text is that in time.
+    messages.sort(key=lambda m: (m["sender"], m["timestamp"]))
+    sent = [m["text"].strip() for m in messages]
+    _, person = np.unique([m["sender"] for m in messages], return_inverse=True)
+    marked = np.array([text.endswith((".", "!", "?", "…")) for text in sent], bool)
+    habit = np.bincount(person, marked) >= _HABIT * np.bincount(person)
+    text = [_QUESTION.sub("", t).rstrip() for t in sent]
+    kept = np.flatnonzero([bool(t) for t in text])
+    person = person[kept]
+    return {
+        "person": person.astype(np.int64),
+        "row": (np.arange(len(person)) - np.searchsorted(person, person)).astype(np.int32),
+        "text": [text[i] for i in kept],
+        "bytes": np.array([len(text[i].encode()) for i in kept], np.int64),
+        "Ends_With_Punctuation": habit[person].astype(np.int8),
+        "Question": np.array([bool(_QUESTION.search(sent[i])) for i in kept], np.int8),
+    }
+
+
+def _examples(table: "pa.Table", with_text: bool, people: Sequence[int]) -> Examples:
+    """Examples of ``people``, in their order; without their texts if only the attributes are wanted."""
+    picked = _select(table["person"].to_numpy(), people)
+    return Examples(
+        inputs=table["text"].take(picked).to_pylist() if with_text else None,
+        attributes={name: table[name].to_numpy()[picked] for name in ATTRIBUTES},
+        people=table["person"].to_numpy()[picked],
+        rows=table["row"].to_numpy()[picked],
+        raw_bytes=table["bytes"].to_numpy()[picked],
+    )
+
+
+def _select(column: np.ndarray, people: Sequence[int]) -> np.ndarray:
+    """Positions of all messages of ``people`` in the ascending ``column``, in the order of ``people``."""
+    starts = np.searchsorted(column, people, side="left").tolist()
+    stops = np.searchsorted(column, people, side="right").tolist()
+    for person, start, stop in zip(people, starts, stops, strict=True):
+        if start == stop:
+            raise InputError(f"person {person} has no message in chitchat; ask for one of its people")
+    return np.concatenate([np.arange(0), *map(np.arange, starts, stops)])

@@ -1,0 +1,191 @@
+"""Utility and leakage of stored features, on people that no network has seen, with intervals over people."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from tiprdc_fl import seeding
+from tiprdc_fl.attacks.networks import ATTACKS, RAW_ATTACKS
+from tiprdc_fl.attacks.probe import Candidate, Fit, Prediction, Rows, probe
+from tiprdc_fl.models.architecture import Architecture
+
+LEVEL = 0.95
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A figure with its 95 % interval; None where it is not defined (one class only).
+
+    Attributes:
+        value: on all people. low, high: percentiles of its bootstrap over people.
+    """
+
+    value: float | None
+    low: float | None
+    high: float | None
+
+
+@dataclass(frozen=True)
+class Result:
+    """How well one probe infers one attribute from one representation.
+
+    Attributes:
+        attribute: its name.
+        representation: "features", "random" (an untrained extractor's), "raw", or "majority".
+        probe: key of ATTACKS; "constant" for the majority class.
+        accuracy: share of examples. balanced_accuracy: mean of the classes' recalls. roc_auc: area under
+            the ROC curve. usable_bits: label entropy minus held-out cross-entropy, not below 0, in bits
+            (predictive V-information, Xu et al. 2020).
+    """
+
+    attribute: str
+    representation: str
+    probe: str
+    accuracy: Interval
+    balanced_accuracy: Interval
+    roc_auc: Interval
+    usable_bits: Interval
+
+
+def evaluate(
+    representation: str,
+    architecture: Architecture,
+    rows: Rows,
+    measured: Rows,
+    fit: Fit,
+    resamples: int,
+    on_batch: Callable[[int], None],
+) -> list[Result]:
+    """Fresh probes for every attribute of ``rows``, measured on other people.
+
+    Args:
+        representation: "features", "random" or "raw"; decides which networks the probes are.
+        architecture: of the extractor whose features these are.
+        rows: what the probes learn from.
+        measured: what they are measured on: holdout people.
+        fit: how probes are trained.
+        resamples: of people behind each interval.
+        on_batch: called with the number of rows after each batch of training.
+    """
+    attacks = RAW_ATTACKS if representation == "raw" else ATTACKS
+    candidates: dict[str, Candidate] = {}
+    for attribute, labels in rows.labels.items():
+        classes = max(2, int(labels.max(initial=0)) + 1, int(measured.labels[attribute].max(initial=0)) + 1)
+        for name, build in attacks.items():
+            seeding.seed_torch(fit.seed, "probe", representation, attribute, name)
+            candidates[f"{attribute}/{name}"] = Candidate(build(architecture, classes), attribute, classes)
+    people = resample(measured.people, resamples, fit.seed)
+    results = []
+    for key, prediction in probe(candidates, rows, measured, fit, on_batch).items():
+        attribute, name = candidates[key].attribute, key.rpartition("/")[2]
+        figures = measure(prediction, measured.labels[attribute], people)
+        results.append(Result(attribute, representation, name, *figures))
+    return results
+
+
+def majority(rows: Rows, measured: Rows, resamples: int, seed: int) -> list[Result]:
+    """The control that knows nothing but the class shares of the training rows."""
+    people = resample(measured.people, resamples, seed)
+    results = []
+    for attribute, labels in rows.labels.items():
+        shares = np.bincount(labels, minlength=2) + 1.0
+        logs = np.log(shares / shares.sum())
+        logits = np.tile(logs, (len(measured.people), 1))
+        prediction = Prediction(logits, logits, int(shares.argmax()))
+        figures = measure(prediction, measured.labels[attribute], people)
+        results.append(Result(attribute, "majority", "constant", *figures))
+    return results
+
+
+@dataclass(frozen=True)
+class Resamples:
+    """Bootstrap resamples of people: how often each person stands in each.
+
+    Attributes:
+        person: index of each row's person, int64 [rows].
+        counts: float64 [1 + resamples, people]; the first row holds every person once.
+    """
+
+    person: np.ndarray
+    counts: np.ndarray
+
+
+def resample(people: np.ndarray, resamples: int, seed: int) -> Resamples:
+    """Draws people, not examples, with replacement: a person's examples are not independent."""
+    unique, person = np.unique(people, return_inverse=True)
+    generator = seeding.generator(seed, "bootstrap")
+    size = len(unique)
+    drawn = generator.multinomial(size, np.full(size, 1 / size), size=resamples)
+    return Resamples(person, np.vstack([np.ones((1, size)), drawn]))
+
+
+def measure(
+    prediction: Prediction, labels: np.ndarray, people: Resamples
+) -> tuple[Interval, Interval, Interval, Interval]:
+    """Accuracy, balanced accuracy, ROC-AUC and usable bits of a prediction.
+
+    Accuracy and bits judge the probe under the natural class shares, balanced accuracy and ROC-AUC under
+    balanced ones.
+    """
+    classes = np.arange(prediction.balanced.shape[1])
+    of_class = _per_person(labels[:, None] == classes, people)
+    rows = of_class.sum(axis=1)
+    accuracy = _per_person(prediction.natural.argmax(axis=1) == labels, people) / rows
+    right = prediction.balanced.argmax(axis=1) == labels
+    with np.errstate(invalid="ignore", divide="ignore"):
+        recall = _per_person(right[:, None] & (labels[:, None] == classes), people) / of_class
+        shares = of_class / rows[:, None]
+        entropy = -np.nansum(shares * np.log2(shares), axis=1)
+    loss = -prediction.natural[np.arange(len(labels)), labels] / np.log(2)
+    bits = np.maximum(0, entropy - _per_person(loss, people) / rows)
+    defined = (of_class > 0).sum(axis=1) > 1
+    balanced = np.where(defined, np.nansum(recall, axis=1) / np.maximum(1, (of_class > 0).sum(axis=1)), np.nan)
+    return (
+        _interval(accuracy),
+        _interval(balanced),
+        _interval(np.where(defined, roc_auc(prediction.balanced, labels, people), np.nan)),
+        _interval(np.where(defined, bits, np.nan)),
+    )
+
+
+def roc_auc(logits: np.ndarray, labels: np.ndarray, people: Resamples) -> np.ndarray:
+    """Area under the ROC curve in every resample, float [1 + resamples]; one-vs-rest mean over classes.
+
+    For two classes that is the score of class 1 against class 0.
+    """
+    columns = [1] if logits.shape[1] == 2 else range(logits.shape[1])
+    scores = logits - np.logaddexp.reduce(logits, axis=1, keepdims=True)
+    return np.mean([_binary_auc(scores[:, c], labels == c, people) for c in columns], axis=0)
+
+
+def _binary_auc(scores: np.ndarray, positive: np.ndarray, people: Resamples) -> np.ndarray:
+    """Weighted share of (positive, negative) pairs in the right order; ties count half."""
+    order = np.argsort(scores, kind="stable")
+    groups = np.flatnonzero(np.diff(scores[order], prepend=-np.inf))  # first row of each distinct score
+    person, positive = people.person[order], positive[order]
+    result = []
+    for counts in np.array_split(people.counts, -(-people.counts.shape[0] // 64)):  # bounds memory
+        weights = counts[:, person]
+        up = np.add.reduceat(weights * positive, groups, axis=1)
+        down = np.add.reduceat(weights * ~positive, groups, axis=1)
+        below = np.cumsum(down, axis=1) - down / 2
+        with np.errstate(invalid="ignore", divide="ignore"):
+            result.append((up * below).sum(axis=1) / (up.sum(axis=1) * down.sum(axis=1)))
+    return np.concatenate(result)
+
+
+def _per_person(values: np.ndarray, people: Resamples) -> np.ndarray:
+    """Sum of a value per row in each resample: [rows] or [rows, k] -> [1 + resamples] or [1 + resamples, k]."""
+    totals = np.zeros((people.counts.shape[1], *values.shape[1:]))
+    np.add.at(totals, people.person, values)
+    return people.counts @ totals
+
+
+def _interval(values: np.ndarray) -> Interval:
+    """The value on all people (first) and the percentiles of the others; resamples of one class are left out."""
+    rest = values[1:][np.isfinite(values[1:])]
+    if not np.isfinite(values[0]) or not len(rest):
+        return Interval(None, None, None)
+    low, high = np.quantile(rest, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return Interval(float(values[0]), float(low), float(high))

@@ -1,0 +1,38 @@
+"""TensorBoard scalars of a run."""
+
+from collections.abc import Callable
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Iterator
+
+from torch.utils.tensorboard.writer import SummaryWriter
+
+from tiprdc_fl.report.schema import headline
+
+
+@contextmanager
+def epoch_writer(folder: Path) -> Iterator[Callable[[dict[str, Any]], None]]:
+    """A function that writes an epoch's figures of training, in a block."""
+    with SummaryWriter(str(folder)) as writer:
+
+        def write(figures: dict[str, Any]) -> None:
+            epoch = figures["epoch"]
+            for name in ("adversary_loss", "extractor_loss", "mutual_information_bound", "examples_per_second"):
+                writer.add_scalar(f"training/{name}", figures[name], epoch)
+            for attribute, value in figures["adversary_balanced_accuracy"].items():
+                writer.add_scalar(f"training/adversary_balanced_accuracy/{attribute}", value, epoch)
+            writer.flush()
+
+        yield write
+
+
+def write_report(report: dict[str, Any], folder: Path) -> None:
+    """The report's figures as scalars: a point for each attribute, representation and probe."""
+    with SummaryWriter(str(folder)) as writer:
+        for row in report["results"]:
+            name = f"{row['role']}/{row['attribute']}/{row['representation']}/{row['probe']}"
+            for figure in ("accuracy", "balanced_accuracy", "roc_auc", "usable_bits"):
+                if row[figure]["value"] is not None:
+                    writer.add_scalar(f"{figure}/{name}", row[figure]["value"])
+        for name, value in headline(report).items():
+            writer.add_scalar(f"headline/{name}", value)

@@ -1,0 +1,253 @@
+"""Trains an extractor on the collector's people: pretraining, then Algorithm 1, epoch by epoch."""
+
+import json
+import math
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+import torch
+from sklearn.metrics import recall_score
+from torch import Tensor
+
+from tiprdc_fl import seeding
+from tiprdc_fl.data.examples import Examples
+from tiprdc_fl.errors import InputError
+from tiprdc_fl.models.architecture import Architecture
+from tiprdc_fl.models.extractor import autocast, batch_reader, to_bytes
+from tiprdc_fl.training.hybrid import Players, build_players, hybrid_step, pretrain_step
+from tiprdc_fl.training.objectives import attribute_probabilities, head_labels, pair
+
+VALIDATION_SHARE = 0.1  # of the collector's people: the co-trained adversary is measured on them
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Settings of a training; the keys of the configuration's ``training`` section.
+
+    Attributes:
+        private: attributes to hide.
+        budget: the paper's lambda.
+        epochs: of Algorithm 1.
+        pretrain_epochs: before it.
+        batch_size: examples in a batch.
+        learning_rate: Adam's.
+        weight_decay: Adam's.
+        decay_at: share of the epochs after which the learning rate is a tenth.
+        pairing: "derangement" or "shift", see ``objectives.pair``.
+        heads: "joint" or "separate", see ``objectives.head_labels``.
+        convolutions: in the estimator's first block.
+        seed: of weights, order of examples, dropout and pairing.
+        device: "cpu" or "cuda".
+    """
+
+    private: tuple[str, ...]
+    budget: float
+    epochs: int
+    pretrain_epochs: int
+    batch_size: int
+    learning_rate: float
+    weight_decay: float
+    decay_at: float
+    pairing: str
+    heads: str
+    convolutions: int
+    seed: int
+    device: str
+
+
+@dataclass(frozen=True)
+class _Data:
+    """The collector's examples, prepared: how to read a batch, labels, and which rows are held out."""
+
+    read: Callable[[np.ndarray], Tensor]
+    labels: np.ndarray
+    attribute_classes: tuple[int, ...]
+    u: Tensor
+    head_classes: tuple[int, ...]
+    training: np.ndarray
+    validation: np.ndarray
+
+
+def train_extractor(
+    examples: Examples,
+    architecture: Architecture,
+    plan: Plan,
+    folder: Path,
+    on_batch: Callable[[int], None] = lambda examples: None,
+    on_epoch: Callable[[dict[str, Any]], None] = lambda figures: None,
+) -> list[dict[str, Any]]:
+    """Trains and stores ``extractor.safetensors`` in ``folder``; resumes from the folder's checkpoint.
+
+    Args:
+        examples: of the collector's people.
+        architecture: of the extractor.
+        plan: the settings.
+        folder: where the extractor and, while it trains, ``checkpoint.pt`` lie.
+        on_batch: called with the number of examples after each step.
+        on_epoch: called with the figures of each epoch that is trained now.
+
+    Returns:
+        The figures of every epoch (see ``_figures``).
+
+    Raises:
+        InputError: a loss is not finite, or there are too few people or examples.
+    """
+    data = _prepare(examples, architecture, plan)
+    seeding.seed_torch(plan.seed, "training", "weights")
+    players = build_players(
+        architecture,
+        data.head_classes,
+        plan.convolutions,
+        plan.learning_rate,
+        plan.weight_decay,
+        plan.device,
+    )
+    history = _resume(players, folder / "checkpoint.pt")
+    for epoch in range(len(history), plan.pretrain_epochs + plan.epochs):
+        history.append(_epoch(players, data, plan, epoch, on_batch))
+        on_epoch(history[-1])
+        _save(players, history, folder / "checkpoint.pt")
+    _write(folder / "extractor.safetensors", to_bytes(players.extractor, architecture))
+    _write(folder / "training.json", json.dumps(history, indent=1).encode())
+    return history
+
+
+def _prepare(examples: Examples, architecture: Architecture, plan: Plan) -> _Data:
+    """Splits the collector's people and shapes the labels."""
+    if examples.inputs is None:
+        raise InputError("the examples were loaded without inputs")
+    labels = np.stack([examples.attributes[name] for name in plan.private], axis=1)
+    classes = tuple(max(2, int(column.max(initial=0)) + 1) for column in labels.T)
+    u, head_classes = head_labels(labels, classes, plan.heads)
+    people = np.unique(examples.people)
+    order = seeding.generator(plan.seed, "training", "validation").permutation(people)
+    held_out = np.isin(examples.people, order[: max(1, round(VALIDATION_SHARE * len(people)))])
+    training = np.flatnonzero(~held_out)
+    if len(training) < 2:
+        raise InputError(
+            f"the collector has {len(people)} people and {len(training)} examples to train on, at least 2 "
+            "are needed: raise data.collector_people"
+        )
+    read = batch_reader(architecture, examples.inputs)
+    return _Data(read, labels, classes, u, head_classes, training, np.flatnonzero(held_out))
+
+
+def _epoch(
+    players: Players, data: _Data, plan: Plan, epoch: int, on_batch: Callable[[int], None]
+) -> dict[str, Any]:
+    """One epoch and its figures; its randomness depends on the seed and its number alone."""
+    seeding.seed_torch(plan.seed, "training", epoch)
+    generator = seeding.generator(plan.seed, "training", "order", epoch)
+    pretraining = epoch < plan.pretrain_epochs
+    late = epoch - plan.pretrain_epochs >= math.ceil(plan.decay_at * plan.epochs)
+    _set_learning_rate(players, plan.learning_rate * (0.1 if late and not pretraining else 1))
+    for network in (players.extractor, players.adversary, players.estimator):
+        network.train()
+    start, sums, seen = perf_counter(), np.zeros(3), 0
+    for step, rows in enumerate(_batches(data.training, plan.batch_size, generator)):
+        losses = _step(players, data, plan, rows, pretraining, generator)
+        if not np.isfinite(losses).all():
+            raise InputError(
+                f"training stopped in epoch {epoch + 1}, step {step + 1}: a loss is not finite "
+                f"(adversary {losses[0]:.3g}, bound {losses[1]:.3g}, extractor {losses[2]:.3g}); "
+                "lower training.learning_rate or set training.precision=float32"
+            )
+        sums, seen = sums + losses * len(rows), seen + len(rows)
+        on_batch(len(rows))
+    rate = seen / (perf_counter() - start)
+    return _figures(epoch, "pretrain" if pretraining else "hybrid", sums / seen, rate) | {
+        "adversary_balanced_accuracy": _adversary_accuracy(players, data, plan)
+    }
+
+
+def _step(
+    players: Players, data: _Data, plan: Plan, rows: np.ndarray, pretraining: bool, generator: np.random.Generator
+) -> np.ndarray:
+    """Losses of one step: adversary, bound, extractor; the latter two are 0 in pretraining."""
+    x, u = data.read(rows).to(plan.device), data.u[rows].to(plan.device)
+    if pretraining:
+        return np.array([pretrain_step(players, x, u).item(), 0.0, 0.0])
+    order = pair(len(rows), plan.pairing, generator).to(plan.device)
+    losses = hybrid_step(players, x, u, order, plan.budget)
+    return torch.stack([losses.adversary, losses.bound, losses.extractor]).cpu().numpy().astype(float)
+
+
+def _batches(rows: np.ndarray, size: int, generator: np.random.Generator) -> Iterator[np.ndarray]:
+    """Every row once, in random order, in equal batches of at least ``size`` where there are as many."""
+    shuffled = generator.permutation(rows)
+    yield from np.array_split(shuffled, max(1, len(shuffled) // size))
+
+
+def _figures(epoch: int, phase: str, losses: Sequence[float] | np.ndarray, rate: float) -> dict[str, Any]:
+    """Means over the epoch; losses and bound in nats."""
+    adversary, bound, extractor = (float(value) for value in losses)
+    return {
+        "epoch": epoch + 1,
+        "phase": phase,
+        "adversary_loss": adversary,
+        "mutual_information_bound": bound,
+        "extractor_loss": extractor,
+        "examples_per_second": rate,
+    }
+
+
+@torch.no_grad()
+def _adversary_accuracy(players: Players, data: _Data, plan: Plan) -> dict[str, float]:
+    """Balanced accuracy of the co-trained adversary on held-out collector people, for each attribute."""
+    players.extractor.eval()
+    players.adversary.eval()
+    logits = []
+    for rows in np.array_split(data.validation, -(-len(data.validation) // 256)):
+        x = data.read(rows).to(plan.device)
+        with autocast(players.precision, x.device.type):
+            logits.append(players.adversary(players.extractor(x)).float().cpu())
+    found = attribute_probabilities(torch.cat(logits), data.attribute_classes, plan.heads)
+    result = {}
+    for name, truth, probabilities in zip(plan.private, data.labels[data.validation].T, found, strict=True):
+        guess = probabilities.argmax(dim=1).numpy()
+        result[name] = float(recall_score(truth, guess, labels=np.unique(truth), average="macro"))
+    return result
+
+
+def _set_learning_rate(players: Players, rate: float) -> None:
+    for optimiser in (players.theta, players.psi, players.omega):
+        for group in optimiser.param_groups:
+            group["lr"] = rate
+
+
+def _parts(players: Players) -> dict[str, Any]:
+    names = ("extractor", "adversary", "estimator", "theta", "psi", "omega")
+    return {name: getattr(players, name) for name in names}
+
+
+def _save(players: Players, history: list[dict[str, Any]], path: Path) -> None:
+    """Checkpoint of networks, optimisers and figures, moved into place when it is whole."""
+    state = {name: part.state_dict() for name, part in _parts(players).items()}
+    temporary = path.with_suffix(".partial")
+    torch.save({"history": history, **state}, temporary)
+    os.replace(temporary, path)
+
+
+def _resume(players: Players, path: Path) -> list[dict[str, Any]]:
+    """Figures of the epochs that the checkpoint holds, its state loaded; none when there is no checkpoint."""
+    if not path.is_file():
+        return []
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        for name, part in _parts(players).items():
+            part.load_state_dict(state[name])
+    except Exception as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise InputError(f"{path}: not a checkpoint of this training ({reason}); delete it") from error
+    return state["history"]
+
+
+def _write(path: Path, data: bytes) -> None:
+    temporary = path.with_suffix(".partial")
+    temporary.write_bytes(data)
+    os.replace(temporary, path)
