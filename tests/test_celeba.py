@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from celeba_folder import ATTRIBUTES, IDENTITIES, NAMES, write_folder
 from PIL import Image
 
 from tiprdc_fl.data.cache import cache_folder
@@ -17,49 +18,6 @@ from tiprdc_fl.data.celeba import celeba
 from tiprdc_fl.errors import InputError
 
 FULL = (218, 178)
-# The 40 names of list_attr_celeba.txt.
-NAMES = [
-    "5_o_Clock_Shadow",
-    "Arched_Eyebrows",
-    "Attractive",
-    "Bags_Under_Eyes",
-    "Bald",
-    "Bangs",
-    "Big_Lips",
-    "Big_Nose",
-    "Black_Hair",
-    "Blond_Hair",
-    "Blurry",
-    "Brown_Hair",
-    "Bushy_Eyebrows",
-    "Chubby",
-    "Double_Chin",
-    "Eyeglasses",
-    "Goatee",
-    "Gray_Hair",
-    "Heavy_Makeup",
-    "High_Cheekbones",
-    "Male",
-    "Mouth_Slightly_Open",
-    "Mustache",
-    "Narrow_Eyes",
-    "No_Beard",
-    "Oval_Face",
-    "Pale_Skin",
-    "Pointy_Nose",
-    "Receding_Hairline",
-    "Rosy_Cheeks",
-    "Sideburns",
-    "Smiling",
-    "Straight_Hair",
-    "Wavy_Hair",
-    "Wearing_Earrings",
-    "Wearing_Hat",
-    "Wearing_Lipstick",
-    "Wearing_Necklace",
-    "Wearing_Necktie",
-    "Young",
-]
 # Image -> person: people and images are interleaved, as in the original.
 PEOPLE = {
     "000001.jpg": 2880,
@@ -70,7 +28,6 @@ PEOPLE = {
     "000006.jpg": 2880,
 }
 LABELS = np.random.default_rng(0).integers(0, 2, (len(PEOPLE), 40))
-ATTRIBUTES, IDENTITIES = "list_attr_celeba.txt", "identity_CelebA.txt"
 
 
 @pytest.fixture(autouse=True)
@@ -78,30 +35,10 @@ def cache(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
 
 
-def attribute_text():
-    rows = [
-        f"{name} " + " ".join(["-1", "1"][label].rjust(2) for label in labels)
-        for name, labels in zip(PEOPLE, LABELS, strict=True)
-    ]
-    return "\n".join([str(len(PEOPLE)), " ".join(NAMES) + " ", *rows]) + "\n"
-
-
-def identity_text():
-    return "".join(f"{name} {person}\n" for name, person in PEOPLE.items())
-
-
 @pytest.fixture
 def root(tmp_path) -> Path:
     """A folder of six images in CelebA's layout."""
-    folder = tmp_path / "celeba"
-    (folder / "img_align_celeba").mkdir(parents=True)
-    (folder / ATTRIBUTES).write_text(attribute_text())
-    (folder / IDENTITIES).write_text(identity_text())
-    (folder / "list_eval_partition.txt").write_text("".join(f"{name} 0\n" for name in PEOPLE))
-    for i, name in enumerate(PEOPLE):
-        coarse = np.random.default_rng(i).integers(0, 256, (8, 7, 3), np.uint8)
-        Image.fromarray(coarse).resize((178, 218)).save(folder / "img_align_celeba" / name)
-    return folder
+    return write_folder(tmp_path / "celeba", PEOPLE, LABELS)
 
 
 def edit(path: Path, line: int, text: str | None) -> None:
@@ -134,7 +71,8 @@ def test_people_rows_and_labels(root):
 def test_rows_follow_file_names_wherever_they_are_listed(root):
     names = sorted(PEOPLE, reverse=True)
     (root / IDENTITIES).write_text("".join(f"{name} {PEOPLE[name]}\n" for name in names))
-    head, body = attribute_text().splitlines()[:2], attribute_text().splitlines()[2:]
+    lines = (root / ATTRIBUTES).read_text().splitlines()
+    head, body = lines[:2], lines[2:]
     shuffled = celeba(root, FULL, 0)
     (root / ATTRIBUTES).write_text("\n".join([*head, *body[3:], *body[:3]]))
     again = celeba(root, FULL, 0)

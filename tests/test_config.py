@@ -5,16 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tiprdc_fl.config import (
-    PRESETS,
-    Config,
-    differences,
-    flatten,
-    key_help,
-    load_config,
-    parse_arguments,
-    to_yaml,
-)
+from tiprdc_fl.command_line import key_help, parse_arguments
+from tiprdc_fl.config import Config, differences, flatten, to_yaml
+from tiprdc_fl.config_reading import PRESETS, load_config
 from tiprdc_fl.errors import InputError
 
 KEYS = list(flatten(Config()))
@@ -153,7 +146,7 @@ def test_the_celeba_preset_is_the_papers():
 
 INTEGER = "expected an integer, at least 1"
 NAMES = "expected a list of names such as [Smiling], or null"
-SIZE = "expected an integer or [height, width], each from 16 to 1024"
+SIZE = "expected an integer or [height, width], each from 32 to 1024"
 
 
 @pytest.mark.parametrize(
@@ -331,7 +324,7 @@ VALUES = {
     "run_dir": st.none() | texts,
     "name": st.none() | texts | st.sampled_from(["null", "1e3", "yes", "2020-01-01", "0x1f", "~", "1:30"]),
     "data.private": st.none() | st.lists(texts, max_size=3),
-    "data.image_size": st.tuples(st.integers(16, 1024), st.integers(16, 1024)),
+    "data.image_size": st.tuples(st.integers(32, 1024), st.integers(32, 1024)),
     "training.budget": st.floats(0, 1),
     "training.learning_rate": st.floats(0, exclude_min=True, allow_infinity=False),
     "federation.workers": st.none() | st.integers(1, 99),

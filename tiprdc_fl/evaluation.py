@@ -71,10 +71,11 @@ def evaluate(
     attacks = RAW_ATTACKS if representation == "raw" else ATTACKS
     candidates: dict[str, Candidate] = {}
     for attribute, labels in rows.labels.items():
-        classes = max(2, int(labels.max(initial=0)) + 1, int(measured.labels[attribute].max(initial=0)) + 1)
-        for name, build in attacks.items():
+        classes = _classes(labels, measured.labels[attribute])
+        for name, attack in attacks.items():
             seeding.seed_torch(fit.seed, "probe", representation, attribute, name)
-            candidates[f"{attribute}/{name}"] = Candidate(build(architecture, classes), attribute, classes)
+            network = attack.build(architecture, classes)
+            candidates[f"{attribute}/{name}"] = Candidate(network, attribute, classes, attack.rate)
     people = resample(measured.people, resamples, fit.seed)
     results = []
     for key, prediction in probe(candidates, rows, measured, fit, on_batch).items():
@@ -84,12 +85,17 @@ def evaluate(
     return results
 
 
+def _classes(*labels: np.ndarray) -> int:
+    """How many values an attribute has, at least two."""
+    return max(2, *(int(part.max(initial=0)) + 1 for part in labels))
+
+
 def majority(rows: Rows, measured: Rows, resamples: int, seed: int) -> list[Result]:
     """The control that knows nothing but the class shares of the training rows."""
     people = resample(measured.people, resamples, seed)
     results = []
     for attribute, labels in rows.labels.items():
-        shares = np.bincount(labels, minlength=2) + 1.0
+        shares = np.bincount(labels, minlength=_classes(labels, measured.labels[attribute])) + 1.0
         logs = np.log(shares / shares.sum())
         logits = np.tile(logs, (len(measured.people), 1))
         prediction = Prediction(logits, logits, int(shares.argmax()))
@@ -140,7 +146,9 @@ def measure(
     loss = -prediction.natural[np.arange(len(labels)), labels] / np.log(2)
     bits = np.maximum(0, entropy - _per_person(loss, people) / rows)
     defined = (of_class > 0).sum(axis=1) > 1
-    balanced = np.where(defined, np.nansum(recall, axis=1) / np.maximum(1, (of_class > 0).sum(axis=1)), np.nan)
+    balanced = np.where(
+        defined, np.nansum(recall, axis=1) / np.maximum(1, (of_class > 0).sum(axis=1)), np.nan
+    )
     return (
         _interval(accuracy),
         _interval(balanced),
@@ -154,9 +162,12 @@ def roc_auc(logits: np.ndarray, labels: np.ndarray, people: Resamples) -> np.nda
 
     For two classes that is the score of class 1 against class 0.
     """
-    columns = [1] if logits.shape[1] == 2 else range(logits.shape[1])
-    scores = logits - np.logaddexp.reduce(logits, axis=1, keepdims=True)
-    return np.mean([_binary_auc(scores[:, c], labels == c, people) for c in columns], axis=0)
+    logits, classes = logits.astype(np.float64), range(logits.shape[1])
+    results = []
+    for c in [1] if len(classes) == 2 else classes:
+        others = np.logaddexp.reduce(np.delete(logits, c, axis=1), axis=1)
+        results.append(_binary_auc(logits[:, c] - others, labels == c, people))
+    return np.mean(results, axis=0)
 
 
 def _binary_auc(scores: np.ndarray, positive: np.ndarray, people: Resamples) -> np.ndarray:

@@ -16,7 +16,8 @@ def derive(seed: int, *path: str | int) -> int:
 
     The hash is over ``repr``, so ``1`` and ``"1"`` are different parts of a path.
     """
-    digest = hashlib.blake2b(repr((int(seed), *path)).encode(), digest_size=8).digest()
+    parts = [part if isinstance(part, str) else int(part) for part in (seed, *path)]
+    digest = hashlib.blake2b(repr(tuple(parts)).encode(), digest_size=8).digest()
     return int.from_bytes(digest, "little") >> 1
 
 

@@ -58,7 +58,9 @@ class Layout:
     def schema(self) -> pa.Schema:
         """Columns of the store: a contribution's and the size that it had when it arrived."""
         sent = pa.field("sent_bytes", pa.int64(), nullable=False)
-        return contribution_schema(self.tasks).append(sent).with_metadata({"layout": json.dumps(asdict(self))})
+        return (
+            contribution_schema(self.tasks).append(sent).with_metadata({"layout": json.dumps(asdict(self))})
+        )
 
 
 @dataclass(frozen=True)
@@ -125,7 +127,9 @@ def open_store(path: Path, layout: Layout | None = None) -> FeatureStore:
         raise InputError(f"{path}: not a feature store of tiprdc_fl ({error})") from error
     found = Layout(fields["extractor"], fields["codec"], tuple(fields["shape"]), tuple(fields["tasks"]))
     if layout not in (None, found):
-        raise InputError(f"{path}: holds features of another run ({found}, not {layout}); use another run_dir")
+        raise InputError(
+            f"{path}: holds features of another run ({found}, not {layout}); use another run_dir"
+        )
     return FeatureStore(path, found)
 
 
@@ -166,7 +170,9 @@ def validate(stream: bytes, contributor: int, layout: Layout) -> pa.Table:
         raise InputError("there are missing values")
     _check_rows(table, contributor)
     _check_payloads(table.column("payload"), layout)
-    return table.append_column(layout.schema().field("sent_bytes"), pa.array([len(stream)] * len(table)))
+    return table.append_column(
+        layout.schema().field("sent_bytes"), pa.array([len(stream)] * len(table), pa.int64())
+    )
 
 
 def _check_rows(table: pa.Table, contributor: int) -> None:
@@ -194,13 +200,15 @@ def append(store: FeatureStore, contributions: Iterable[pa.Table]) -> None:
     """
     waiting: list[pa.Table] = []
     size = 0
-    for table in contributions:
-        waiting.append(table)
-        size += table.nbytes
-        if size >= COMMIT_BYTES:
-            _commit(store, waiting)
-            waiting, size = [], 0
-    _commit(store, waiting)
+    try:
+        for table in contributions:
+            waiting.append(table)
+            size += table.nbytes
+            if size >= COMMIT_BYTES:
+                _commit(store, waiting)
+                waiting, size = [], 0
+    finally:  # an interrupt keeps what has arrived
+        _commit(store, waiting)
 
 
 def _commit(store: FeatureStore, tables: list[pa.Table]) -> None:

@@ -8,11 +8,14 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.optim.lr_scheduler import OneCycleLR
 
 from tiprdc_fl import seeding
+from tiprdc_fl.errors import InputError
 from tiprdc_fl.models.extractor import autocast
 
 VALIDATION_SHARE = 0.1  # of the people a probe may learn from: choose its epoch and its temperature
+FEWEST_ROWS = 4
 TEMPERATURES = torch.logspace(-1, 1, 41)
 
 
@@ -21,9 +24,12 @@ class Fit:
     """How probes are trained.
 
     Attributes:
-        epochs: passes over the training rows; the epoch with the lowest validation loss counts.
+        epochs: passes over the training rows; the epoch with the best balanced accuracy on the validation
+            people counts. (Their loss would choose too early: a probe grows overconfident while it still
+            learns, which the temperature mends afterwards.)
         batch_size: rows in a batch.
-        learning_rate: Adam's; a tenth in the last quarter of the epochs.
+        learning_rate: highest of Adam's; it rises over the first quarter of the steps and falls to 0 after
+            (one-cycle, Smith and Topin 2019), without which some probes never leave chance.
         seed: of the rows' order, dropout and validation people.
         device: "cpu" or "cuda".
         precision: "bfloat16" or "float32".
@@ -60,11 +66,13 @@ class Candidate:
         network: inputs -> logits [batch, classes].
         attribute: what it is to infer.
         classes: how many values the attribute has.
+        rate: its learning rate as a multiple of ``Fit.learning_rate``.
     """
 
     network: nn.Module
     attribute: str
     classes: int
+    rate: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -102,16 +110,16 @@ def probe(
         on_batch: called with the number of rows after each batch of training.
     """
     training, validation = _split(rows.people, fit.seed)
-    networks = {name: candidate.network for name, candidate in candidates.items()}
     labels = {name: torch.from_numpy(rows.labels[one.attribute]) for name, one in candidates.items()}
     shares = {name: _shares(labels[name][training], one.classes) for name, one in candidates.items()}
-    states = _train(networks, labels, shares, rows, training, validation, fit, on_batch)
+    states = _train(candidates, labels, shares, rows, training, validation, fit, on_batch)
+    networks = {name: candidate.network for name, candidate in candidates.items()}
     for name, network in networks.items():
         network.load_state_dict(states[name])
     held_out = _logits(networks, rows.read, validation, fit)
     found = _logits(networks, measured.read, np.arange(len(measured.people)), fit)
     result = {}
-    for name in networks:
+    for name in candidates:
         prior = shares[name].log()
         scale = _temperature(held_out[name], labels[name][validation], prior)
         natural = (found[name] / scale + prior).log_softmax(dim=1)
@@ -120,9 +128,17 @@ def probe(
 
 
 def _split(people: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Rows to train on and rows to validate on, by person."""
-    order = seeding.generator(seed, "probe", "validation").permutation(np.unique(people))
-    held_out = np.isin(people, order[: max(1, round(VALIDATION_SHARE * len(order)))])
+    """Rows to train on and rows to validate on, by person; by row where there is only one person."""
+    if len(people) < FEWEST_ROWS:
+        raise InputError(
+            f"contributors sent {len(people)} examples, and a probe needs at least {FEWEST_ROWS}: "
+            "raise clients or data.max_examples_per_person"
+        )
+    groups = people if len(np.unique(people)) > 1 else np.arange(len(people))
+    order = seeding.generator(seed, "probe", "validation").permutation(np.unique(groups))
+    held_out = np.isin(groups, order[: max(1, round(VALIDATION_SHARE * len(order)))])
+    if (~held_out).sum() < 2:  # everything but one row belongs to the one person held out
+        held_out = ~held_out
     return np.flatnonzero(~held_out), np.flatnonzero(held_out)
 
 
@@ -133,7 +149,7 @@ def _shares(labels: Tensor, classes: int) -> Tensor:
 
 
 def _train(
-    networks: Mapping[str, nn.Module],
+    candidates: Mapping[str, Candidate],
     labels: Mapping[str, Tensor],
     shares: Mapping[str, Tensor],
     rows: Rows,
@@ -143,39 +159,41 @@ def _train(
     on_batch: Callable[[int], None],
 ) -> dict[str, dict[str, Tensor]]:
     """Weights of each network after its best epoch."""
+    networks = {name: candidate.network for name, candidate in candidates.items()}
     weights = {name: 1 / (len(share) * share).to(fit.device) for name, share in shares.items()}
-    optimisers = {}
+    optimisers, schedules = {}, {}
+    steps = fit.epochs * max(1, len(training) // fit.batch_size)
     for name, network in networks.items():
         network.to(fit.device, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
-        optimisers[name] = torch.optim.Adam(network.parameters(), fit.learning_rate, fused=True)
-    best: dict[str, float] = dict.fromkeys(networks, float("inf"))
+        rate = fit.learning_rate * candidates[name].rate
+        optimisers[name] = torch.optim.Adam(network.parameters(), rate, fused=True)
+        schedules[name] = OneCycleLR(optimisers[name], rate, steps, pct_start=0.3, cycle_momentum=False)
+    best = dict.fromkeys(networks, 0.0)
     states: dict[str, dict[str, Tensor]] = {}
     for epoch in range(fit.epochs):
-        seeding.seed_torch(fit.seed, "probe", epoch)
-        _set_epoch(networks, optimisers, fit, epoch)
+        for network in networks.values():
+            network.train()
         generator = seeding.generator(fit.seed, "probe", "order", epoch)
-        for chosen in _batches(generator.permutation(training), fit.batch_size):
-            x = rows.read(chosen).to(fit.device)
+        for step, chosen in enumerate(_batches(generator.permutation(training), fit.batch_size)):
+            x = _placed(rows.read(chosen), fit.device)
             for name, network in networks.items():
                 y = labels[name][chosen].to(fit.device)
+                # Dropout of its own: a probe's figures do not depend on what is trained beside it.
+                seeding.seed_torch(fit.seed, "probe", name, epoch, step)
                 _step(network, optimisers[name], x, y, weights[name], fit.precision)
+                schedules[name].step()
             on_batch(len(chosen))
         found = _logits(networks, rows.read, validation, fit)
         for name, network in networks.items():
-            loss = F.cross_entropy(found[name], labels[name][validation], weights[name].cpu()).item()
-            if loss < best[name] or name not in states:
-                best[name], states[name] = loss, copy.deepcopy(network.state_dict())
+            score = _balanced_accuracy(found[name], labels[name][validation])
+            if score >= best[name]:
+                best[name], states[name] = score, copy.deepcopy(network.state_dict())
     return states
 
 
-def _set_epoch(
-    networks: Mapping[str, nn.Module], optimisers: Mapping[str, torch.optim.Optimizer], fit: Fit, epoch: int
-) -> None:
-    late = fit.epochs > 1 and epoch >= 0.75 * fit.epochs
-    for name, network in networks.items():
-        network.train()
-        for group in optimisers[name].param_groups:
-            group["lr"] = fit.learning_rate * (0.1 if late else 1)
+def _placed(x: Tensor, device: str) -> Tensor:
+    """Inputs on the device, images and their features channels last: convolutions are faster on them."""
+    return x.to(device, memory_format=torch.channels_last) if x.dim() == 4 else x.to(device)
 
 
 def _step(
@@ -195,17 +213,30 @@ def _logits(
     """Logits of rows, float [n, classes] by probe; each row is read once."""
     found: dict[str, list[Tensor]] = {name: [] for name in networks}
     for chosen in _batches(rows, 512):
-        x = read(chosen).to(fit.device)
+        x = _placed(read(chosen), fit.device)
         for name, network in networks.items():
             network.eval()
             with autocast(fit.precision, x.device.type):
                 found[name].append(network(x).float().cpu())
-    return {name: torch.cat(parts) for name, parts in found.items()}
+    logits = {name: torch.cat(parts) for name, parts in found.items()}
+    for name, values in logits.items():
+        if not values.isfinite().all():
+            raise InputError(
+                f"the probe {name} diverged: its logits are not finite; lower evaluation.learning_rate "
+                "or set training.precision=float32"
+            )
+    return logits
 
 
 def _batches(rows: np.ndarray, size: int) -> Iterator[np.ndarray]:
     """Rows in equal batches, of ``size`` to twice ``size`` where there are as many."""
     yield from np.array_split(rows, max(1, len(rows) // size))
+
+
+def _balanced_accuracy(logits: Tensor, labels: Tensor) -> float:
+    """Mean recall of the classes that occur."""
+    right = logits.argmax(dim=1) == labels
+    return float(torch.stack([right[labels == value].float().mean() for value in labels.unique()]).mean())
 
 
 def _temperature(logits: Tensor, labels: Tensor, prior: Tensor) -> float:

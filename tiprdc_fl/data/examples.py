@@ -34,6 +34,13 @@ class Examples:
         """Number of examples."""
         return len(self.people)
 
+    @property
+    def loaded(self) -> Inputs:
+        """The inputs, of examples that were loaded with them."""
+        if self.inputs is None:
+            raise TypeError("these examples were loaded by Dataset.labels, without inputs; use Dataset.load")
+        return self.inputs
+
 
 @dataclass(frozen=True)
 class Dataset:

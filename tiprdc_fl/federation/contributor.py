@@ -72,8 +72,7 @@ def contribute(
     with _stage("load", contributor, seconds):
         examples = dataset.load([contributor])
     with _stage("prepare", contributor, seconds):
-        inputs = [] if examples.inputs is None else examples.inputs
-        prepared = preprocess(extractor.architecture, inputs) if len(examples) else None
+        prepared = preprocess(extractor.architecture, examples.loaded) if len(examples) else None
     with _stage("forward", contributor, seconds):
         features = _features(extractor, prepared)
     with _stage("encode", contributor, seconds):

@@ -7,9 +7,11 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Event
 
 from tiprdc_fl.data.examples import Dataset
 from tiprdc_fl.data.source import open_dataset
+from tiprdc_fl.errors import InputError
 from tiprdc_fl.federation.collector import Collected, Collection, collect, open_collection
 from tiprdc_fl.federation.contributor import contribute_each, peak_memory_bytes
 from tiprdc_fl.models.extractor import load_extractor
@@ -33,22 +35,27 @@ def run_flower(collection: Collection, on_answer: Callable[[int], None]) -> Coll
     _, asked = open_collection(collection)
     if not asked:
         return Collected(0, 0, (), 0)
-    # Flower reads these when it is imported; a privacy tool does not phone home.
-    os.environ.update(FLWR_TELEMETRY_ENABLED="0", FLWR_DISABLE_UPDATE_CHECK="1", RAY_USAGE_STATS_ENABLED="0")
+    # Imported here, so that an inline run does not wait for Flower and Ray.
     from flwr.simulation import run_simulation
 
     from tiprdc_fl.federation.client_app import app
     from tiprdc_fl.federation.server_app import server_app
 
     ended: list[Collected] = []
+    stop = Event()
     nodes = -(-len(asked) // collection.contributors_per_node)
     with _logs_in(Path(collection.folder) / "logs"):
-        run_simulation(
-            server_app(collection, on_answer, ended.append),
-            app,
-            num_supernodes=nodes,
-            backend_config=_backend(collection.workers),
-        )
+        try:
+            run_simulation(
+                server_app(collection, on_answer, ended.append, stop),
+                app,
+                num_supernodes=nodes,
+                backend_config=_backend(collection.workers),
+            )
+        finally:
+            stop.set()  # Flower's server thread outlives an interrupt of the main one
+    if not ended:
+        raise InputError(f"Flower ended before the collection did; see {collection.folder}/logs/flower.log")
     return ended[0]
 
 

@@ -4,9 +4,11 @@ import json
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from logging import INFO
 from pathlib import Path
+from threading import Event
 
 from flwr.app import ConfigRecord, Context, Message, RecordDict
 from flwr.common.logger import log
@@ -38,31 +40,48 @@ def main(grid: Grid, context: Context) -> None:
     """Carries out the collection of the run folder that the run configuration's ``run-dir`` names."""
     run_dir = str(context.run_config.get("run-dir", ""))
     if not run_dir:
-        raise InputError("run-dir is not set: name a run folder of tiprdc_fl.simulate, whose collection to run")
+        raise InputError(
+            "run-dir is not set: name a run folder of tiprdc_fl.simulate, whose collection to run"
+        )
     collected = run_collection(grid, read_collection(Path(run_dir)))
     log(INFO, "%d of %d contributors answered", collected.answered, collected.asked)
 
 
+class Interrupted(Exception):
+    """The simulation has ended before the collection."""
+
+
 def server_app(
-    collection: Collection, on_answer: Callable[[int], None], on_end: Callable[[Collected], None]
+    collection: Collection,
+    on_answer: Callable[[int], None],
+    on_end: Callable[[Collected], None],
+    stop: Event,
 ) -> ServerApp:
-    """A ServerApp for one collection, in the process that started it."""
+    """A ServerApp for one collection, in the process that started it; ends early once ``stop`` is set."""
     simulated = ServerApp()
 
     @simulated.main()
     def main(grid: Grid, context: Context) -> None:
-        on_end(run_collection(grid, collection, on_answer))
+        with suppress(Interrupted):
+            on_end(run_collection(grid, collection, on_answer, stop))
 
     return simulated
 
 
 def run_collection(
-    grid: Grid, collection: Collection, on_answer: Callable[[int], None] = lambda examples: None
+    grid: Grid,
+    collection: Collection,
+    on_answer: Callable[[int], None] = lambda examples: None,
+    stop: Event | None = None,
 ) -> Collected:
-    """Asks the contributors that are not stored yet, and stores their answers."""
+    """Asks the contributors that are not stored yet, and stores their answers.
+
+    Raises:
+        Interrupted: ``stop`` was set; what had arrived is stored.
+    """
     store, asked = open_collection(collection)
     memory = [0]
-    answers = replies(grid, collection, _slices(asked, collection), memory.append)
+    answers = replies(grid, collection, _slices(asked, collection), memory.append, stop or Event())
     answered, failures = collect(answers, store, Path(collection.folder) / "quarantine", on_answer)
     return Collected(len(asked), len(answered), tuple(failures), max(memory))
 
@@ -83,7 +102,11 @@ class Slice:
 
 
 def replies(
-    grid: Grid, collection: Collection, slices: Sequence[Slice], on_worker: Callable[[int], None]
+    grid: Grid,
+    collection: Collection,
+    slices: Sequence[Slice],
+    on_worker: Callable[[int], None],
+    stop: Event,
 ) -> Iterator[Answer]:
     """Asks every slice and yields each contributor's answer as it comes.
 
@@ -95,8 +118,12 @@ def replies(
         collection: what is asked, and how.
         slices: who is asked.
         on_worker: called with a worker's peak resident memory in bytes at each reply.
+        stop: ends the wait for replies that will never come.
+
+    Raises:
+        Interrupted: ``stop`` was set.
     """
-    nodes = _wait_for_nodes(grid, 1 + max((part.node for part in slices), default=-1))
+    nodes = _wait_for_nodes(grid, 1 + max((part.node for part in slices), default=-1), stop)
     digest, weights = _read(Path(collection.request.extractor))
     waiting, pending = deque(slices), dict[str, Slice]()
 
@@ -123,7 +150,7 @@ def replies(
             else:
                 yield from _answers(message, part, on_worker)
         if not messages:
-            time.sleep(POLL_SECONDS)
+            _pause(stop)
 
 
 def _slices(contributors: Sequence[int], collection: Collection) -> list[Slice]:
@@ -139,13 +166,18 @@ def _slices(contributors: Sequence[int], collection: Collection) -> list[Slice]:
     ]
 
 
-def _wait_for_nodes(grid: Grid, count: int) -> list[int]:
+def _pause(stop: Event) -> None:
+    if stop.wait(POLL_SECONDS):
+        raise Interrupted
+
+
+def _wait_for_nodes(grid: Grid, count: int, stop: Event) -> list[int]:
     """Ids of the nodes once ``count`` of them have registered: the server starts before they do."""
     until = time.monotonic() + NODES_SECONDS
     while len(nodes := sorted(grid.get_node_ids())) < count:
         if time.monotonic() > until:
             raise InputError(f"{len(nodes)} of {count} nodes registered within {NODES_SECONDS:.0f} s")
-        time.sleep(POLL_SECONDS)
+        _pause(stop)
     return nodes
 
 

@@ -1,13 +1,15 @@
 """TensorBoard scalars of a run."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Iterator
+from typing import Any
 
 from torch.utils.tensorboard.writer import SummaryWriter
 
 from tiprdc_fl.report.schema import headline
+
+EPOCH_FIGURES = ("adversary_loss", "extractor_loss", "mutual_information_bound", "examples_per_second")
 
 
 @contextmanager
@@ -17,7 +19,7 @@ def epoch_writer(folder: Path) -> Iterator[Callable[[dict[str, Any]], None]]:
 
         def write(figures: dict[str, Any]) -> None:
             epoch = figures["epoch"]
-            for name in ("adversary_loss", "extractor_loss", "mutual_information_bound", "examples_per_second"):
+            for name in EPOCH_FIGURES:
                 writer.add_scalar(f"training/{name}", figures[name], epoch)
             for attribute, value in figures["adversary_balanced_accuracy"].items():
                 writer.add_scalar(f"training/adversary_balanced_accuracy/{attribute}", value, epoch)

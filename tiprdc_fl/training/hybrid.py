@@ -69,9 +69,7 @@ def build_players(
         Adam(network.parameters(), learning_rate, weight_decay=weight_decay, fused=True)
         for network in networks
     )
-    return Players(
-        extractor, adversary, estimator, theta, psi, omega, tuple(classes), architecture.precision
-    )
+    return Players(extractor, adversary, estimator, theta, psi, omega, tuple(classes), architecture.precision)
 
 
 def pretrain_step(players: Players, x: Tensor, u: Tensor) -> Tensor:

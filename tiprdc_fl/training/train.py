@@ -119,8 +119,6 @@ def train_extractor(
 
 def _prepare(examples: Examples, architecture: Architecture, plan: Plan) -> _Data:
     """Splits the collector's people and shapes the labels."""
-    if examples.inputs is None:
-        raise InputError("the examples were loaded without inputs")
     labels = np.stack([examples.attributes[name] for name in plan.private], axis=1)
     classes = tuple(max(2, int(column.max(initial=0)) + 1) for column in labels.T)
     u, head_classes = head_labels(labels, classes, plan.heads)
@@ -130,10 +128,10 @@ def _prepare(examples: Examples, architecture: Architecture, plan: Plan) -> _Dat
     training = np.flatnonzero(~held_out)
     if len(training) < 2:
         raise InputError(
-            f"the collector has {len(people)} people and {len(training)} examples to train on, at least 2 "
-            "are needed: raise data.collector_people"
+            f"the collector has {len(people)} people and, without the validation people's, {len(training)} "
+            "examples to train on; at least 2 are needed: raise data.collector_people"
         )
-    read = batch_reader(architecture, examples.inputs)
+    read = batch_reader(architecture, examples.loaded)
     return _Data(read, labels, classes, u, head_classes, training, np.flatnonzero(held_out))
 
 
@@ -166,7 +164,12 @@ def _epoch(
 
 
 def _step(
-    players: Players, data: _Data, plan: Plan, rows: np.ndarray, pretraining: bool, generator: np.random.Generator
+    players: Players,
+    data: _Data,
+    plan: Plan,
+    rows: np.ndarray,
+    pretraining: bool,
+    generator: np.random.Generator,
 ) -> np.ndarray:
     """Losses of one step: adversary, bound, extractor; the latter two are 0 in pretraining."""
     x, u = data.read(rows).to(plan.device), data.u[rows].to(plan.device)

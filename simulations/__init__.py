@@ -1,0 +1,1 @@
+"""Named, runnable studies: a sweep of run(config), one file per study."""

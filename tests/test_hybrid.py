@@ -1,0 +1,208 @@
+"""One step of Algorithm 1 against its literal form, and what training writes and resumes."""
+
+import copy
+import json
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from tiprdc_fl import seeding
+from tiprdc_fl.data.examples import Examples
+from tiprdc_fl.errors import InputError
+from tiprdc_fl.models.architecture import Architecture
+from tiprdc_fl.models.extractor import load_extractor
+from tiprdc_fl.models.text import build_vocabulary
+from tiprdc_fl.training.hybrid import Players, build_players, hybrid_step, pretrain_step
+from tiprdc_fl.training.train import Plan, train_extractor
+
+IMAGE = Architecture("image", 2, image_size=(32, 32))
+TEXT = Architecture("text", 4, vocabulary=build_vocabulary(["a b c d e f g"], 20), max_tokens=6)
+PLAN = Plan(("Male",), 0.9, 2, 1, 8, 1e-3, 1e-4, 0.5, "derangement", "joint", 3, 7, "cpu")
+
+
+def players_of(architecture: Architecture, classes=(2,), dropout: bool = True) -> Players:
+    seeding.seed_torch(3, "players")
+    players = build_players(architecture, classes, 3, 1e-3, 1e-4, "cpu")
+    for network in (players.adversary, players.estimator):
+        for module in network.modules():
+            if isinstance(module, nn.Dropout) and not dropout:
+                module.p = 0.0
+    return players
+
+
+def batch_of(architecture: Architecture, count: int = 6) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(5)
+    if architecture is IMAGE:
+        return torch.rand(count, 3, 32, 32, generator=generator)
+    return torch.randint(1, 9, (count, 4), generator=generator)
+
+
+def literal_step(players: Players, x, u, order, budget) -> None:
+    """Algorithm 1 as it is written: three passes of the extractor, plain gradients, no shortcuts."""
+    hot = F.one_hot(u[:, 0], 2).float()
+    estimator = players.estimator
+
+    def bound(z):
+        scores = [
+            estimator.score(estimator.embed_input(images), estimator.embed_features(z), hot)
+            for images in (x, x[order])
+        ]
+        return -F.softplus(-scores[0]).mean() - F.softplus(scores[1]).mean()
+
+    def update(optimiser, loss):
+        for other in (players.theta, players.psi, players.omega):
+            other.zero_grad()
+        loss.backward()
+        optimiser.step()
+
+    update(players.psi, F.cross_entropy(players.adversary(players.extractor(x)), u[:, 0]))
+    update(players.omega, -bound(players.extractor(x)))
+    z = players.extractor(x)
+    hidden = F.cross_entropy(players.adversary(z), u[:, 0])
+    update(players.theta, -budget * hidden - (1 - budget) * bound(z))
+
+
+@pytest.mark.parametrize("architecture", [IMAGE, TEXT], ids=["image", "text"])
+@pytest.mark.parametrize("budget", [0.0, 0.5, 0.9, 1.0])
+def test_shared_pass_equals_the_literal_algorithm(architecture, budget):
+    shared = players_of(architecture, dropout=False)
+    literal = copy.deepcopy(shared)
+    for step in range(3):
+        x, u = batch_of(architecture), torch.tensor([[0], [1], [1], [0], [1], [0]])
+        order = torch.arange(6).roll(1 + step)
+        hybrid_step(shared, x, u, order, budget)
+        literal_step(literal, x, u, order, budget)
+    names = ("extractor", "adversary", *(("estimator",) if budget < 1 else ()))
+    for name in names:  # at budget 1 the estimator plays no part and is not trained
+        for mine, theirs in zip(
+            getattr(shared, name).parameters(), getattr(literal, name).parameters(), strict=True
+        ):
+            # Adam's first steps are of learning-rate size for any gradient, so rounding shows up to that size
+            # where a gradient is nearly 0; everywhere else the two agree to float32.
+            close = torch.isclose(mine, theirs, rtol=1e-4, atol=2e-5)
+            assert close.float().mean() > 0.99
+            assert (mine - theirs).abs().max() < 6.1e-3
+
+
+@pytest.mark.parametrize("architecture", [IMAGE, TEXT], ids=["image", "text"])
+def test_gradients_equal_the_literal_algorithm(architecture):
+    """The same without Adam: plain gradient descent agrees to float32 rounding in every weight."""
+    shared = players_of(architecture, dropout=False)
+    for name in ("theta", "psi", "omega"):
+        part = {"theta": "extractor", "psi": "adversary", "omega": "estimator"}[name]
+        object.__setattr__(shared, name, torch.optim.SGD(getattr(shared, part).parameters(), 0.05))
+    literal = copy.deepcopy(shared)
+    x, u, order = (
+        batch_of(architecture),
+        torch.tensor([[0], [1], [1], [0], [1], [0]]),
+        torch.arange(6).roll(1),
+    )
+    hybrid_step(shared, x, u, order, 0.7)
+    literal_step(literal, x, u, order, 0.7)
+    for name in ("extractor", "adversary", "estimator"):
+        for mine, theirs in zip(
+            getattr(shared, name).parameters(), getattr(literal, name).parameters(), strict=True
+        ):
+            assert torch.allclose(mine, theirs, rtol=1e-4, atol=1e-5)
+
+
+def test_the_step_leaves_every_weight_trainable_and_losses_detached():
+    players = players_of(IMAGE)
+    losses = hybrid_step(players, batch_of(IMAGE), torch.tensor([[0], [1]] * 3), torch.arange(6).roll(1), 0.5)
+    for network in (players.extractor, players.adversary, players.estimator):
+        assert all(p.requires_grad for p in network.parameters())
+    assert not losses.extractor.requires_grad
+    assert losses.bound <= 0
+
+
+def test_pretraining_lowers_the_adversary_s_loss():
+    players = players_of(IMAGE, dropout=False)
+    x, u = batch_of(IMAGE), torch.tensor([[0], [1]] * 3)
+    losses = [pretrain_step(players, x, u).item() for _ in range(30)]
+    assert losses[-1] < 0.5 * losses[0]
+
+
+def people_examples(people: int = 12, each: int = 6) -> Examples:
+    """Images whose brightness is the private attribute."""
+    generator = np.random.default_rng(0)
+    person = np.repeat(np.arange(people), each)
+    male = (person % 2).astype(np.int8)
+    images = generator.integers(0, 100, (len(person), 3, 32, 32)) + 100 * male[:, None, None, None]
+    return Examples(
+        torch.from_numpy(images.astype(np.uint8)),
+        {"Male": male, "Smiling": generator.integers(0, 2, len(person)).astype(np.int8)},
+        person.astype(np.int64),
+        np.tile(np.arange(each), people).astype(np.int32),
+        np.full(len(person), 3 * 32 * 32),
+    )
+
+
+def test_training_writes_an_extractor_and_its_log(tmp_path):
+    seen, epochs = [], []
+    history = train_extractor(people_examples(), IMAGE, PLAN, tmp_path, seen.append, epochs.append)
+    assert load_extractor(tmp_path / "extractor.safetensors").architecture == IMAGE
+    assert json.loads((tmp_path / "training.json").read_text()) == history == epochs
+    assert [h["phase"] for h in history] == ["pretrain", "hybrid", "hybrid"]
+    assert sum(seen) == 3 * 11 * 6  # one of twelve people is held out
+    assert all(h["mutual_information_bound"] <= 0 for h in history)
+    assert set(history[0]["adversary_balanced_accuracy"]) == {"Male"}
+
+
+def test_a_resumed_training_equals_an_undisturbed_one(tmp_path):
+    class Stop(Exception):
+        pass
+
+    def stop_after_two(figures):
+        if figures["epoch"] == 2:
+            raise Stop
+
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    train_extractor(people_examples(), IMAGE, PLAN, tmp_path / "a")
+    # The second epoch is trained but not yet saved when the process ends, so it is trained again.
+    with pytest.raises(Stop):
+        train_extractor(people_examples(), IMAGE, PLAN, tmp_path / "b", on_epoch=stop_after_two)
+    later = []
+    train_extractor(people_examples(), IMAGE, PLAN, tmp_path / "b", on_epoch=later.append)
+    assert [figures["epoch"] for figures in later] == [2, 3]
+    one, two = ((tmp_path / name / "extractor.safetensors").read_bytes() for name in "ab")
+    assert one == two
+
+
+def test_a_checkpoint_that_is_none(tmp_path):
+    (tmp_path / "checkpoint.pt").write_bytes(b"half a file")
+    with pytest.raises(InputError, match=r"checkpoint\.pt: not a checkpoint of this training.*delete it"):
+        train_extractor(people_examples(), IMAGE, PLAN, tmp_path)
+
+
+def test_a_loss_that_is_not_finite_stops_with_the_step(tmp_path):
+    wild = Plan(**{**PLAN.__dict__, "learning_rate": 1e30})
+    with pytest.raises(InputError, match=r"epoch \d+, step \d+: a loss is not finite.*learning_rate"):
+        train_extractor(people_examples(), IMAGE, wild, tmp_path)
+    assert not (tmp_path / "extractor.safetensors").exists()
+
+
+def test_too_few_people(tmp_path):
+    with pytest.raises(InputError, match=r"1 people and.* 0 examples.*data\.collector_people"):
+        train_extractor(people_examples(1), IMAGE, PLAN, tmp_path)
+
+
+def test_seeds_and_two_private_attributes(tmp_path):
+    digests = {}
+    for name, change in {
+        "first": {},
+        "again": {},
+        "seed": {"seed": 8},
+        "joint": {"private": ("Male", "Smiling")},
+        "separate": {"private": ("Male", "Smiling"), "heads": "separate", "pairing": "shift"},
+    }.items():
+        folder = tmp_path / name
+        folder.mkdir()
+        history = train_extractor(people_examples(), IMAGE, Plan(**{**PLAN.__dict__, **change}), folder)
+        digests[name] = load_extractor(folder / "extractor.safetensors").digest
+        assert set(history[-1]["adversary_balanced_accuracy"]) == set(change.get("private", ("Male",)))
+    assert digests["first"] == digests["again"]
+    assert len(set(digests.values())) == 4

@@ -1,0 +1,346 @@
+"""report.json against its schema, and what the terminal, the progress and TensorBoard show."""
+
+import copy
+import io
+import json
+from dataclasses import asdict
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from jsonschema import Draft202012Validator
+from rich.console import Console
+
+from tiprdc_fl.config import Config
+from tiprdc_fl.evaluation import Interval, Result
+from tiprdc_fl.report import progress
+from tiprdc_fl.report.schema import (
+    CAVEAT,
+    REPRESENTATIONS,
+    SCHEMA_VERSION,
+    federation_figures,
+    headline,
+    per_contributor,
+    result_rows,
+    strongest,
+)
+from tiprdc_fl.report.tensorboard import epoch_writer, write_report
+from tiprdc_fl.report.terminal import show
+from tiprdc_fl.run_folder import environment
+from tiprdc_fl.store import STAGES
+
+SCHEMA = json.loads(files("tiprdc_fl.report").joinpath("report.schema.json").read_text(encoding="utf-8"))
+PRIVATE, TASK = "Ends_With_Punctuation", "A_Task_Whose_Name_Is_Long"
+UNDEFINED = Interval(None, None, None)
+HALF, NONE = Interval(0.5, 0.5, 0.5), Interval(0.0, 0.0, 0.0)
+FAILURE = {"contributor": 7, "stage": "load", "reason": "its image is broken"}
+
+
+def result(attribute: str, representation: str, probe: str, value: float | None) -> Result:
+    if value is None:
+        figure = area = UNDEFINED
+    else:
+        figure, area = Interval(value, value - 0.02, value + 0.02), Interval(value, value, value)
+    bits = UNDEFINED if value is None else Interval(value - 0.5, 0.0, 0.5)
+    return Result(attribute, representation, probe, Interval(0.9, 0.85, 0.95), figure, area, bits)
+
+
+def results(features: float | None = 0.6) -> list[Result]:
+    found = [
+        result(attribute, representation, probe, value)
+        for representation, base in (("features", features), ("random", 0.7), ("raw", 0.8))
+        for attribute in (TASK, PRIVATE)
+        for probe, value in (("classifier", base), ("linear", None if base is None else base + 0.05))
+    ]
+    blind = Interval(0.9, 0.85, 0.95)
+    return found + [Result(name, "majority", "constant", blind, HALF, HALF, NONE) for name in (TASK, PRIVATE)]
+
+
+def keys() -> pa.Table:
+    """Rows of a store: contributor 3 sent two examples in 500 bytes, contributor 1 sent one in 300."""
+    columns: dict[str, list] = {
+        "contributor": [3, 1, 3],
+        "row": [0, 0, 1],
+        "raw_bytes": [100, 120, 100],
+        "sent_bytes": [500, 300, 500],
+    }
+    for number, stage in enumerate(STAGES):
+        columns[f"{stage}_seconds"] = [0.3 + number, 0.1 + number, 0.3 + number]
+    return pa.table(columns)
+
+
+def report_of(found: list[Result], failures: tuple[dict, ...] = (FAILURE,)) -> dict[str, Any]:
+    epoch = {
+        "epoch": 1,
+        "phase": "pretrain",
+        "adversary_loss": 0.7,
+        "mutual_information_bound": -1.2,
+        "extractor_loss": 0.1,
+        "examples_per_second": 1000.0,
+        "adversary_balanced_accuracy": {PRIVATE: 0.625},
+    }
+    report = {
+        "schema_version": SCHEMA_VERSION,
+        "name": "hand-made",
+        "run_dir": "runs/hand-made",
+        "configuration": asdict(Config()),
+        "environment": environment(),
+        "people": {
+            "collector": {"people": 4, "examples": 8},
+            "contributors": {"people": 3, "examples": 3},
+            "holdout": {"people": 1234, "examples": 56789},
+        },
+        "results": result_rows(found, (PRIVATE,)),
+        "co_trained_adversary": epoch["adversary_balanced_accuracy"],
+        "training": [epoch, epoch | {"epoch": 2, "phase": "hybrid"}],
+        "federation": federation_figures(per_contributor(keys()), 3, failures, "inline"),
+        "seconds": {"collector examples": 1.25, "training": 1234.5},
+        "memory": {"collector_peak_bytes": 3 * 2**20, "worker_peak_bytes": 2**20},
+        "caveat": CAVEAT,
+    }
+    return json.loads(json.dumps(report))
+
+
+def shown(report: dict[str, Any], width: int = 80) -> str:
+    console = Console(width=width, file=io.StringIO())
+    show(report, console)
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()
+
+
+def words(text: str) -> str:
+    return " ".join(text.split())
+
+
+def objects(node: Any):
+    """Every object and property of the schema."""
+    if isinstance(node, dict):
+        yield node
+        for value in node.values():
+            yield from objects(value)
+    elif isinstance(node, list):
+        for value in node:
+            yield from objects(value)
+
+
+def test_the_schema_describes_every_field_and_closes_what_is_fixed():
+    Draft202012Validator.check_schema(SCHEMA)
+    for node in objects(SCHEMA):
+        described = [one for one in node.get("properties", {}).values() if set(one) != {"type"}]
+        assert all(one.get("description") for one in described)
+        if described and node is not SCHEMA["properties"]["configuration"]:
+            assert node["additionalProperties"] is False
+            assert set(node["required"]) == set(node["properties"])
+    representation = SCHEMA["$defs"]["result"]["properties"]["representation"]
+    assert tuple(representation["enum"]) == REPRESENTATIONS
+    assert SCHEMA["properties"]["schema_version"]["const"] == SCHEMA_VERSION
+
+
+@pytest.mark.parametrize("features", [0.6, None])
+def test_a_report_is_as_its_schema_says(features):
+    Draft202012Validator(SCHEMA).validate(report_of(results(features)))
+    Draft202012Validator(SCHEMA).validate(report_of(results(features), failures=()))
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        (("surplus",), 1, "'surplus' was unexpected"),
+        (("federation", "surplus"), 1, "'surplus' was unexpected"),
+        (("results", 0, "surplus"), 1, "'surplus' was unexpected"),
+        (("caveat",), None, "'caveat' is a required property"),
+        (("results", 0, "accuracy", "low"), None, "'low' is a required property"),
+        (("results", 0, "accuracy", "low"), "0.5", "is not of type"),
+        (("results", 0, "accuracy", "value"), 1.5, "greater than the maximum"),
+        (("results", 0, "usable_bits", "value"), -0.1, "less than the minimum"),
+        (("results", 0, "representation"), "other", "is not one of"),
+        (("federation", "seconds_per_contributor", "load", "p99"), None, "'p99' is a required property"),
+        (("training", 0, "phase"), "warm up", "is not one of"),
+        (("schema_version",), 2, "1 was expected"),
+    ],
+)
+def test_a_report_that_is_not_so_is_refused(path, value, message):
+    report = report_of(results())
+    *parents, name = path
+    place: Any = report
+    for part in parents:
+        place = place[part]
+    if value is None:
+        del place[name]
+    else:
+        place[name] = value
+    errors = [error.message for error in Draft202012Validator(SCHEMA).iter_errors(report)]
+    assert any(message in error for error in errors)
+
+
+def test_an_interval_is_whole_or_not_there():
+    report = report_of(results())
+    report["results"][0]["roc_auc"] = {"value": None, "low": 0.1, "high": 0.2}
+    assert not Draft202012Validator(SCHEMA).is_valid(report)
+
+
+def test_figures_of_a_federation_by_hand():
+    contributions = per_contributor(keys()).sort_by("contributor").to_pydict()
+    assert contributions["contributor"] == [1, 3]
+    assert contributions["examples"] == [1, 2]
+    assert contributions["raw_bytes"] == [120, 200]
+    assert contributions["sent_bytes"] == [300, 500]
+    assert contributions["load_seconds"] == [0.1, 0.3]
+    found = federation_figures(per_contributor(keys()), 3, [FAILURE], "inline")
+    assert (found["asked"], found["answered"], found["failed"], found["examples"]) == (3, 2, 1, 3)
+    assert found["sent_bytes"] == 800
+    assert found["sent_bytes_per_example"] == pytest.approx(800 / 3)
+    assert found["raw_bytes_per_example"] == pytest.approx(320 / 3)
+    assert found["sent_to_raw_ratio"] == 2.5
+    # of 0.1 and 0.3 s, a percentile lies between them in proportion; extraction leaves loading out
+    load, extraction = (found["seconds_per_contributor"][name] for name in ("load", "extraction"))
+    assert list(load.values()) == pytest.approx([0.2, 0.29, 0.298, 0.3])
+    assert list(extraction.values()) == pytest.approx([6.6, 6.87, 6.894, 6.9])
+
+
+def test_percentiles_of_a_hundred_contributors():
+    many = np.arange(101)
+    columns = {"contributor": many, "row": many * 0, "raw_bytes": many, "sent_bytes": many}
+    table = pa.table(columns | {f"{stage}_seconds": many / 100 for stage in STAGES})
+    found = federation_figures(per_contributor(table), 101, [], "flower")["seconds_per_contributor"]
+    assert found["forward"] == pytest.approx({"p50": 0.5, "p95": 0.95, "p99": 0.99, "max": 1.0})
+    assert found["extraction"] == pytest.approx({"p50": 1.5, "p95": 2.85, "p99": 2.97, "max": 3.0})
+
+
+def test_of_many_failures_a_hundred_are_kept_and_all_are_counted():
+    found = federation_figures(per_contributor(keys()), 300, [FAILURE] * 250, "inline")
+    assert (found["failed"], found["answered"], len(found["failures"])) == (250, 50, 100)
+
+
+def test_the_strongest_probe_makes_the_headline():
+    report = report_of(results())
+    assert strongest(report["results"], PRIVATE, "raw") == result_rows(results(), (PRIVATE,))[11]
+    assert headline(report) == pytest.approx({f"leakage/{PRIVATE}": 0.65, f"utility/{TASK}": 0.65})
+    undefined = report_of(results(None))
+    assert strongest(undefined["results"], PRIVATE, "features") is None
+    assert headline(undefined) == {}
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_the_terminal_cuts_neither_names_nor_figures(width):
+    report = report_of(results())
+    text = shown(report, width)
+    assert max(map(len, text.splitlines())) <= width
+    assert "…" not in text
+    lines = text.splitlines()
+    assert f"  {PRIVATE}" in [line.rstrip() for line in lines]
+    assert f"  {TASK}" in [line.rstrip() for line in lines]
+    # sent features, untrained extractor, raw data, blind guess
+    row = "classifier 60.0 (58-62) 70.0 (68-72) 80.0 (78-82) 50.0"
+    places = [line for line in lines if words(line) == row]
+    assert len(places) == 2 and places[0] == places[1]
+    for part in ("1,234 unseen people", "56,789 examples", "1,234.5", "2.50 times", "267 bytes", "3 asked"):
+        assert part in text
+
+
+def test_the_terminal_says_what_the_figures_mean():
+    text = words(shown(report_of(results())))
+    for part in (
+        CAVEAT,
+        "PRIVATE (should be low)",
+        "TASK (should be high)",
+        "untrained extractor control: features of a random network",
+        "raw data control: the same networks trained end to end on raw inputs",
+        "blind guess control: always the most frequent class",
+        "report.json has also accuracy, majority share, ROC-AUC and usable bits",
+        f"Leakage of {PRIVATE} in %: 65.0 (63-67) by the linear probe on the features, "
+        "85.0 (83-87) on raw data; 0.15 of 0.35 usable bits.",
+        f"infers {PRIVATE} at 62.5 %: for comparison with the paper, not a leakage figure.",
+        "contributor 7 failed, load: its image is broken",
+        "collector 3 MiB, worker 1 MiB",
+    ):
+        assert part in text
+
+
+def test_private_attributes_stand_before_tasks():
+    text = shown(report_of(results()))
+    assert text.index("PRIVATE") < text.index(PRIVATE) < text.index("TASK (") < text.index(TASK)
+
+
+def test_figures_that_are_not_defined_are_shown_as_such():
+    text = words(shown(report_of(results(None))))
+    assert "classifier n/a 70.0 (68-72) 80.0 (78-82) 50.0" in text
+    assert f"Leakage of {PRIVATE}: n/a, not defined where the people measured have one value of it." in text
+    assert "None" not in text and "nan" not in text
+
+
+def test_a_failure_is_printed_as_it_is():
+    failures = tuple({**FAILURE, "reason": f"[/red] has no {number}"} for number in range(5))
+    text = words(shown(report_of(results(), failures)))
+    assert "[/red] has no 2" in text and "[/red] has no 3" not in text
+    assert "more failures: report.json" in text
+
+
+def test_progress_is_plain_lines_where_there_is_no_terminal(monkeypatch):
+    clock = iter([0.0, 5.0, 20.0, 40.0])
+    monkeypatch.setattr(progress, "perf_counter", lambda: next(clock))
+    console = Console(width=40, file=io.StringIO())
+    with progress.stage(console, "probes", 4000, "examples") as advance:
+        advance(500)
+        advance(1500)
+    assert isinstance(console.file, io.StringIO)
+    assert console.file.getvalue().splitlines() == [
+        "probes: 2,000/4,000 examples, 100/s, 20 s left",
+        "probes: done, 2,000 examples in 40.0 s",
+    ]
+
+
+def test_progress_does_not_say_done_after_a_failure():
+    console = Console(file=io.StringIO())
+    with pytest.raises(ValueError, match="broken"), progress.stage(console, "probes", 10, "examples"):
+        raise ValueError("broken")
+    assert isinstance(console.file, io.StringIO)
+    assert console.file.getvalue() == ""
+
+
+def test_progress_is_a_bar_on_a_terminal_and_its_figures_are_whole():
+    console = Console(width=80, file=io.StringIO(), force_terminal=True, color_system=None)
+    with progress.stage(console, "collection", 1_000_000, "contributors") as advance:
+        advance(400_000)
+        advance(600_000)
+    assert isinstance(console.file, io.StringIO)
+    text = console.file.getvalue()
+    assert "━" in text and "collection" in text and "…" not in text
+    assert "1,000,000/1,000,000 contributors" in text
+
+
+def scalars(folder: Path) -> dict[str, list[tuple[int, float]]]:
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    found = EventAccumulator(str(folder))
+    found.Reload()
+    tags = found.Tags()["scalars"]
+    return {tag: [(event.step, event.value) for event in found.Scalars(tag)] for tag in tags}
+
+
+def test_tensorboard_reads_back_the_reports_figures(tmp_path):
+    write_report(report_of(results()), tmp_path)
+    found = scalars(tmp_path)
+    assert found[f"balanced_accuracy/private/{PRIVATE}/raw/linear"] == [(0, pytest.approx(0.85))]
+    assert found[f"usable_bits/task/{TASK}/features/classifier"] == [(0, pytest.approx(0.1))]
+    assert found[f"headline/leakage/{PRIVATE}"] == [(0, pytest.approx(0.65))]
+
+
+def test_tensorboard_leaves_out_what_is_not_defined(tmp_path):
+    write_report(report_of(results(None)), tmp_path)
+    found = scalars(tmp_path)
+    assert f"accuracy/private/{PRIVATE}/features/linear" in found
+    assert f"roc_auc/private/{PRIVATE}/features/linear" not in found
+    assert not any(tag.startswith("headline") for tag in found)
+
+
+def test_tensorboard_reads_back_the_epochs(tmp_path):
+    with epoch_writer(tmp_path) as write:
+        for figures in report_of(results())["training"]:
+            write(copy.deepcopy(figures))
+    found = scalars(tmp_path)
+    assert found["training/mutual_information_bound"] == [(1, pytest.approx(-1.2)), (2, pytest.approx(-1.2))]
+    assert found[f"training/adversary_balanced_accuracy/{PRIVATE}"][1] == (2, 0.625)

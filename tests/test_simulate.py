@@ -1,0 +1,379 @@
+"""The command line and whole runs, small: what they leave behind, and that they can be repeated."""
+
+import contextlib
+import importlib.metadata
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from celeba_folder import many_people
+
+from tiprdc_fl import simulate, stages
+from tiprdc_fl.config import flatten
+from tiprdc_fl.config_reading import load_config
+from tiprdc_fl.data.source import open_dataset
+from tiprdc_fl.federation.collector import features_path
+from tiprdc_fl.store import open_store
+
+TINY = (
+    "clients=12",
+    "data.collector_people=12",
+    "data.holdout_people=8",
+    "data.max_examples_per_person=4",
+    "model.width=2",
+    "training.epochs=1",
+    "evaluation.epochs=1",
+    "evaluation.bootstrap=100",
+)
+INLINE = (*TINY, "federation.engine=inline")
+COMMAND = (sys.executable, "-m", "tiprdc_fl.simulate")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def cache(tmp_path_factory):
+    """Decoded data goes to a folder of these tests, and datasets opened by others are not theirs.
+
+    One thread, here and in processes started here: networks this small only lose time by more.
+    """
+    open_dataset.cache_clear()
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        patch.setenv("OMP_NUM_THREADS", "1")
+        yield
+    torch.set_num_threads(threads)
+    open_dataset.cache_clear()
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory) -> Path:
+    """Where the runs that several tests look at are."""
+    return tmp_path_factory.mktemp("runs")
+
+
+def run(folder: Path, *arguments: str) -> Path:
+    """A run through the command line, in this process; returns its folder."""
+    assert simulate.main([*arguments, f"run_dir={folder}"]) == 0
+    return folder
+
+
+@pytest.fixture(scope="module")
+def first(folders) -> Path:
+    return run(folders / "first", *INLINE)
+
+
+@pytest.fixture(scope="module")
+def celeba_root(tmp_path_factory) -> Path:
+    """24 people with three images each."""
+    return many_people(tmp_path_factory.mktemp("data") / "celeba", 24, 3)
+
+
+def results(folder: Path) -> list[dict]:
+    return json.loads((folder / "results.json").read_text())
+
+
+def report(folder: Path) -> dict:
+    return json.loads((folder / "report.json").read_text())
+
+
+def digest(folder: Path) -> str:
+    return open_store(features_path(folder)).digest()
+
+
+def weights(folder: Path) -> bytes:
+    return (folder / "extractor.safetensors").read_bytes()
+
+
+def stages_done(folder: Path) -> list[str]:
+    return [json.loads(line)["stage"] for line in (folder / "stages.jsonl").read_text().splitlines()]
+
+
+# --- mistakes: one line, and nothing is left behind ---
+
+
+@pytest.fixture
+def refuse(tmp_path, monkeypatch, capsys):
+    """Runs a command that must fail; returns the one line that it prints."""
+    monkeypatch.chdir(tmp_path)
+
+    def command(*arguments: str) -> str:
+        before = sorted(tmp_path.rglob("*"))
+        try:
+            status = simulate.main(arguments)
+        except SystemExit as stopped:
+            status = stopped.code
+        out, err = capsys.readouterr()
+        assert status == 2
+        assert out == ""
+        assert err.count("\n") == 1
+        assert err.startswith("error: ")
+        assert sorted(tmp_path.rglob("*")) == before
+        return err.removeprefix("error: ").rstrip("\n")
+
+    return command
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["clients=-5"], "clients=-5: expected an integer, at least 1"),
+        (["clients=abc"], "clients=abc: expected an integer, at least 1"),
+        (["client=10"], "unknown key 'client'; did you mean 'clients'?"),
+        (["--clients", "10"], "unknown option --clients; did you mean clients=10?"),
+        (
+            ["data.name=celebb"],
+            "data.name=celebb: expected one of faces, celeba, chitchat; did you mean celeba?",
+        ),
+        (["data.private=[Nope]"], "data.name=faces has no attribute 'Nope'; nearest: "),
+        (["data.private=[male]"], "data.name=faces has no attribute 'male'; nearest: Male"),
+        (
+            ["data.private=[Male]", "data.tasks=[Male]"],
+            "data.private=[Male] and data.tasks=[Male] share Male: an attribute is either private or a task",
+        ),
+        (["training.budget=1.5"], "training.budget=1.5: expected a number from 0 to 1"),
+        (["--config", "missing.yaml"], "--config missing.yaml: no such file; presets: "),
+        (["--config"], "argument --config: expected one argument"),
+        (["--print-config", "clients=0"], "clients=0: expected an integer, at least 1"),
+        (["data.name=celeba"], "data.name=celeba needs data.root=PATH"),
+        (["data.name=celeba", "data.root=nowhere"], "data.root=nowhere is not a folder"),
+        (["clients=2147483647"], "clients=2147483647, data.collector_people=400, data.holdout_people=200: "),
+    ],
+)
+def test_a_mistake_is_one_line_and_leaves_nothing(refuse, arguments, message):
+    assert refuse("run_dir=run", *arguments).startswith(message)
+
+
+def test_a_yaml_file_with_a_mistake_is_named_with_the_line(refuse, tmp_path):
+    (tmp_path / "own.yaml").write_text("seed: 1\ntraining: {budget: [\n")
+    assert refuse("--config", "own.yaml", "run_dir=run").startswith("--config own.yaml: line 2: ")
+
+
+def test_a_run_folder_that_is_a_file_or_in_one(refuse, tmp_path):
+    (tmp_path / "notes.txt").write_text("mine")
+    assert refuse(*INLINE, "run_dir=notes.txt").startswith("run_dir=notes.txt is a file: name a folder")
+    assert refuse(*INLINE, "run_dir=notes.txt/run").startswith("run_dir=notes.txt/run cannot be written: ")
+    assert (tmp_path / "notes.txt").read_text() == "mine"
+
+
+def test_a_run_folder_with_other_files(refuse, tmp_path):
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "a.jpg").write_bytes(b"mine")
+    message = "run_dir=photos holds files but no run: name a folder that is new or empty"
+    assert refuse(*INLINE, "run_dir=photos") == message
+
+
+def test_a_run_folder_of_another_configuration_names_the_keys(refuse, first):
+    before = {path: path.stat().st_mtime_ns for path in first.rglob("*")}
+    line = refuse(*INLINE, "training.budget=0.5", "seed=1", f"run_dir={first}")
+    assert "(seed: 0 there, 1 here; training.budget: 0.9 there, 0.5 here)" in line
+    assert "name another run_dir" in line
+    assert {path: path.stat().st_mtime_ns for path in first.rglob("*")} == before
+
+
+def test_chitchat_without_its_package_says_how_to_get_it(refuse, monkeypatch):
+    def missing(name: str) -> str:
+        raise importlib.metadata.PackageNotFoundError(name)
+
+    open_dataset.cache_clear()
+    monkeypatch.setattr(importlib.metadata, "version", missing)
+    assert refuse("data.name=chitchat", "run_dir=run").endswith("pip install 'tiprdc_fl[chitchat]'")
+
+
+def test_more_contributors_than_people(refuse, celeba_root):
+    line = refuse("data.name=celeba", f"data.root={celeba_root}", "clients=21", "run_dir=run")
+    assert line.startswith(
+        "clients=21: the data has 24 people and collector and holdout need at least 2 each"
+    )
+    assert line.endswith("at most 20 can be contributors")
+
+
+def test_cuda_where_there_is_none(refuse, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert refuse("device=cuda", "run_dir=run").startswith("device=cuda: this machine has no CUDA")
+
+
+def test_several_mistakes_are_reported_together_a_line_each(capsys):
+    assert simulate.main(["clients=0", "seed=x", "client=1"]) == 2
+    assert len(capsys.readouterr().err.splitlines()) == 3
+
+
+def test_the_real_command_fails_in_the_same_way(tmp_path):
+    ended = subprocess.run(
+        [*COMMAND, "clients=-5", "run_dir=run"], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert ended.stderr == "error: clients=-5: expected an integer, at least 1\n"
+    assert list(tmp_path.iterdir()) == []
+
+
+# --- options ---
+
+
+def test_the_printed_configuration_loads_back(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert simulate.main(["--print-config", "--config", "quick", "seed=7", "data.private=[Male,Young]"]) == 0
+    out, err = capsys.readouterr()
+    assert err == ""
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "own.yaml").write_text(out)
+    assert load_config("own.yaml", []) == load_config("quick", ["seed=7", "data.private=[Male,Young]"])
+
+
+def test_help_exits_with_0(capsys):
+    with pytest.raises(SystemExit) as stopped:
+        simulate.main(["--help"])
+    assert stopped.value.code == 0
+    assert "training.budget=0.9" in capsys.readouterr().out
+
+
+# --- whole runs ---
+
+
+def test_a_run_leaves_everything_needed_to_understand_and_repeat_it(first):
+    for name in (
+        "config.yaml",
+        "environment.json",
+        "extractor.safetensors",
+        "training.json",
+        "latency.parquet",
+    ):
+        assert (first / name).stat().st_size > 0, name
+    assert (first / "features.lance").is_dir()
+    assert list((first / "tensorboard").glob("events.*"))
+    assert not (first / "quarantine").exists()
+    assert flatten(load_config(str(first / "config.yaml"), []))["clients"] == 12
+    told = report(first)
+    assert told["results"] == results(first)
+    assert {row["attribute"]: row["role"] for row in told["results"]} == {
+        "Smiling": "task",
+        "Eyeglasses": "task",
+        "Male": "private",
+    }
+    assert {row["representation"] for row in told["results"]} == {"features", "random", "raw", "majority"}
+    federation = told["federation"]
+    assert (federation["asked"], federation["answered"], federation["failed"]) == (12, 12, 0)
+    people = {name: group["people"] for name, group in told["people"].items()}
+    assert people == {"collector": 12, "contributors": 12, "holdout": 8}
+    assert federation["examples"] == told["people"]["contributors"]["examples"] <= 48
+    assert federation["examples"] == len(open_store(features_path(first)).keys)
+
+
+def test_the_same_command_again_resumes(first, tmp_path):
+    again = tmp_path / "again"
+    shutil.copytree(first, again)
+    run(again, *INLINE)  # elsewhere than it began: a run folder may be moved
+    assert stages_done(again)[len(stages_done(first)) :] == ["collection"]
+    assert (weights(again), digest(again), results(again)) == (weights(first), digest(first), results(first))
+    assert report(again)["results"] == report(first)["results"]
+
+
+def test_what_is_missing_is_made_again_and_equal(first, tmp_path):
+    again = tmp_path / "again"
+    shutil.copytree(first, again)
+    (again / "results.json").unlink()
+    shutil.rmtree(again / "features.lance")
+    run(again, *INLINE)
+    assert "training" not in stages_done(again)[len(stages_done(first)) :]
+    assert (digest(again), results(again)) == (digest(first), results(first))
+
+
+def test_the_same_seed_gives_the_same_run_in_another_process(first, folders):
+    second = folders / "second"
+    ended = subprocess.run([*COMMAND, *INLINE, f"run_dir={second}"], capture_output=True, text=True)
+    assert ended.stderr == ""
+    assert ended.returncode == 0
+    assert "Run folder: " in ended.stdout
+    assert weights(second) == weights(first)
+    assert digest(second) == digest(first)
+    assert results(second) == results(first)
+
+
+def test_another_seed_gives_another_run(first, folders):
+    other = run(folders / "other", *INLINE, "seed=1")
+    assert weights(other) != weights(first)
+    assert digest(other) != digest(first)
+    assert results(other) != results(first)
+
+
+@pytest.mark.filterwarnings("ignore:.*removed in Click 9.0:DeprecationWarning")  # when Flower is imported
+def test_flower_gives_the_same_run_as_inline(first, folders):
+    arguments = ("federation.engine=flower", "federation.workers=1", "federation.contributors_per_node=5")
+    flower = run(folders / "flower", *TINY, *arguments)
+    assert weights(flower) == weights(first)
+    assert digest(flower) == digest(first)
+    assert results(flower) == results(first)
+    assert report(flower)["federation"]["engine"] == "flower"
+
+
+def test_a_single_contributor(folders):
+    one = run(folders / "one", *INLINE, "clients=1")
+    assert report(one)["federation"]["answered"] == 1
+    assert {row["representation"] for row in results(one)} == {"features", "random", "raw", "majority"}
+
+
+def test_messages(folders):
+    text = run(folders / "text", *INLINE, "data.name=chitchat")
+    assert {row["attribute"] for row in results(text)} == {"Ends_With_Punctuation", "Question"}
+    assert report(text)["federation"]["answered"] == 12
+
+
+def test_photographs(folders, celeba_root):
+    arguments = ("data.name=celeba", f"data.root={celeba_root}", "clients=10", "data.collector_people=null")
+    photographs = run(folders / "celeba", *INLINE, *arguments, "data.holdout_people=6")
+    assert report(photographs)["people"] == {
+        "collector": {"people": 8, "examples": 24},
+        "contributors": {"people": 10, "examples": 30},
+        "holdout": {"people": 6, "examples": 18},
+    }
+    assert report(photographs)["federation"]["raw_bytes_per_example"] == 3 * 32 * 32
+
+
+# --- interrupts ---
+
+
+def test_an_interrupted_collection_is_resumed(first, folders, monkeypatch, capsys):
+    """What arrived before the interrupt need not be kept, but the run that is resumed equals a whole one."""
+
+    @contextlib.contextmanager
+    def interrupting(console, name, total, unit):
+        left = iter(range(5))
+
+        def advance(done: int) -> None:
+            if name == "collection" and next(left, None) is None:
+                raise KeyboardInterrupt
+
+        yield advance
+
+    folder = folders / "interrupted"
+    with monkeypatch.context() as patch:
+        patch.setattr(stages, "stage", interrupting)
+        assert simulate.main([*INLINE, f"run_dir={folder}"]) == 130
+    err = capsys.readouterr().err
+    assert err.startswith("interrupted; ")
+    assert err.count("\n") == 1
+    run(folder, *INLINE)
+    assert stages_done(folder).count("training") == 1
+    assert (digest(folder), results(folder)) == (digest(first), results(first))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no SIGINT to another process")
+def test_the_real_command_can_be_interrupted(tmp_path):
+    arguments = (*INLINE, "training.epochs=100000", "run_dir=run")
+    with subprocess.Popen(
+        [*COMMAND, *arguments], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        until = time.monotonic() + 60
+        while not list(tmp_path.glob("run/tensorboard/events.*")) and time.monotonic() < until:
+            time.sleep(0.05)
+        os.kill(process.pid, signal.SIGINT)
+        _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert err == "interrupted; the same command with run_dir=... resumes the run\n"

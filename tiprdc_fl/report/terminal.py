@@ -1,0 +1,167 @@
+"""The report on the terminal, for a reader who has not read the paper."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from tiprdc_fl.report.schema import CAVEAT, strongest
+
+_COLUMNS = {
+    "features": "sent\nfeatures",
+    "random": "untrained\nextractor",
+    "raw": "raw\ndata",
+    "majority": "blind\nguess",
+}
+_ROLES = {"private": "PRIVATE (should be low)", "task": "TASK (should be high)"}
+_LEGEND = {
+    "classifier, linear": "probes: a network as in the paper, and logistic regression",
+    "sent features": "what the contributors sent; the strongest probe counts",
+    "untrained extractor": "control: features of a random network, never trained",
+    "raw data": "control: the same networks trained end to end on raw inputs",
+    "blind guess": "control: always the most frequent class",
+    "usable bits": "what a probe tells of an attribute beyond its class shares",
+}
+
+
+def show(report: dict[str, Any], console: Console) -> None:
+    """Prints tables and sentences."""
+    people = report["people"]["holdout"]
+    _say(console, "")
+    _say(console, "How well can an attribute be inferred?", style="bold")
+    _say(console, "Balanced accuracy in %, the mean over classes: 50 is chance for two classes.")
+    _say(
+        console,
+        f"In brackets: 95 % interval over {people['people']:,} unseen people, "
+        f"{people['examples']:,} examples.\n",
+    )
+    console.print(inference_table(report))
+    _say(console, "")
+    console.print(_legend())
+    _say(console, "report.json has also accuracy, majority share, ROC-AUC and usable bits of each.")
+    for line in sentences(report):
+        _say(console, f"\n{line}")
+    _say(console, "\nCollection", style="bold")
+    console.print(cost_table(report))
+    _say(console, "\nSeconds per stage", style="bold")
+    console.print(stage_table(report))
+    _say(console, "")
+    path = f"{report['run_dir']}/report.json"
+    console.print(f"Report: {path}", highlight=False, markup=False, soft_wrap=True)
+
+
+def inference_table(report: dict[str, Any]) -> Table:
+    """Balanced accuracy of every probe with the controls beside it, private attributes first."""
+    table = _grid()
+    table.show_header = True
+    table.add_column("attribute,\n  probe", overflow="fold", vertical="bottom")
+    for title in _COLUMNS.values():
+        table.add_column(title, justify="right", no_wrap=True)
+    for role, heading in _ROLES.items():
+        rows = [row for row in report["results"] if row["role"] == role]
+        if rows:
+            table.add_row(heading, style="bold red" if role == "private" else "bold green")
+        for attribute in dict.fromkeys(row["attribute"] for row in rows):
+            table.add_row(f"  {escape(attribute)}")
+            found = [row for row in rows if row["attribute"] == attribute]
+            for probe in dict.fromkeys(row["probe"] for row in found if row["representation"] != "majority"):
+                table.add_row(f"    {probe}", *(_cell(found, kind, probe) for kind in _COLUMNS))
+    return table
+
+
+def sentences(report: dict[str, Any]) -> Iterator[str]:
+    """What the table says, in words."""
+    results = report["results"]
+    for role, what in {"private": "Leakage", "task": "Utility"}.items():
+        for attribute in dict.fromkeys(row["attribute"] for row in results if row["role"] == role):
+            best, raw = (strongest(results, attribute, kind) for kind in ("features", "raw"))
+            if best is None or raw is None:
+                yield (
+                    f"{what} of {attribute}: n/a, not defined where the people measured have one value of it."
+                )
+                continue
+            yield (
+                f"{what} of {attribute} in %: {_percent(best)} by the {best['probe']} probe on the features, "
+                f"{_percent(raw)} on raw data; {_bits(best)} of {_bits(raw)} usable bits."
+            )
+    for attribute, value in report["co_trained_adversary"].items():
+        yield (
+            f"The adversary that was trained with the extractor infers {attribute} at {100 * value:.1f} %: "
+            "for comparison with the paper, not a leakage figure."
+        )
+    yield CAVEAT
+
+
+def cost_table(report: dict[str, Any]) -> Table:
+    """Who answered, what was sent, what it took a contributor, and memory."""
+    federation, memory, table = report["federation"], report["memory"], _grid()
+    asked, answered, failed = (f"{federation[name]:,}" for name in ("asked", "answered", "failed"))
+    table.add_row("contributors", f"{asked} asked, {answered} answered, {failed} failed")
+    for failure in federation["failures"][:3]:
+        reason = escape(failure["reason"])
+        table.add_row("", f"contributor {failure['contributor']} failed, {failure['stage']}: {reason}")
+    if len(federation["failures"]) > 3:
+        table.add_row("", "more failures: report.json")
+    table.add_row("examples", f"{federation['examples']:,}")
+    sent, raw = (f"{federation[f'{kind}_bytes_per_example']:,.0f}" for kind in ("sent", "raw"))
+    table.add_row("sent", f"{federation['sent_bytes'] / 1e6:,.1f} MB, {sent} bytes an example")
+    table.add_row(
+        "raw", f"{raw} bytes an example: features are {federation['sent_to_raw_ratio']:.2f} times that"
+    )
+    seconds = federation["seconds_per_contributor"].get("extraction")
+    if seconds:
+        p50, p95, p99 = (f"{1000 * seconds[name]:,.1f}" for name in ("p50", "p95", "p99"))
+        table.add_row(
+            "extraction", f"{p50} ms a contributor (median), 95 %: {p95}, 99 %: {p99}; on this host"
+        )
+    collector, worker = (memory[f"{name}_peak_bytes"] / 2**20 for name in ("collector", "worker"))
+    table.add_row("peak memory", f"collector {collector:,.0f} MiB, worker {worker:,.0f} MiB")
+    return table
+
+
+def stage_table(report: dict[str, Any]) -> Table:
+    """Seconds of each stage."""
+    table = _grid()
+    table.add_column()
+    table.add_column(justify="right")
+    for stage, seconds in report["seconds"].items():
+        table.add_row(stage, f"{seconds:,.1f}")
+    return table
+
+
+def _grid() -> Table:
+    return Table(box=None, show_header=False, padding=(0, 2, 0, 0), pad_edge=False)
+
+
+def _legend() -> Table:
+    table = _grid()
+    for name, meaning in _LEGEND.items():
+        table.add_row(name, meaning, style="dim")
+    return table
+
+
+def _say(console: Console, line: str, style: str = "") -> None:
+    console.print(line, highlight=False, markup=False, style=style)
+
+
+def _cell(rows: list[dict[str, Any]], representation: str, probe: str) -> str:
+    """The figure of one probe on one representation; the blind guess stands beside every probe."""
+    for row in rows:
+        if row["representation"] == representation and row["probe"] in (probe, "constant"):
+            return _percent(row)
+    return ""
+
+
+def _percent(row: dict[str, Any]) -> str:
+    figure = row["balanced_accuracy"]
+    if figure["value"] is None:
+        return "n/a"
+    value, low, high = (100 * figure[name] for name in ("value", "low", "high"))
+    return f"{value:.1f}" if low == high else f"{value:.1f} ({low:.0f}-{high:.0f})"
+
+
+def _bits(row: dict[str, Any]) -> str:
+    value = row["usable_bits"]["value"]
+    return "n/a" if value is None else f"{value:.2f}"

@@ -1,0 +1,108 @@
+"""Command line and ``run(config)``: wires the stages and nothing else."""
+
+import sys
+from collections.abc import Sequence
+from difflib import get_close_matches
+from typing import Any
+
+import torch
+from rich.console import Console
+
+from tiprdc_fl.command_line import parse_arguments
+from tiprdc_fl.config import Config, to_yaml
+from tiprdc_fl.config_reading import load_config
+from tiprdc_fl.data.examples import Dataset
+from tiprdc_fl.data.source import DataSource, open_dataset
+from tiprdc_fl.data.split import split_people
+from tiprdc_fl.errors import InputError
+from tiprdc_fl.report.terminal import show
+from tiprdc_fl.run_folder import open_run_folder
+from tiprdc_fl.stages import Run, federate, measure, report_on, train
+
+
+def run(config: Config, console: Console | None = None) -> dict[str, Any]:
+    """Runs every stage, or what of it is missing in the run folder, and returns the report.
+
+    Raises:
+        InputError: the configuration does not fit the data or the machine, or a stage cannot be done.
+    """
+    console = console or Console()
+    current = prepare(config, console)
+    console.print(f"Run folder: {current.folder}", highlight=False, markup=False, soft_wrap=True)
+    train(current)
+    collected = federate(current)
+    results = measure(current)
+    report = report_on(current, collected, results)
+    show(report, console)
+    return report
+
+
+def prepare(config: Config, console: Console) -> Run:
+    """Opens dataset and run folder; everything that a wrong configuration can break is tried here first."""
+    device, precision = (
+        choose_device(config.device),
+        choose_precision(config.training.precision, config.device),
+    )
+    data = config.data
+    source = DataSource(data.name, data.root, data.image_size, config.seed, data.max_examples_per_person)
+    dataset = open_dataset(source)
+    check_attributes(dataset, [*(data.private or ()), *(data.tasks or ())])
+    people = split_people(
+        dataset.people, config.clients, data.collector_people, data.holdout_people, config.seed
+    )
+    folder, config = open_run_folder(config)
+    return Run(config, folder, source, dataset, people, device, precision, console)
+
+
+def choose_device(device: str) -> str:
+    """The device to train on.
+
+    Raises:
+        InputError: CUDA is asked for and not there.
+    """
+    if device == "cuda" and not torch.cuda.is_available():
+        raise InputError(
+            "device=cuda: this machine has no CUDA that torch can use; use device=cpu or device=auto"
+        )
+    return "cuda" if device != "cpu" and torch.cuda.is_available() else "cpu"
+
+
+def choose_precision(precision: str, device: str) -> str:
+    """bfloat16 where the machine computes it faster than float32, unless the user has chosen."""
+    if precision != "auto":
+        return precision
+    if choose_device(device) == "cuda":
+        return "bfloat16" if torch.cuda.is_bf16_supported() else "float32"
+    return "bfloat16" if torch.ops.mkldnn._is_mkldnn_bf16_supported() else "float32"
+
+
+def check_attributes(dataset: Dataset, names: Sequence[str]) -> None:
+    """Raises InputError when the dataset lacks an attribute."""
+    for name in names:
+        if name not in dataset.attributes:
+            near = get_close_matches(name, dataset.attributes, n=3, cutoff=0.4) or dataset.attributes
+            raise InputError(
+                f"data.name={dataset.name} has no attribute {name!r}; nearest: {', '.join(near)}"
+            )
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command line; returns the exit status: 0, 2 after a user's mistake, 130 after an interrupt."""
+    parsed = parse_arguments(sys.argv[1:] if arguments is None else arguments)
+    try:
+        config = load_config(parsed.config, parsed.overrides)
+        if parsed.print_config:
+            print(to_yaml(config), end="")
+            return 0
+        run(config)
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("interrupted; the same command with run_dir=... resumes the run", file=sys.stderr)
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

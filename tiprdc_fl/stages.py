@@ -1,0 +1,305 @@
+"""The stages of a run; each leaves its artefacts in the run folder and is resumed from them."""
+
+import json
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from rich.console import Console
+
+from tiprdc_fl import seeding
+from tiprdc_fl.attacks.probe import Fit, Rows
+from tiprdc_fl.config import Config
+from tiprdc_fl.data.examples import Dataset, Examples
+from tiprdc_fl.data.source import DataSource, hold
+from tiprdc_fl.data.split import Split
+from tiprdc_fl.errors import InputError
+from tiprdc_fl.evaluation import evaluate, majority
+from tiprdc_fl.federation.collector import Collected, Collection, Request, open_collection, write_collection
+from tiprdc_fl.federation.contributor import peak_memory_bytes
+from tiprdc_fl.federation.engine import ENGINES, run_inline
+from tiprdc_fl.models.architecture import Architecture, build_extractor
+from tiprdc_fl.models.extractor import Extractor, batch_reader, load_extractor, to_bytes
+from tiprdc_fl.models.text import build_vocabulary
+from tiprdc_fl.report.progress import stage
+from tiprdc_fl.report.schema import (
+    CAVEAT,
+    SCHEMA_VERSION,
+    federation_figures,
+    per_contributor,
+    result_rows,
+)
+from tiprdc_fl.run_folder import environment, stage_seconds, timed, write_json
+from tiprdc_fl.store import FeatureStore
+from tiprdc_fl.training.train import Plan, train_extractor
+
+
+@dataclass(frozen=True)
+class Run:
+    """What every stage needs to know of a run.
+
+    Attributes:
+        config: as the user gave it, with ``run_dir``.
+        folder: the run folder.
+        source: of the examples.
+        dataset: the opened source.
+        people: collector, contributors, holdout.
+        device: "cpu" or "cuda".
+        precision: "bfloat16" or "float32".
+        console: for progress.
+    """
+
+    config: Config
+    folder: Path
+    source: DataSource
+    dataset: Dataset
+    people: Split
+    device: str
+    precision: str
+    console: Console
+
+    @property
+    def private(self) -> tuple[str, ...]:
+        """Names of the private attributes."""
+        return tuple(self.config.data.private or ())
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """Names of the task attributes."""
+        return tuple(self.config.data.tasks or ())
+
+
+def train(current: Run) -> None:
+    """Stage 1: the extractor, unless the run folder has it."""
+    if (current.folder / "extractor.safetensors").exists():
+        return
+    from tiprdc_fl.report.tensorboard import epoch_writer
+
+    settings, config = current.config.training, current.config
+    with timed(current.folder, "collector examples"):
+        examples = current.dataset.load(current.people.collector)
+        architecture = architecture_of(current, examples)
+    plan = Plan(
+        private=current.private,
+        budget=settings.budget,
+        epochs=settings.epochs,
+        pretrain_epochs=settings.pretrain_epochs,
+        batch_size=settings.batch_size,
+        learning_rate=settings.learning_rate,
+        weight_decay=settings.weight_decay,
+        decay_at=settings.decay_at,
+        pairing=settings.pairing,
+        heads=settings.private_heads,
+        convolutions=config.model.estimator_convs,
+        seed=config.seed,
+        device=current.device,
+    )
+    total = len(examples) * (plan.epochs + plan.pretrain_epochs)
+    with (
+        timed(current.folder, "training"),
+        stage(current.console, "training", total, "examples") as advance,
+        epoch_writer(current.folder / "tensorboard") as write,
+    ):
+        train_extractor(examples, architecture, plan, current.folder, advance, write)
+
+
+def architecture_of(current: Run, examples: Examples) -> Architecture:
+    """The extractor's architecture; a text's vocabulary is that of the collector's people alone."""
+    model, data = current.config.model, current.config.data
+    if current.dataset.modality == "image":
+        return Architecture("image", model.width, image_size=data.image_size, precision=current.precision)
+    vocabulary = build_vocabulary(list(examples.loaded), model.vocabulary_size)
+    return Architecture(
+        "text", model.width, vocabulary=vocabulary, max_tokens=model.max_tokens, precision=current.precision
+    )
+
+
+def collection_of(
+    current: Run, folder: Path, people: Sequence[int] | np.ndarray, extractor: Path | None = None
+) -> Collection:
+    """A collection by the run's settings; of the run's extractor where none is named."""
+    federation = current.config.federation
+    extractor = extractor or current.folder / "extractor.safetensors"
+    return Collection(
+        folder=str(folder),
+        request=Request(str(extractor), current.source, current.tasks, federation.codec),
+        contributors=tuple(int(person) for person in people),
+        contributors_per_node=federation.contributors_per_node,
+        workers=federation.workers or os.cpu_count() or 1,
+        retries=federation.retries,
+    )
+
+
+def federate(current: Run) -> Collected:
+    """Stage 2: the contributors extract and send; who is stored already is not asked again."""
+    folder, people = current.folder, current.people.contributors
+    collection = collection_of(current, folder, people)
+    write_collection(collection)
+    _, asked = open_collection(collection)
+    with (
+        timed(folder, "collection"),
+        stage(current.console, "collection", len(asked), "contributors") as advance,
+    ):
+        collected = ENGINES[current.config.federation.engine](collection, lambda examples: advance(1))
+    store, _ = open_collection(collection)
+    if not len(store.keys):
+        reason = collected.failures[0].reason if collected.failures else "nobody has an example"
+        raise InputError(f"no contributor sent features; the first reason: {reason}")
+    pq.write_table(per_contributor(store.keys), folder / "latency.parquet")
+    return collected
+
+
+def measure(current: Run) -> list[dict[str, Any]]:
+    """Stage 3: fresh probes on features and controls, measured on holdout people."""
+    path = current.folder / "results.json"
+    if path.exists():
+        return json.loads(path.read_text(encoding="utf-8"))
+    learners = draw_learners(current)
+    with timed(current.folder, "controls"):
+        examples = current.dataset.load(learners)
+        holdout = current.dataset.load(np.sort(current.people.holdout))
+        pairs = representations(current, examples, holdout)
+    settings = current.config.evaluation
+    architecture = load_extractor(current.folder / "extractor.safetensors").architecture
+    fit = Fit(
+        settings.epochs,
+        settings.batch_size,
+        settings.learning_rate,
+        current.config.seed,
+        current.device,
+        current.precision,
+    )
+    total = len(pairs) * fit.epochs * len(examples)
+    results = []
+    with timed(current.folder, "probes"), stage(current.console, "probes", total, "examples") as advance:
+        for name, (rows, measured) in pairs.items():
+            results += evaluate(name, architecture, rows, measured, fit, settings.bootstrap, advance)
+    results += majority(*pairs["features"], settings.bootstrap, current.config.seed)
+    write_json(path, result_rows(results, current.private))
+    return result_rows(results, current.private)
+
+
+def draw_learners(current: Run) -> np.ndarray:
+    """Ids of the contributors whose examples probes learn from: whole people, drawn at random.
+
+    People are taken until ``evaluation.max_examples`` are reached; null takes all.
+    """
+    store, _ = open_collection(collection_of(current, current.folder, current.people.contributors))
+    people, counts = np.unique(store.keys.column("contributor").to_numpy(), return_counts=True)
+    most = current.config.evaluation.max_examples
+    order = seeding.generator(current.config.seed, "probe", "people").permutation(len(people))
+    enough = len(people) if most is None else int(np.searchsorted(np.cumsum(counts[order]), most)) + 1
+    return np.sort(people[order[:enough]])
+
+
+def representations(current: Run, examples: Examples, holdout: Examples) -> dict[str, tuple[Rows, Rows]]:
+    """What probes learn from and are measured on: the features, and the controls beside them.
+
+    "features" are those the contributors sent; "random" those of an untrained extractor, encoded and stored
+    the same way; "raw" the examples themselves. Rows stand for the same examples in all of them.
+    """
+    folder, extractor = current.folder, load_extractor(current.folder / "extractor.safetensors")
+    untrained = folder / "controls" / "untrained.safetensors"
+    untrained.parent.mkdir(exist_ok=True)
+    seeding.seed_torch(current.config.seed, "untrained")
+    untrained.write_bytes(to_bytes(build_extractor(extractor.architecture), extractor.architecture))
+    sent, _ = open_collection(collection_of(current, folder, current.people.contributors))
+    with stage(current.console, "controls", len(examples) + 2 * len(holdout), "examples") as advance:
+        at_holdout = extract(current, "holdout", folder / "extractor.safetensors", holdout, advance)
+        random = extract(current, "controls/random", untrained, examples, advance)
+        random_at_holdout = extract(current, "controls/random_holdout", untrained, holdout, advance)
+    return {
+        "features": (rows_of(current, sent, examples), rows_of(current, at_holdout, holdout)),
+        "random": (rows_of(current, random, examples), rows_of(current, random_at_holdout, holdout)),
+        "raw": (raw_rows(current, extractor, examples), raw_rows(current, extractor, holdout)),
+    }
+
+
+def extract(
+    current: Run, name: str, extractor: Path, examples: Examples, advance: Callable[[int], None]
+) -> FeatureStore:
+    """Features of examples in memory, made as a contributor makes them, in a store of their own."""
+    folder = current.folder / name
+    folder.mkdir(parents=True, exist_ok=True)
+    collection = collection_of(current, folder, np.unique(examples.people), extractor)
+    run_inline(collection, advance, hold(current.dataset, examples))
+    return open_collection(collection)[0]
+
+
+def rows_of(current: Run, store: FeatureStore, examples: Examples) -> Rows:
+    """Rows of a store with the labels that came with them; private labels come from the oracle.
+
+    Raises:
+        InputError: the store does not hold exactly these examples of these people.
+    """
+    keys = store.keys.filter(pc.is_in(store.keys.column("contributor"), pa.array(np.unique(examples.people))))
+    people, rows = keys.column("contributor").to_numpy(), keys.column("row").to_numpy()
+    if not (np.array_equal(people, examples.people) and np.array_equal(rows, examples.rows)):
+        raise InputError(
+            f"{store.path}: its {len(people)} rows are not the {len(examples)} examples of the data"
+        )
+    positions = keys.column("position").to_numpy()
+    labels = {task: keys.column(f"task_{task}").to_numpy().astype(np.int64) for task in current.tasks}
+    labels |= {name: examples.attributes[name].astype(np.int64) for name in current.private}
+    return Rows(lambda chosen: store.features(positions[chosen]), people, labels)
+
+
+def raw_rows(current: Run, extractor: Extractor, examples: Examples) -> Rows:
+    """The examples themselves as rows."""
+    names = (*current.tasks, *current.private)
+    labels = {name: examples.attributes[name].astype(np.int64) for name in names}
+    return Rows(batch_reader(extractor.architecture, examples.loaded), examples.people, labels)
+
+
+def report_on(current: Run, collected: Collected, results: list[dict[str, Any]]) -> dict[str, Any]:
+    """Stage 4: ``report.json`` and TensorBoard's scalars."""
+    from tiprdc_fl.report.tensorboard import write_report
+
+    store, _ = open_collection(collection_of(current, current.folder, current.people.contributors))
+    contributions = per_contributor(store.keys)
+    history = json.loads((current.folder / "training.json").read_text(encoding="utf-8"))
+    report = {
+        "schema_version": SCHEMA_VERSION,
+        "name": current.config.name or current.config.data.name,
+        "run_dir": str(current.folder),
+        "configuration": asdict(current.config),
+        "environment": environment(),
+        "people": count_people(current),
+        "results": results,
+        "co_trained_adversary": history[-1]["adversary_balanced_accuracy"] if history else {},
+        "training": history,
+        "federation": federation_figures(
+            contributions,
+            len(current.people.contributors),
+            [asdict(failure) for failure in collected.failures],
+            current.config.federation.engine,
+        ),
+        "seconds": stage_seconds(current.folder),
+        "memory": {
+            "collector_peak_bytes": peak_memory_bytes(),
+            "worker_peak_bytes": collected.worker_memory_bytes,
+        },
+        "caveat": CAVEAT,
+    }
+    write_json(current.folder / "report.json", report)
+    write_report(report, current.folder / "tensorboard")
+    return report
+
+
+def count_people(current: Run) -> dict[str, dict[str, int]]:
+    """People and examples of each group."""
+    groups = {
+        "collector": current.people.collector,
+        "contributors": current.people.contributors,
+        "holdout": current.people.holdout,
+    }
+    return {
+        name: {"people": len(people), "examples": len(current.dataset.labels(people))}
+        for name, people in groups.items()
+    }
