@@ -174,7 +174,7 @@ def test_bfloat16_extraction_is_close_to_float32():
 )
 def test_bytes_that_are_no_extractor(data, tmp_path):
     (tmp_path / "e.safetensors").write_bytes(data)
-    with pytest.raises(InputError, match="e.safetensors: not an extractor file"):
+    with pytest.raises(InputError, match=r"e\.safetensors: not an extractor file"):
         load_extractor(tmp_path / "e.safetensors")
 
 

@@ -50,7 +50,7 @@ def test_eq_9_is_never_above_0(joint, marginal):
 
 @given(st.lists(st.floats(-5, 5), min_size=2, max_size=50))
 def test_eq_9_of_independent_inputs_is_at_most_that_of_a_silent_estimator(scores):
-    """Joint and marginal scores of the same distribution carry no information, whatever the estimator says."""
+    """Scores of one distribution carry no information, whatever the estimator says."""
     values = torch.tensor(scores, dtype=torch.float64)
     assert jensen_shannon_bound(values, values) <= -2 * math.log(2) + 1e-6
 

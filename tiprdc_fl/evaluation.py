@@ -187,14 +187,14 @@ def _binary_auc(scores: np.ndarray, positive: np.ndarray, people: Resamples) -> 
 
 
 def _per_person(values: np.ndarray, people: Resamples) -> np.ndarray:
-    """Sum of a value per row in each resample: [rows] or [rows, k] -> [1 + resamples] or [1 + resamples, k]."""
+    """Sum of a value per row in each resample: [rows, ...] -> [1 + resamples, ...]."""
     totals = np.zeros((people.counts.shape[1], *values.shape[1:]))
     np.add.at(totals, people.person, values)
     return people.counts @ totals
 
 
 def _interval(values: np.ndarray) -> Interval:
-    """The value on all people (first) and the percentiles of the others; resamples of one class are left out."""
+    """The value on all people (the first) and percentiles of the others, without those of one class."""
     rest = values[1:][np.isfinite(values[1:])]
     if not np.isfinite(values[0]) or not len(rest):
         return Interval(None, None, None)

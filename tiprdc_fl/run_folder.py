@@ -76,7 +76,7 @@ def write_json(path: Path, value: Any) -> None:
     """Writes JSON whole or not at all."""
     temporary = path.with_suffix(".partial")
     temporary.write_text(json.dumps(value, indent=1, allow_nan=False) + "\n", encoding="utf-8")
-    os.replace(temporary, path)
+    temporary.replace(path)
 
 
 @contextmanager

@@ -15,6 +15,7 @@ from tiprdc_fl.data.examples import Dataset
 from tiprdc_fl.data.source import DataSource, open_dataset
 from tiprdc_fl.data.split import split_people
 from tiprdc_fl.errors import InputError
+from tiprdc_fl.models.architecture import Precision
 from tiprdc_fl.report.terminal import show
 from tiprdc_fl.run_folder import open_run_folder
 from tiprdc_fl.stages import Run, federate, measure, report_on, train
@@ -67,9 +68,9 @@ def choose_device(device: str) -> str:
     return "cuda" if device != "cpu" and torch.cuda.is_available() else "cpu"
 
 
-def choose_precision(precision: str, device: str) -> str:
+def choose_precision(precision: str, device: str) -> Precision:
     """bfloat16 where the machine computes it faster than float32, unless the user has chosen."""
-    if precision != "auto":
+    if precision == "float32" or precision == "bfloat16":
         return precision
     if choose_device(device) == "cuda":
         return "bfloat16" if torch.cuda.is_bf16_supported() else "float32"

@@ -3,18 +3,16 @@
 import json
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from rich.console import Console
 
 from tiprdc_fl import seeding
-from tiprdc_fl.attacks.probe import Fit, Rows
+from tiprdc_fl.attacks.probe import Fit, Rows, split_rows
 from tiprdc_fl.config import Config
 from tiprdc_fl.data.examples import Dataset, Examples
 from tiprdc_fl.data.source import DataSource, hold
@@ -24,7 +22,7 @@ from tiprdc_fl.evaluation import evaluate, majority
 from tiprdc_fl.federation.collector import Collected, Collection, Request, open_collection, write_collection
 from tiprdc_fl.federation.contributor import peak_memory_bytes
 from tiprdc_fl.federation.engine import ENGINES, run_inline
-from tiprdc_fl.models.architecture import Architecture, build_extractor
+from tiprdc_fl.models.architecture import Architecture, Precision, build_extractor
 from tiprdc_fl.models.extractor import Extractor, batch_reader, load_extractor, to_bytes
 from tiprdc_fl.models.text import build_vocabulary
 from tiprdc_fl.report.progress import stage
@@ -37,7 +35,7 @@ from tiprdc_fl.report.schema import (
 )
 from tiprdc_fl.run_folder import environment, stage_seconds, timed, write_json
 from tiprdc_fl.store import FeatureStore
-from tiprdc_fl.training.train import Plan, train_extractor
+from tiprdc_fl.training.train import Plan, train_extractor, validation_rows
 
 
 @dataclass(frozen=True)
@@ -61,7 +59,7 @@ class Run:
     dataset: Dataset
     people: Split
     device: str
-    precision: str
+    precision: Precision
     console: Console
 
     @property
@@ -100,7 +98,8 @@ def train(current: Run) -> None:
         seed=config.seed,
         device=current.device,
     )
-    total = len(examples) * (plan.epochs + plan.pretrain_epochs)
+    rows = int((~validation_rows(examples.people, plan.seed)).sum())
+    total = rows * (plan.epochs + plan.pretrain_epochs)
     with (
         timed(current.folder, "training"),
         stage(current.console, "training", total, "examples") as advance,
@@ -114,7 +113,8 @@ def architecture_of(current: Run, examples: Examples) -> Architecture:
     model, data = current.config.model, current.config.data
     if current.dataset.modality == "image":
         return Architecture("image", model.width, image_size=data.image_size, precision=current.precision)
-    vocabulary = build_vocabulary(list(examples.loaded), model.vocabulary_size)
+    messages = [message for message in examples.loaded if isinstance(message, str)]
+    vocabulary = build_vocabulary(messages, model.vocabulary_size)
     return Architecture(
         "text", model.width, vocabulary=vocabulary, max_tokens=model.max_tokens, precision=current.precision
     )
@@ -152,6 +152,17 @@ def federate(current: Run) -> Collected:
         reason = collected.failures[0].reason if collected.failures else "nobody has an example"
         raise InputError(f"no contributor sent features; the first reason: {reason}")
     pq.write_table(per_contributor(store.keys), folder / "latency.parquet")
+    if collected.answered:  # figures of an earlier session do not know these
+        (folder / "results.json").unlink(missing_ok=True)
+    return remember(folder / "collected.json", collected)
+
+
+def remember(path: Path, collected: Collected) -> Collected:
+    """Writes what became of the collection, with the most memory a worker has used in any session."""
+    if path.exists():
+        earlier = json.loads(path.read_text(encoding="utf-8"))["worker_memory_bytes"]
+        collected = replace(collected, worker_memory_bytes=max(earlier, collected.worker_memory_bytes))
+    write_json(path, asdict(collected))
     return collected
 
 
@@ -175,7 +186,7 @@ def measure(current: Run) -> list[dict[str, Any]]:
         current.device,
         current.precision,
     )
-    total = len(pairs) * fit.epochs * len(examples)
+    total = len(pairs) * fit.epochs * len(split_rows(examples.people, fit.seed)[0])
     results = []
     with timed(current.folder, "probes"), stage(current.console, "probes", total, "examples") as advance:
         for name, (rows, measured) in pairs.items():
@@ -238,7 +249,7 @@ def rows_of(current: Run, store: FeatureStore, examples: Examples) -> Rows:
     Raises:
         InputError: the store does not hold exactly these examples of these people.
     """
-    keys = store.keys.filter(pc.is_in(store.keys.column("contributor"), pa.array(np.unique(examples.people))))
+    keys = store.keys.filter(np.isin(store.keys.column("contributor").to_numpy(), examples.people))
     people, rows = keys.column("contributor").to_numpy(), keys.column("row").to_numpy()
     if not (np.array_equal(people, examples.people) and np.array_equal(rows, examples.rows)):
         raise InputError(

@@ -109,7 +109,7 @@ def probe(
         fit: settings.
         on_batch: called with the number of rows after each batch of training.
     """
-    training, validation = _split(rows.people, fit.seed)
+    training, validation = split_rows(rows.people, fit.seed)
     labels = {name: torch.from_numpy(rows.labels[one.attribute]) for name, one in candidates.items()}
     shares = {name: _shares(labels[name][training], one.classes) for name, one in candidates.items()}
     states = _train(candidates, labels, shares, rows, training, validation, fit, on_batch)
@@ -127,8 +127,12 @@ def probe(
     return result
 
 
-def _split(people: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Rows to train on and rows to validate on, by person; by row where there is only one person."""
+def split_rows(people: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Rows to train on and rows to validate on, by person; by row where there is only one person.
+
+    Raises:
+        InputError: there are too few rows.
+    """
     if len(people) < FEWEST_ROWS:
         raise InputError(
             f"contributors sent {len(people)} examples, and a probe needs at least {FEWEST_ROWS}: "

@@ -13,7 +13,7 @@ import functools
 import hashlib
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -23,7 +23,7 @@ from PIL import Image
 
 from tiprdc_fl.data.cache import cached
 from tiprdc_fl.data.celeba_files import WANTED, Table, check_root, read_table
-from tiprdc_fl.data.examples import Dataset, Examples
+from tiprdc_fl.data.examples import Dataset, Examples, People
 from tiprdc_fl.errors import InputError
 
 _FORMAT = 1  # of the decoded file: raise it when the preprocessing or the layout changes
@@ -59,7 +59,7 @@ def celeba(root: Path | None, image_size: tuple[int, int], seed: int) -> Dataset
     )
 
 
-def _select(table: Table, people: Sequence[int]) -> np.ndarray:
+def _select(table: Table, people: People) -> np.ndarray:
     """Positions in the table of all images of ``people``, in the order of ``people``."""
     starts = np.searchsorted(table.people, people, side="left").tolist()
     stops = np.searchsorted(table.people, people, side="right").tolist()
@@ -82,12 +82,12 @@ def _examples(table: Table, picked: np.ndarray, inputs: torch.Tensor | None) -> 
     )
 
 
-def _labels(table: Table, people: Sequence[int]) -> Examples:
+def _labels(table: Table, people: People) -> Examples:
     """Examples of ``people`` without their images; decodes nothing."""
     return _examples(table, _select(table, people), None)
 
 
-def _load(table: Table, people: Sequence[int]) -> Examples:
+def _load(table: Table, people: People) -> Examples:
     """Examples of ``people`` with their images."""
     picked = _select(table, people)
     return _examples(table, picked, torch.from_numpy(_pixels(table)[picked]))

@@ -9,14 +9,13 @@ import importlib.metadata
 import importlib.util
 import json
 import re
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from tiprdc_fl.data.cache import cached
-from tiprdc_fl.data.examples import Dataset, Examples
+from tiprdc_fl.data.examples import Dataset, Examples, People
 from tiprdc_fl.errors import InputError
 
 if TYPE_CHECKING:
@@ -135,7 +134,7 @@ def _derive(conversations: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _examples(table: "pa.Table", with_text: bool, people: Sequence[int]) -> Examples:
+def _examples(table: "pa.Table", with_text: bool, people: People) -> Examples:
     """Examples of ``people``, in their order; without their texts if only the attributes are wanted."""
     picked = _select(table["person"].to_numpy(), people)
     return Examples(
@@ -147,7 +146,7 @@ def _examples(table: "pa.Table", with_text: bool, people: Sequence[int]) -> Exam
     )
 
 
-def _select(column: np.ndarray, people: Sequence[int]) -> np.ndarray:
+def _select(column: np.ndarray, people: People) -> np.ndarray:
     """Positions of all messages of ``people`` in the ascending ``column``, in the order of ``people``."""
     starts = np.searchsorted(column, people, side="left").tolist()
     stops = np.searchsorted(column, people, side="right").tolist()

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 Inputs = torch.Tensor | list[str]
+People = Sequence[int] | np.ndarray
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ class Dataset:
 
     name: str
     modality: Literal["image", "text"]
-    people: Sequence[int] | np.ndarray
+    people: People
     attributes: tuple[str, ...]
-    load: Callable[[Sequence[int]], Examples]
-    labels: Callable[[Sequence[int]], Examples]
+    load: Callable[[People], Examples]
+    labels: Callable[[People], Examples]

@@ -3,7 +3,6 @@
 A person is a pure function of (seed, id): one random stream decides the labels, a second one the pixels.
 """
 
-from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -11,7 +10,7 @@ import numpy as np
 import torch
 from PIL import Image, ImageDraw
 
-from tiprdc_fl.data.examples import Dataset, Examples
+from tiprdc_fl.data.examples import Dataset, Examples, People
 from tiprdc_fl.data.face_copula import ATTRIBUTES
 from tiprdc_fl.data.face_features import body, earrings, eyes, frames, head, mouth, nose, wrinkles
 from tiprdc_fl.data.face_hair import back, bangs, beard, brows, hat, top
@@ -77,7 +76,7 @@ def draw_person(seed: int, person: int, labels: np.ndarray, image_size: tuple[in
     return _light(pictures, rng).transpose(0, 3, 1, 2)
 
 
-def _examples(seed: int, image_size: tuple[int, int], pixels: bool, people: Sequence[int]) -> Examples:
+def _examples(seed: int, image_size: tuple[int, int], pixels: bool, people: People) -> Examples:
     ids = [_checked(person) for person in people]
     labels = [person_attributes(seed, person) for person in ids]
     counts = [len(rows) for rows in labels]

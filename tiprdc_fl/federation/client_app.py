@@ -28,7 +28,8 @@ def extract(message: Message, context: Context) -> Message:
         return Message(RecordDict({"missing": ConfigRecord({"extractor": True})}), reply_to=message)
     fields = json.loads(str(request["source"]))
     dataset = open_dataset(DataSource(**{**fields, "image_size": tuple(fields["image_size"])}))
-    contributors, tasks = list(request["contributors"]), list(request["tasks"])  # pyright: ignore
+    contributors: list[int] = list(request["contributors"])  # pyright: ignore
+    tasks: list[str] = list(request["tasks"])  # pyright: ignore
     answers = contribute_each(extractor, dataset, contributors, tasks, str(request["codec"]))
     return Message(_reply(dict(answers)), reply_to=message)
 

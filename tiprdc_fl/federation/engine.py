@@ -1,4 +1,4 @@
-"""ENGINES: who carries out a collection: Flower on Ray, or this process alone. Same functions, same features."""
+"""ENGINES: who carries out a collection, Flower on Ray or this process alone; the functions are the same."""
 
 import logging
 import os

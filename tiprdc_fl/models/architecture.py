@@ -10,6 +10,8 @@ from tiprdc_fl.errors import InputError
 from tiprdc_fl.models.image import SMALLEST_IMAGE, ImageClassifier, ImageEstimator, ImageExtractor
 from tiprdc_fl.models.text import TextClassifier, TextEstimator, TextExtractor, text_size
 
+Precision = Literal["bfloat16", "float32"]
+
 
 @dataclass(frozen=True)
 class Architecture:
@@ -29,7 +31,7 @@ class Architecture:
     image_size: tuple[int, int] = (0, 0)
     vocabulary: tuple[str, ...] = ()
     max_tokens: int = 0
-    precision: Literal["bfloat16", "float32"] = "float32"
+    precision: Precision = "float32"
 
     def __post_init__(self) -> None:
         """Raises InputError when an image is too small for Table 1's five poolings."""

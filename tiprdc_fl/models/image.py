@@ -8,6 +8,7 @@ convolution, 64 in the paper; every layer scales with it (written w below).
 """
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -41,7 +42,7 @@ def trunk(width: int) -> nn.Sequential:
 def fully_connected(sizes: Sequence[int]) -> nn.Sequential:
     """Linear layers through ``sizes`` with ReLU and dropout 0.5 between them, initialised."""
     layers: list[nn.Module] = []
-    for size_in, size in zip(sizes[:-2], sizes[1:-1], strict=True):
+    for size_in, size in pairwise(sizes[:-1]):
         layers += [nn.Linear(size_in, size), nn.ReLU(inplace=True), nn.Dropout(0.5)]
         initialise(layers[-3])
     output = nn.Linear(sizes[-2], sizes[-1])

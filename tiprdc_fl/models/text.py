@@ -52,7 +52,7 @@ def text_size(width: int) -> int:
 
 
 def last_valid(states: Tensor, mask: Tensor) -> Tensor:
-    """The state at each sequence's last valid step: [batch, length, d], bool [batch, length] -> [batch, d]."""
+    """The state at each last valid step: [batch, length, d], bool [batch, length] -> [batch, d]."""
     steps = torch.arange(mask.shape[1], device=mask.device)
     last = torch.where(mask, steps, 0).amax(dim=1)
     return states[torch.arange(len(states), device=states.device), last]
@@ -102,8 +102,8 @@ class TextClassifier(nn.Module):
 class TextEstimator(nn.Module):
     """Mutual information estimator E_omega (Table 2, right).
 
-    The message passes embedding-d and lstm-d, joins the features step by step, and both go through 2 x lstm-d;
-    the state at the last step valid in either is joined with one-hot u and goes through fc-d/2 and fc-1.
+    The message passes embedding-d and lstm-d and joins the features step by step; both go through 2 x lstm-d.
+    The state at the last step valid in either is joined with one-hot u and goes through fc-d/2 and fc-1.
     """
 
     def __init__(self, width: int, vocabulary_size: int, classes: int):

@@ -2,7 +2,6 @@
 
 import json
 import math
-import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -117,19 +116,24 @@ def train_extractor(
     return history
 
 
+def validation_rows(people: np.ndarray, seed: int) -> np.ndarray:
+    """Which examples the co-trained adversary is measured on, those of a tenth of the people, bool [n]."""
+    unique = np.unique(people)
+    order = seeding.generator(seed, "training", "validation").permutation(unique)
+    return np.isin(people, order[: max(1, round(VALIDATION_SHARE * len(unique)))])
+
+
 def _prepare(examples: Examples, architecture: Architecture, plan: Plan) -> _Data:
     """Splits the collector's people and shapes the labels."""
     labels = np.stack([examples.attributes[name] for name in plan.private], axis=1)
     classes = tuple(max(2, int(column.max(initial=0)) + 1) for column in labels.T)
     u, head_classes = head_labels(labels, classes, plan.heads)
-    people = np.unique(examples.people)
-    order = seeding.generator(plan.seed, "training", "validation").permutation(people)
-    held_out = np.isin(examples.people, order[: max(1, round(VALIDATION_SHARE * len(people)))])
+    held_out = validation_rows(examples.people, plan.seed)
     training = np.flatnonzero(~held_out)
     if len(training) < 2:
         raise InputError(
-            f"the collector has {len(people)} people and, without the validation people's, {len(training)} "
-            "examples to train on; at least 2 are needed: raise data.collector_people"
+            f"the collector has {len(np.unique(examples.people))} people and, without the validation people's, "
+            f"{len(training)} examples to train on; at least 2 are needed: raise data.collector_people"
         )
     read = batch_reader(architecture, examples.loaded)
     return _Data(read, labels, classes, u, head_classes, training, np.flatnonzero(held_out))
@@ -233,7 +237,7 @@ def _save(players: Players, history: list[dict[str, Any]], path: Path) -> None:
     state = {name: part.state_dict() for name, part in _parts(players).items()}
     temporary = path.with_suffix(".partial")
     torch.save({"history": history, **state}, temporary)
-    os.replace(temporary, path)
+    temporary.replace(path)
 
 
 def _resume(players: Players, path: Path) -> list[dict[str, Any]]:
@@ -253,4 +257,4 @@ def _resume(players: Players, path: Path) -> list[dict[str, Any]]:
 def _write(path: Path, data: bytes) -> None:
     temporary = path.with_suffix(".partial")
     temporary.write_bytes(data)
-    os.replace(temporary, path)
+    temporary.replace(path)
