@@ -142,9 +142,10 @@ def test_what_is_not_a_contribution_goes_to_quarantine(tmp_path, weights):
     good = contribute(from_bytes(weights), open_dataset(SOURCE), 10, collection.request.tasks, "float16")
     answers = [(10, good), (11, b"\0garbage"), (12, Failure(12, "load", "gone")), (10, good)]
     sizes = []
-    answered, failures = collect(answers, store, tmp_path / "quarantine", sizes.append)
-    assert answered == {10}
-    assert [(failure.contributor, failure.stage) for failure in failures] == [(11, "validate"), (12, "load")]
+    collected = collect(3, answers, store, tmp_path / "quarantine", sizes.append)
+    assert (collected.asked, collected.answered, collected.examples) == (3, 1, sum(sizes))
+    assert [(f.contributor, f.stage) for f in collected.failures] == [(11, "validate"), (12, "load")]
+    assert collected.seconds > 0
     assert len(sizes) == 3  # the second answer of 10 is not counted again
     (line,) = (tmp_path / "quarantine" / "contributions.jsonl").read_text().splitlines()
     entry = json.loads(line)

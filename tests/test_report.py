@@ -96,7 +96,7 @@ def report_of(found: list[Result], failures: tuple[dict, ...] = (FAILURE,)) -> d
         "results": result_rows(found, (PRIVATE,)),
         "co_trained_adversary": epoch["adversary_balanced_accuracy"],
         "training": [epoch, epoch | {"epoch": 2, "phase": "hybrid"}],
-        "federation": federation_figures(per_contributor(keys()), 3, failures, "inline"),
+        "federation": federation_figures(per_contributor(keys()), 3, failures, "inline", 10.0),
         "seconds": {"collector examples": 1.25, "training": 1234.5},
         "memory": {"collector_peak_bytes": 3 * 2**20, "worker_peak_bytes": 2**20},
         "caveat": CAVEAT,
@@ -189,7 +189,7 @@ def test_figures_of_a_federation_by_hand():
     assert contributions["raw_bytes"] == [120, 200]
     assert contributions["sent_bytes"] == [300, 500]
     assert contributions["load_seconds"] == [0.1, 0.3]
-    found = federation_figures(per_contributor(keys()), 3, [FAILURE], "inline")
+    found = federation_figures(per_contributor(keys()), 3, [FAILURE], "inline", None)
     assert (found["asked"], found["answered"], found["failed"], found["examples"]) == (3, 2, 1, 3)
     assert found["sent_bytes"] == 800
     assert found["sent_bytes_per_example"] == pytest.approx(800 / 3)
@@ -205,13 +205,13 @@ def test_percentiles_of_a_hundred_contributors():
     many = np.arange(101)
     columns = {"contributor": many, "row": many * 0, "raw_bytes": many, "sent_bytes": many}
     table = pa.table(columns | {f"{stage}_seconds": many / 100 for stage in STAGES})
-    found = federation_figures(per_contributor(table), 101, [], "flower")["seconds_per_contributor"]
+    found = federation_figures(per_contributor(table), 101, [], "flower", 10.0)["seconds_per_contributor"]
     assert found["forward"] == pytest.approx({"p50": 0.5, "p95": 0.95, "p99": 0.99, "max": 1.0})
     assert found["extraction"] == pytest.approx({"p50": 1.5, "p95": 2.85, "p99": 2.97, "max": 3.0})
 
 
 def test_of_many_failures_a_hundred_are_kept_and_all_are_counted():
-    found = federation_figures(per_contributor(keys()), 300, [FAILURE] * 250, "inline")
+    found = federation_figures(per_contributor(keys()), 300, [FAILURE] * 250, "inline", 10.0)
     assert (found["failed"], found["answered"], len(found["failures"])) == (250, 50, 100)
 
 

@@ -13,7 +13,7 @@ from tiprdc_fl.config import Config, to_yaml
 from tiprdc_fl.config_reading import load_config
 from tiprdc_fl.data.examples import Dataset
 from tiprdc_fl.data.source import DataSource, open_dataset
-from tiprdc_fl.data.split import split_people
+from tiprdc_fl.data.split import Split, split_people
 from tiprdc_fl.errors import InputError
 from tiprdc_fl.models.architecture import Precision
 from tiprdc_fl.report.terminal import show
@@ -44,6 +44,17 @@ def prepare(config: Config, console: Console) -> Run:
         choose_device(config.device),
         choose_precision(config.training.precision, config.device),
     )
+    source, dataset, people = open_data(config)
+    folder, config = open_run_folder(config)
+    return Run(config, folder, source, dataset, people, device, precision, console)
+
+
+def open_data(config: Config) -> tuple[DataSource, Dataset, Split]:
+    """The configuration's examples and groups of people.
+
+    Raises:
+        InputError: the data is missing or malformed, lacks an attribute, or has too few people.
+    """
     data = config.data
     source = DataSource(data.name, data.root, data.image_size, config.seed, data.max_examples_per_person)
     dataset = open_dataset(source)
@@ -51,8 +62,7 @@ def prepare(config: Config, console: Console) -> Run:
     people = split_people(
         dataset.people, config.clients, data.collector_people, data.holdout_people, config.seed
     )
-    folder, config = open_run_folder(config)
-    return Run(config, folder, source, dataset, people, device, precision, console)
+    return source, dataset, people
 
 
 def choose_device(device: str) -> str:

@@ -79,12 +79,25 @@ def train(current: Run) -> None:
         return
     from tiprdc_fl.report.tensorboard import epoch_writer
 
-    settings, config = current.config.training, current.config
     with timed(current.folder, "collector examples"):
         examples = current.dataset.load(current.people.collector)
         architecture = architecture_of(current, examples)
-    plan = Plan(
-        private=current.private,
+    plan = plan_of(current.config, current.device)
+    rows = int((~validation_rows(examples.people, plan.seed)).sum())
+    total = rows * (plan.epochs + plan.pretrain_epochs)
+    with (
+        timed(current.folder, "training"),
+        stage(current.console, "training", total, "examples") as advance,
+        epoch_writer(current.folder / "tensorboard") as write,
+    ):
+        train_extractor(examples, architecture, plan, current.folder, advance, write)
+
+
+def plan_of(config: Config, device: str) -> Plan:
+    """The training that a configuration asks for."""
+    settings = config.training
+    return Plan(
+        private=tuple(config.data.private or ()),
         budget=settings.budget,
         epochs=settings.epochs,
         pretrain_epochs=settings.pretrain_epochs,
@@ -96,16 +109,8 @@ def train(current: Run) -> None:
         heads=settings.private_heads,
         convolutions=config.model.estimator_convs,
         seed=config.seed,
-        device=current.device,
+        device=device,
     )
-    rows = int((~validation_rows(examples.people, plan.seed)).sum())
-    total = rows * (plan.epochs + plan.pretrain_epochs)
-    with (
-        timed(current.folder, "training"),
-        stage(current.console, "training", total, "examples") as advance,
-        epoch_writer(current.folder / "tensorboard") as write,
-    ):
-        train_extractor(examples, architecture, plan, current.folder, advance, write)
 
 
 def architecture_of(current: Run, examples: Examples) -> Architecture:
@@ -158,10 +163,11 @@ def federate(current: Run) -> Collected:
 
 
 def remember(path: Path, collected: Collected) -> Collected:
-    """Writes what became of the collection, with the most memory a worker has used in any session."""
-    if path.exists():
-        earlier = json.loads(path.read_text(encoding="utf-8"))["worker_memory_bytes"]
-        collected = replace(collected, worker_memory_bytes=max(earlier, collected.worker_memory_bytes))
+    """Writes what became of the collection; a session that asked nobody keeps the last one's measurements."""
+    if path.exists() and not collected.asked:
+        earlier = json.loads(path.read_text(encoding="utf-8"))
+        kept = {name: earlier[name] for name in ("worker_memory_bytes", "examples", "seconds")}
+        collected = replace(collected, **kept)
     write_json(path, asdict(collected))
     return collected
 
@@ -290,6 +296,7 @@ def report_on(current: Run, collected: Collected, results: list[dict[str, Any]])
             len(current.people.contributors),
             [asdict(failure) for failure in collected.failures],
             current.config.federation.engine,
+            collected.examples / collected.seconds if collected.seconds else None,
         ),
         "seconds": stage_seconds(current.folder),
         "memory": {

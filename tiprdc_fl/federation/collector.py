@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from time import perf_counter
 
 import pyarrow as pa
 
@@ -68,12 +69,16 @@ class Collected:
         answered: those that answered.
         failures: the others.
         worker_memory_bytes: peak resident memory of the worker that used most; 0 when nobody was asked.
+        examples: that they sent.
+        seconds: from the first answer to the last commit, without the start of Flower and Ray.
     """
 
     asked: int
     answered: int
     failures: tuple[Failure, ...]
-    worker_memory_bytes: int
+    worker_memory_bytes: int = 0
+    examples: int = 0
+    seconds: float = 0.0
 
 
 def features_path(folder: str | Path) -> Path:
@@ -126,24 +131,29 @@ def contributors_in_message(architecture: Architecture, codec: str, hosted: int)
 
 
 def collect(
-    answers: Iterable[Answer], store: FeatureStore, quarantine: Path, on_answer: Callable[[int], None]
-) -> tuple[set[int], list[Failure]]:
+    asked: int,
+    answers: Iterable[Answer],
+    store: FeatureStore,
+    quarantine: Path,
+    on_answer: Callable[[int], None],
+) -> Collected:
     """Validates and stores answers as they come; what does not pass validation goes to quarantine.
 
     Args:
+        asked: how many contributors were asked.
         answers: contributor, and its contribution or failure.
         store: where contributions go.
         quarantine: folder for the others.
         on_answer: called after each answer with the number of its examples.
-
-    Returns:
-        Who answered, and the failures.
     """
-    answered: set[int] = set()
+    answered: dict[int, int] = {}
     failures: list[Failure] = []
+    start: float | None = None
 
     def valid() -> Iterator[pa.Table]:
+        nonlocal start
         for contributor, answer in answers:
+            start = start or perf_counter()
             if contributor in answered:
                 continue
             table = _checked(contributor, answer, store.layout, quarantine)
@@ -151,11 +161,12 @@ def collect(
             if isinstance(table, Failure):
                 failures.append(table)
             else:
-                answered.add(contributor)
+                answered[contributor] = len(table)
                 yield table
 
     append(store, valid())
-    return answered, failures
+    seconds = perf_counter() - start if start else 0.0
+    return Collected(asked, len(answered), tuple(failures), examples=sum(answered.values()), seconds=seconds)
 
 
 def _checked(

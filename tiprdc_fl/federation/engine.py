@@ -6,6 +6,7 @@ import shutil
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from threading import Event
 
@@ -26,15 +27,15 @@ def run_inline(
     dataset = dataset or open_dataset(request.source)
     store, asked = open_collection(collection)
     answers = contribute_each(extractor, dataset, asked, request.tasks, request.codec)
-    answered, failures = collect(answers, store, Path(collection.folder) / "quarantine", on_answer)
-    return Collected(len(asked), len(answered), tuple(failures), peak_memory_bytes() if asked else 0)
+    collected = collect(len(asked), answers, store, Path(collection.folder) / "quarantine", on_answer)
+    return replace(collected, worker_memory_bytes=peak_memory_bytes() if asked else 0)
 
 
 def run_flower(collection: Collection, on_answer: Callable[[int], None]) -> Collected:
     """A Flower simulation on Ray: ``contributors_per_node`` contributors a node, one actor a worker."""
     _, asked = open_collection(collection)
     if not asked:
-        return Collected(0, 0, (), 0)
+        return Collected(0, 0, ())
     # Imported here, so that an inline run does not wait for Flower and Ray.
     from flwr.simulation import run_simulation
 

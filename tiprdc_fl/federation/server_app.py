@@ -82,8 +82,8 @@ def run_collection(
     store, asked = open_collection(collection)
     memory = [0]
     answers = replies(grid, collection, _slices(asked, collection), memory.append, stop or Event())
-    answered, failures = collect(answers, store, Path(collection.folder) / "quarantine", on_answer)
-    return Collected(len(asked), len(answered), tuple(failures), max(memory))
+    collected = collect(len(asked), answers, store, Path(collection.folder) / "quarantine", on_answer)
+    return replace(collected, worker_memory_bytes=max(memory))
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ def result_rows(results: Sequence[Result], private: Sequence[str]) -> list[dict[
 
 
 def federation_figures(
-    contributions: pa.Table, asked: int, failures: Sequence[dict[str, Any]], engine: str
+    contributions: pa.Table, asked: int, failures: Sequence[dict[str, Any]], engine: str, rate: float | None
 ) -> dict[str, Any]:
     """What the federation did, over all sessions of the run.
 
@@ -36,6 +36,7 @@ def federation_figures(
         asked: contributors in the run.
         failures: contributor, stage and reason of those that sent nothing.
         engine: "flower" or "inline".
+        rate: examples a second from the first answer to the last commit.
     """
     examples = int(sum(contributions.column("examples").to_pylist()))
     sent = int(sum(contributions.column("sent_bytes").to_pylist()))
@@ -51,6 +52,7 @@ def federation_figures(
         "sent_bytes_per_example": sent / max(1, examples),
         "raw_bytes_per_example": raw / max(1, examples),
         "sent_to_raw_ratio": sent / max(1, raw),
+        "examples_per_second": rate,
         "seconds_per_contributor": _seconds(contributions),
     }
 

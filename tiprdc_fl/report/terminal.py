@@ -104,7 +104,9 @@ def cost_table(report: dict[str, Any]) -> Table:
         table.add_row("", f"contributor {failure['contributor']} failed, {failure['stage']}: {reason}")
     if len(federation["failures"]) > 3:
         table.add_row("", "more failures: report.json")
-    table.add_row("examples", f"{federation['examples']:,}")
+    rate = federation["examples_per_second"]
+    speed = "" if rate is None else f", {rate:,.0f} a second from the first answer on"
+    table.add_row("examples", f"{federation['examples']:,}{speed}")
     sent, raw = (f"{federation[f'{kind}_bytes_per_example']:,.0f}" for kind in ("sent", "raw"))
     table.add_row("sent", f"{federation['sent_bytes'] / 1e6:,.1f} MB, {sent} bytes an example")
     table.add_row(

@@ -131,9 +131,10 @@ def _prepare(examples: Examples, architecture: Architecture, plan: Plan) -> _Dat
     held_out = validation_rows(examples.people, plan.seed)
     training = np.flatnonzero(~held_out)
     if len(training) < 2:
+        people = len(np.unique(examples.people))
         raise InputError(
-            f"the collector has {len(np.unique(examples.people))} people and, without the validation people's, "
-            f"{len(training)} examples to train on; at least 2 are needed: raise data.collector_people"
+            f"the collector has {people} people and, without the validation people's, {len(training)} "
+            "examples to train on; at least 2 are needed: raise data.collector_people"
         )
     read = batch_reader(architecture, examples.loaded)
     return _Data(read, labels, classes, u, head_classes, training, np.flatnonzero(held_out))
