@@ -1,7 +1,7 @@
 """What the framework costs over a bare PyTorch loop: ``python -m simulations.overhead RUN_DIR``.
 
-Trains and extracts a sample of a run's own examples by the framework and by bare loops over the same networks,
-in turns in one process, and prints the ratios. The rate of the run's collection stands beside them.
+Trains and extracts a sample of a run's own examples by the framework and by bare loops over the same
+networks, in turns in one process, and prints the ratios. The rate of the run's collection stands beside them.
 """
 
 import json
