@@ -36,8 +36,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "report": {"report", "evaluation", "store"},
     # What wires them.
     "run_folder": CONFIG | {"errors"},
+    "measurement": STAGES | {"run_folder", "stages"},
     "stages": STAGES | CONFIG | {"training", "run_folder"},
-    "simulate": STAGES | CONFIG | {"command_line", "run_folder", "stages"},
+    "simulate": STAGES | CONFIG | {"command_line", "measurement", "run_folder", "stages"},
 }
 FLOWER = {"federation.client_app", "federation.server_app", "federation.engine"}
 MAKES_RANDOMNESS = {"seeding"}

@@ -15,10 +15,11 @@ from tiprdc_fl.data.examples import Dataset
 from tiprdc_fl.data.source import DataSource, open_dataset
 from tiprdc_fl.data.split import Split, split_people
 from tiprdc_fl.errors import InputError
+from tiprdc_fl.measurement import measure
 from tiprdc_fl.models.architecture import Precision
 from tiprdc_fl.report.terminal import show
 from tiprdc_fl.run_folder import open_run_folder
-from tiprdc_fl.stages import Run, federate, measure, report_on, train
+from tiprdc_fl.stages import Run, federate, report_on, train
 
 
 def run(config: Config, console: Console | None = None) -> dict[str, Any]:
