@@ -31,7 +31,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "training": {"training", "models", "data.examples", "errors", "seeding"},
     "store": {"errors", "federation.codec"},
     "federation": {"federation", "data", "models", "store", "errors"},
-    "attacks": {"attacks", "models", "seeding"},
+    "attacks": {"attacks", "models", "errors", "seeding"},
     "evaluation": {"attacks", "models", "seeding", "store"},
     "report": {"report", "evaluation", "store"},
     # What wires them.
