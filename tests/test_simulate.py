@@ -364,16 +364,29 @@ def test_an_interrupted_collection_is_resumed(first, folders, monkeypatch, capsy
     assert (digest(folder), results(folder)) == (digest(first), results(first))
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="no SIGINT to another process")
-def test_the_real_command_can_be_interrupted(tmp_path):
-    arguments = (*INLINE, "training.epochs=100000", "run_dir=run")
+@pytest.mark.parametrize(
+    ("sign", "arguments"),
+    [
+        ("run/tensorboard/events.*", ["training.epochs=100000"]),
+        (
+            "run/logs/flower.log",
+            ["federation.engine=flower", "clients=20000", "data.max_examples_per_person=30"],
+        ),
+    ],
+    ids=["training", "collection on Flower"],
+)
+def test_the_real_command_can_be_interrupted(tmp_path, sign, arguments):
     with subprocess.Popen(
-        [*COMMAND, *arguments], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [*COMMAND, *INLINE, *arguments, "run_dir=run"],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     ) as process:
-        until = time.monotonic() + 60
-        while not list(tmp_path.glob("run/tensorboard/events.*")) and time.monotonic() < until:
+        until = time.monotonic() + 120
+        while not list(tmp_path.glob(sign)) and time.monotonic() < until:
             time.sleep(0.05)
         os.kill(process.pid, signal.SIGINT)
-        _, err = process.communicate(timeout=60)
+        _, err = process.communicate(timeout=120)
     assert process.returncode == 130
     assert err == "interrupted; the same command with run_dir=... resumes the run\n"
