@@ -118,11 +118,11 @@ data:
   private: ["${name}"]
 evaluation:
   batch_size: ${training.batch_size}
-  epochs: ${.batch_size}
+  steps: ${.batch_size}
 """
     config = load_config(from_text(tmp_path, text), ["seed=5"])
     assert (config.clients, config.name, config.data.root) == (1000, "s5", "pictures")
-    assert (config.data.private, config.evaluation.batch_size, config.evaluation.epochs) == (["s5"], 64, 64)
+    assert (config.data.private, config.evaluation.batch_size, config.evaluation.steps) == (["s5"], 64, 64)
 
 
 # --- presets ---
@@ -157,7 +157,10 @@ SIZE = "expected an integer or [height, width], each from 32 to 1024"
         ("budget=0.5", "unknown key 'budget'; did you mean 'training.budget'?"),
         ("evaluation.budget=1", "unknown key 'evaluation.budget'; did you mean 'training.budget'?"),
         ("trainig.epochs=1", "unknown key 'trainig.epochs'; did you mean 'training.epochs'?"),
-        ("epochs=3", "unknown key 'epochs'; did you mean 'training.epochs' or 'evaluation.epochs'?"),
+        (
+            "batch_size=3",
+            "unknown key 'batch_size'; did you mean 'training.batch_size' or 'evaluation.batch_size'?",
+        ),
         ("pretrain-epochs=3", "unknown key 'pretrain-epochs'; did you mean 'training.pretrain_epochs'?"),
         ("zzzqqq=3", "unknown key 'zzzqqq'; --help lists every key"),
         ("=3", "unknown key ''; --help lists every key"),
@@ -238,7 +241,7 @@ def test_all_mistakes_are_reported_together(tmp_path):
     lines = errors_of("device=tpu", "clients=5", "epoch", "data.name=celeba", "data.tasks=Male", config=path)
     assert lines == [
         f"{path}: unknown key 'seeed'; did you mean 'seed'?",
-        "epoch: key=value is expected, such as training.epochs=4 or evaluation.epochs=4",
+        "epoch: key=value is expected, such as training.epochs=4",
         f"{path}: training.budget=2: expected a number from 0 to 1",
         "device=tpu: expected one of auto, cpu, cuda",
         "data.private=[Male] and data.tasks=[Male] share Male: an attribute is either private or a task; "
@@ -428,8 +431,8 @@ def test_without_arguments_everything_is_default():
         (["a=1", "--client", "10"], "unknown option --client; did you mean clients=10?"),
         (["--seed", "a=1"], "unknown option --seed; did you mean seed=0?"),
         (
-            ["--epochs", "3"],
-            "unknown option --epochs; did you mean training.epochs=3 or evaluation.epochs=3?",
+            ["--batch-size", "3"],
+            "unknown option --batch-size; did you mean training.batch_size=3 or evaluation.batch_size=3?",
         ),
         (["--confg", "quick"], "unknown option --confg; did you mean --config?"),
         (["-q"], "unknown option -q; keys are given as key=value, see --help"),

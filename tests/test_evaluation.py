@@ -9,7 +9,7 @@ from sklearn.metrics import accuracy_score, balanced_accuracy_score, roc_auc_sco
 
 from tiprdc_fl.attacks.networks import ATTACKS
 from tiprdc_fl.attacks.probe import Fit, Prediction, Rows
-from tiprdc_fl.evaluation import Interval, evaluate, majority, measure, resample, roc_auc
+from tiprdc_fl.evaluation import Interval, evaluate, majority, measure, measure_people, resample, roc_auc
 from tiprdc_fl.models.architecture import Architecture
 
 UNDEFINED = Interval(None, None, None)
@@ -210,12 +210,39 @@ def test_every_attack_is_measured_for_every_attribute():
     z = torch.rand(120, 8, 8, 8)
     labels = {"A": generator.integers(0, 2, 120), "B": generator.integers(0, 3, 120)}
     rows = Rows(lambda chosen: z[chosen], np.arange(120) // 4, labels)
-    seen: list[int] = []
+    seen: list[None] = []
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         found = evaluate(
-            "features", IMAGES, rows, rows, Fit(1, 32, 1e-3, 0, "cpu", "float32"), 20, seen.append
+            "features",
+            IMAGES,
+            rows,
+            rows,
+            Fit(3, 32, 1e-3, 0, "cpu", "float32"),
+            20,
+            lambda: seen.append(None),
         )
     assert {(one.attribute, one.probe) for one in found} == {(a, p) for a in labels for p in ATTACKS}
     assert all(one.representation == "features" and one.accuracy.value is not None for one in found)
-    assert sum(seen) == 30 * 4 - 3 * 4  # a tenth of the people validates
+    assert len(seen) == 3
+    assert {(one.learned_people, one.learned_examples) for one in found} == {(30, 120)}
+
+
+def test_pooling_a_person_s_examples_beats_one_of_them():
+    """100 people with 20 examples each, every one of them a weak hint of the person's trait."""
+    generator = np.random.default_rng(0)
+    people = np.repeat(np.arange(100), 20)
+    trait = people % 2
+    hints = generator.normal(0.5 * (2 * trait - 1), 1.0)
+    logits = np.stack([-hints, hints], axis=1)
+    prediction = Prediction(logits, logits, 0)
+    drawn = resample(people, 200, 0)
+    single = measure(prediction, trait, drawn)[1]
+    pooled = measure_people(prediction, trait, drawn)
+    by_hand = np.mean(
+        [((hints.reshape(100, 20).mean(1) > 0) == np.arange(100) % 2)[c::2].mean() for c in (0, 1)]
+    )
+    assert pooled.value == pytest.approx(by_hand)
+    assert pooled.value > single.value + 0.15
+    mood = generator.integers(0, 2, 2000)
+    assert measure_people(prediction, mood, drawn) == Interval(None, None, None)

@@ -19,7 +19,9 @@ from tiprdc_fl.training.hybrid import Players, build_players, hybrid_step, pretr
 from tiprdc_fl.training.train import Plan, train_extractor
 
 IMAGE = Architecture("image", 2, image_size=(32, 32))
-TEXT = Architecture("text", 4, vocabulary=build_vocabulary(["a b c d e f g"], 20), max_tokens=6)
+TEXT = Architecture(
+    "text", 4, vocabulary=build_vocabulary(["a b c d e f g"] * 3, [1, 2, 3], 20), max_tokens=6
+)
 PLAN = Plan(("Male",), 0.9, 2, 1, 8, 1e-3, 1e-4, 0.5, "derangement", "joint", 3, 7, "cpu")
 
 

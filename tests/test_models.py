@@ -29,7 +29,9 @@ from tiprdc_fl.models.text import (
 
 PAPER = Architecture("image", 64, image_size=(218, 178))
 SMALL = Architecture("image", 4, image_size=(32, 40))
-WORDS = Architecture("text", 8, vocabulary=build_vocabulary(["to be or not to be"], 20), max_tokens=5)
+WORDS = Architecture(
+    "text", 8, vocabulary=build_vocabulary(["to be or not to be"] * 3, [1, 2, 3], 20), max_tokens=5
+)
 
 
 def parameters(network: nn.Module) -> int:
@@ -113,7 +115,7 @@ def test_an_image_too_small_for_table_1_is_refused():
 
 
 def test_tokens_pad_cut_and_unknown_words():
-    vocabulary = build_vocabulary(["b a a", "c c c"], 4)
+    vocabulary = build_vocabulary(["b a a", "c c c a", "c a", "c", "b rare rare rare"], [1, 2, 3, 4, 5], 4)
     assert vocabulary == ("<pad>", "<unknown>", "c", "a")
     ids = {word: i for i, word in enumerate(vocabulary)}
     assert tokenise(["A zebra", "c c c c", ""], ids, 3).tolist() == [[3, 1, 0], [2, 2, 2], [UNKNOWN, 0, 0]]

@@ -11,12 +11,12 @@ from torch import Tensor, nn
 
 from tiprdc_fl import seeding
 from tiprdc_fl.attacks.networks import ATTACKS, RAW_ATTACKS, Linear
-from tiprdc_fl.attacks.probe import Candidate, Fit, Prediction, Rows, probe
+from tiprdc_fl.attacks.probe import CHECKS, Candidate, Fit, Prediction, Rows, probe
 from tiprdc_fl.evaluation import measure, resample
 from tiprdc_fl.models.architecture import Architecture, build_extractor
 from tiprdc_fl.models.text import tokenise
 
-FIT = Fit(epochs=6, batch_size=64, learning_rate=0.03, seed=0, device="cpu", precision="float32")
+FIT = Fit(steps=30, batch_size=64, learning_rate=0.03, seed=0, device="cpu", precision="float32")
 IMAGES = Architecture("image", 4, image_size=(32, 32))
 TEXTS = Architecture("text", 16, vocabulary=("<pad>", "<unknown>", "a", "b", "c"), max_tokens=6)
 SIZE = 8
@@ -109,8 +109,8 @@ def test_all_probes_share_each_pass():
 
     one, three = reads(1), reads(3)
     assert len(one) == len(three) and all(map(np.array_equal, one, three))
-    # 360 rows in batches of 64 to 128: 5 a pass, 1 to validate; then validation and measured rows once more
-    assert len(one) == FIT.epochs * (5 + 1) + 2
+    # A batch a step; validation rows at each check; then validation and measured rows once more.
+    assert len(one) == FIT.steps + CHECKS + 2
 
 
 def test_validation_people_are_others_than_training_people():
@@ -159,7 +159,7 @@ def test_equal_seeds_give_equal_probes_and_others_others():
     train, measured = drawn(0, 400, 0.5, 1), drawn(1, 100, 0.5, 1, first_person=10_000)
 
     def found(seed: int) -> np.ndarray:
-        fit = Fit(2, 64, 0.01, seed, "cpu", "float32")
+        fit = Fit(10, 64, 0.01, seed, "cpu", "float32")
         return probe({"one": with_dropout(0)}, train, measured, fit)["one"].balanced
 
     expected = found(0)
@@ -172,10 +172,7 @@ def test_equal_seeds_give_equal_probes_and_others_others():
     "make",
     [
         pytest.param(lambda seed: linear(), id="linear"),
-        pytest.param(
-            with_dropout,
-            id="dropout",
-        ),
+        pytest.param(with_dropout, id="dropout"),
     ],
 )
 def test_a_probe_does_not_depend_on_those_beside_it(make: Callable[[int], Candidate]):
@@ -188,14 +185,7 @@ def test_a_probe_does_not_depend_on_those_beside_it(make: Callable[[int], Candid
 
 @pytest.mark.parametrize(
     "steps",
-    [
-        1,
-        2,
-        3,
-        4,
-        5,
-        8,
-    ],
+    [1, 2, 3, 4, 5, 8, 10],
 )
 def test_a_probe_can_be_trained_in_any_number_of_steps(steps):
     fit = Fit(steps, 64, 0.03, 0, "cpu", "float32")  # one batch a pass

@@ -34,6 +34,7 @@ from tiprdc_fl.store import STAGES
 
 SCHEMA = json.loads(files("tiprdc_fl.report").joinpath("report.schema.json").read_text(encoding="utf-8"))
 PRIVATE, TASK = "Ends_With_Punctuation", "A_Task_Whose_Name_Is_Long"
+COUNTS = (1000, 19330, 40, 700)  # learned and measured: people, examples
 UNDEFINED = Interval(None, None, None)
 HALF, NONE = Interval(0.5, 0.5, 0.5), Interval(0.0, 0.0, 0.0)
 FAILURE = {"contributor": 7, "stage": "load", "reason": "its image is broken"}
@@ -45,7 +46,9 @@ def result(attribute: str, representation: str, probe: str, value: float | None)
     else:
         figure, area = Interval(value, value - 0.02, value + 0.02), Interval(value, value, value)
     bits = UNDEFINED if value is None else Interval(value - 0.5, 0.0, 0.5)
-    return Result(attribute, representation, probe, Interval(0.9, 0.85, 0.95), figure, area, bits)
+    return Result(
+        attribute, representation, probe, Interval(0.9, 0.85, 0.95), figure, area, bits, figure, *COUNTS
+    )
 
 
 def results(features: float | None = 0.6) -> list[Result]:
@@ -56,7 +59,10 @@ def results(features: float | None = 0.6) -> list[Result]:
         for probe, value in (("classifier", base), ("linear", None if base is None else base + 0.05))
     ]
     blind = Interval(0.9, 0.85, 0.95)
-    return found + [Result(name, "majority", "constant", blind, HALF, HALF, NONE) for name in (TASK, PRIVATE)]
+    return found + [
+        Result(name, "majority", "constant", blind, HALF, HALF, NONE, UNDEFINED, *COUNTS)
+        for name in (TASK, PRIVATE)
+    ]
 
 
 def keys() -> pa.Table:

@@ -29,7 +29,7 @@ TINY = (
     "data.max_examples_per_person=4",
     "model.width=2",
     "training.epochs=1",
-    "evaluation.epochs=1",
+    "evaluation.steps=6",
     "evaluation.bootstrap=100",
 )
 INLINE = (*TINY, "federation.engine=inline")

@@ -23,7 +23,11 @@ DATASETS: dict[str, dict[str, Any]] = {
         "data.holdout_people": 200,
     },
     "celeba": {"data.private": ["Male"], "data.tasks": ["Smiling", "Eyeglasses"]},
-    "chitchat": {"data.private": ["Ends_With_Punctuation"], "data.tasks": ["Question"]},
+    "chitchat": {
+        "data.private": ["Ends_With_Punctuation"],
+        "data.tasks": ["Question"],
+        "data.max_examples_per_person": 100,  # one person wrote 25,250 messages, the median person 17
+    },
 }
 
 
@@ -49,7 +53,9 @@ class Data:
         None, "people the extractor trains on; null: faces 400, else 2/3 of rest", low=2
     )
     holdout_people: int | None = _key(None, "people to measure on; null: faces 200, else 1/3 of rest", low=2)
-    max_examples_per_person: int | None = _key(None, "most examples a person brings; null: all", low=1)
+    max_examples_per_person: int | None = _key(
+        None, "most examples a person brings; null: chitchat 100, else all", low=1
+    )
 
 
 @dataclass(frozen=True)
@@ -103,12 +109,13 @@ class Federation:
 class Evaluation:
     """Probes on the collected features: task probes and attacks."""
 
-    epochs: int = _key(6, "passes of a probe over its training examples", low=1)
+    steps: int = _key(350, "batches a probe learns from", low=1)
     batch_size: int = _key(128, "examples in a probe's batch", low=2)
     learning_rate: float = _key(1e-3, "learning rate of a probe's Adam", above=0)
     max_examples: int | None = _key(
-        6000, "most examples a probe trains on, whole people drawn at random; null: all", low=100
+        20000, "most examples a probe learns from, people drawn at random; null: all", low=100
     )
+    max_per_person: int = _key(30, "most examples of one person in a probe, learning or measured", low=1)
     bootstrap: int = _key(1000, "resamples of people behind each 95 % interval", low=100)
 
 

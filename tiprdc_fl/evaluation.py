@@ -11,6 +11,7 @@ from tiprdc_fl.attacks.probe import Candidate, Fit, Prediction, Rows, probe
 from tiprdc_fl.models.architecture import Architecture
 
 LEVEL = 0.95
+TRAIT = 0.95  # CelebA: 99.5 % of the labels Male are those of their person's majority, 73 % of Smiling
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,11 @@ class Result:
         probe: key of ATTACKS; "constant" for the majority class.
         accuracy: share of examples. balanced_accuracy: mean of the classes' recalls. roc_auc: area under
             the ROC curve. usable_bits: label entropy minus held-out cross-entropy, not below 0, in bits
-            (predictive V-information, Xu et al. 2020).
+                (predictive V-information, Xu et al. 2020).
+        per_person: balanced accuracy over people of a guess from all of a person's examples together, by the
+            mean of their logits; not defined for an attribute that varies within people.
+        learned_people, learned_examples: what the probe could learn from, its validation people included.
+        measured_people, measured_examples: what it was measured on.
     """
 
     attribute: str
@@ -46,6 +51,24 @@ class Result:
     balanced_accuracy: Interval
     roc_auc: Interval
     usable_bits: Interval
+    per_person: Interval
+    learned_people: int
+    learned_examples: int
+    measured_people: int
+    measured_examples: int
+
+
+@dataclass(frozen=True)
+class Resamples:
+    """Bootstrap resamples of people: how often each person stands in each.
+
+    Attributes:
+        person: index of each row's person, int64 [rows].
+        counts: float64 [1 + resamples, people]; the first row holds every person once.
+    """
+
+    person: np.ndarray
+    counts: np.ndarray
 
 
 def evaluate(
@@ -55,7 +78,7 @@ def evaluate(
     measured: Rows,
     fit: Fit,
     resamples: int,
-    on_batch: Callable[[int], None],
+    on_batch: Callable[[], None],
 ) -> list[Result]:
     """Fresh probes for every attribute of ``rows``, measured on other people.
 
@@ -66,7 +89,7 @@ def evaluate(
         measured: what they are measured on: holdout people.
         fit: how probes are trained.
         resamples: of people behind each interval.
-        on_batch: called with the number of rows after each batch of training.
+        on_batch: called after each batch of training.
     """
     attacks = RAW_ATTACKS if representation == "raw" else ATTACKS
     candidates: dict[str, Candidate] = {}
@@ -80,9 +103,30 @@ def evaluate(
     results = []
     for key, prediction in probe(candidates, rows, measured, fit, on_batch).items():
         attribute, name = candidates[key].attribute, key.rpartition("/")[2]
-        figures = measure(prediction, measured.labels[attribute], people)
-        results.append(Result(attribute, representation, name, *figures))
+        results.append(_result(attribute, representation, name, prediction, rows, measured, people))
     return results
+
+
+def _result(
+    attribute: str,
+    representation: str,
+    name: str,
+    prediction: Prediction,
+    rows: Rows,
+    measured: Rows,
+    people: Resamples,
+) -> Result:
+    return Result(
+        attribute,
+        representation,
+        name,
+        *measure(prediction, measured.labels[attribute], people),
+        measure_people(prediction, measured.labels[attribute], people),
+        len(np.unique(rows.people)),
+        len(rows.people),
+        people.counts.shape[1],
+        len(measured.people),
+    )
 
 
 def _classes(*labels: np.ndarray) -> int:
@@ -99,22 +143,8 @@ def majority(rows: Rows, measured: Rows, resamples: int, seed: int) -> list[Resu
         logs = np.log(shares / shares.sum())
         logits = np.tile(logs, (len(measured.people), 1))
         prediction = Prediction(logits, logits, int(shares.argmax()))
-        figures = measure(prediction, measured.labels[attribute], people)
-        results.append(Result(attribute, "majority", "constant", *figures))
+        results.append(_result(attribute, "majority", "constant", prediction, rows, measured, people))
     return results
-
-
-@dataclass(frozen=True)
-class Resamples:
-    """Bootstrap resamples of people: how often each person stands in each.
-
-    Attributes:
-        person: index of each row's person, int64 [rows].
-        counts: float64 [1 + resamples, people]; the first row holds every person once.
-    """
-
-    person: np.ndarray
-    counts: np.ndarray
 
 
 def resample(people: np.ndarray, resamples: int, seed: int) -> Resamples:
@@ -155,6 +185,22 @@ def measure(
         _interval(np.where(defined, roc_auc(prediction.balanced, labels, people), np.nan)),
         _interval(np.where(defined, bits, np.nan)),
     )
+
+
+def measure_people(prediction: Prediction, labels: np.ndarray, people: Resamples) -> Interval:
+    """Balanced accuracy over people of one guess a person, by the mean logits of all their examples.
+
+    A contributor's examples arrive together, so an adversary may pool them. Defined for attributes of the person:
+    at least TRAIT of the examples carry the label that most of their person's do.
+    """
+    size, classes = people.counts.shape[1], prediction.balanced.shape[1]
+    votes, sums = np.zeros((size, classes)), np.zeros((size, classes))
+    np.add.at(votes, people.person, labels[:, None] == np.arange(classes))
+    np.add.at(sums, people.person, prediction.balanced.astype(np.float64))
+    if votes.max(axis=1).sum() < TRAIT * len(labels):
+        return Interval(None, None, None)
+    pooled = Prediction(sums, sums, prediction.majority)
+    return measure(pooled, votes.argmax(axis=1), Resamples(np.arange(size), people.counts))[1]
 
 
 def roc_auc(logits: np.ndarray, labels: np.ndarray, people: Resamples) -> np.ndarray:

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from tiprdc_fl import seeding
-from tiprdc_fl.attacks.probe import Fit, Rows, split_rows
+from tiprdc_fl.attacks.probe import Fit, Rows
 from tiprdc_fl.data.examples import Examples
-from tiprdc_fl.data.source import hold
+from tiprdc_fl.data.source import hold, renumber, select
 from tiprdc_fl.errors import InputError
 from tiprdc_fl.evaluation import evaluate, majority
 from tiprdc_fl.federation.collector import open_collection
@@ -29,42 +29,57 @@ def measure(current: Run) -> list[dict[str, Any]]:
     path = current.folder / "results.json"
     if path.exists():
         return json.loads(path.read_text(encoding="utf-8"))
-    learners = draw_learners(current)
+    settings, config = current.config.evaluation, current.config
     with timed(current.folder, "controls"):
-        examples = current.dataset.load(learners)
-        holdout = current.dataset.load(np.sort(current.people.holdout))
-        pairs = representations(current, examples, holdout)
-    settings = current.config.evaluation
+        stored = open_collection(collection_of(current, current.folder, current.people.contributors))[0]
+        learners = np.unique(stored.keys.column("contributor").to_numpy())
+        examples = draw(current, learners, settings.max_examples)
+        pairs = representations(current, examples, draw(current, current.people.holdout, None))
     architecture = load_extractor(current.folder / "extractor.safetensors").architecture
     fit = Fit(
-        settings.epochs,
+        settings.steps,
         settings.batch_size,
         settings.learning_rate,
-        current.config.seed,
+        config.seed,
         current.device,
         current.precision,
     )
-    total = len(pairs) * fit.epochs * len(split_rows(examples.people, fit.seed)[0])
     results = []
-    with timed(current.folder, "probes"), stage(current.console, "probes", total, "examples") as advance:
+    with (
+        timed(current.folder, "probes"),
+        stage(current.console, "probes", len(pairs) * fit.steps, "batches") as advance,
+    ):
         for name, (rows, measured) in pairs.items():
-            results += evaluate(name, architecture, rows, measured, fit, settings.bootstrap, advance)
-    results += majority(*pairs["features"], settings.bootstrap, current.config.seed)
+            results += evaluate(
+                name, architecture, rows, measured, fit, settings.bootstrap, lambda: advance(1)
+            )
+    results += majority(*pairs["features"], settings.bootstrap, config.seed)
     write_json(path, result_rows(results, current.private))
     return result_rows(results, current.private)
 
 
-def draw_learners(current: Run) -> np.ndarray:
-    """Ids of the contributors whose examples probes learn from: whole people, drawn at random.
+def draw(current: Run, people: np.ndarray, most: int | None) -> Examples:
+    """Examples for probes: of people in random order, at most ``evaluation.max_per_person`` of each.
 
-    People are taken until ``evaluation.max_examples`` are reached; null takes all.
+    One person's messages may be most of a corpus (chitchat), and a trait of theirs must not be most of what a
+    probe learns or is measured on.
+
+    Args:
+        current: the run.
+        people: ids to draw from.
+        most: people are taken until this many examples are reached; None takes all.
     """
-    store, _ = open_collection(collection_of(current, current.folder, current.people.contributors))
-    people, counts = np.unique(store.keys.column("contributor").to_numpy(), return_counts=True)
-    most = current.config.evaluation.max_examples
-    order = seeding.generator(current.config.seed, "probe", "people").permutation(len(people))
-    enough = len(people) if most is None else int(np.searchsorted(np.cumsum(counts[order]), most)) + 1
-    return np.sort(people[order[:enough]])
+    seed, cap = current.config.seed, current.config.evaluation.max_per_person
+    order = seeding.generator(seed, "probe", "people").permutation(np.sort(people))
+    if most is not None:
+        counts = np.array([min(cap, len(current.dataset.labels([person]))) for person in order[:most]])
+        order = order[: np.searchsorted(np.cumsum(counts), most) + 1]
+    examples = current.dataset.load(np.sort(order))
+    kept = np.zeros(len(examples), dtype=bool)
+    for person in order:
+        rows = np.flatnonzero(examples.people == person)
+        kept[seeding.generator(seed, "probe", "rows", person).permutation(rows)[:cap]] = True
+    return select(examples, kept)
 
 
 def representations(current: Run, examples: Examples, holdout: Examples) -> dict[str, tuple[Rows, Rows]]:
@@ -84,8 +99,11 @@ def representations(current: Run, examples: Examples, holdout: Examples) -> dict
         random = extract(current, "controls/random", untrained, examples, advance)
         random_at_holdout = extract(current, "controls/random_holdout", untrained, holdout, advance)
     return {
-        "features": (rows_of(current, sent, examples), rows_of(current, at_holdout, holdout)),
-        "random": (rows_of(current, random, examples), rows_of(current, random_at_holdout, holdout)),
+        "features": (rows_of(current, sent, examples), rows_of(current, at_holdout, renumber(holdout))),
+        "random": (
+            rows_of(current, random, renumber(examples)),
+            rows_of(current, random_at_holdout, renumber(holdout)),
+        ),
         "raw": (raw_rows(current, extractor, examples), raw_rows(current, extractor, holdout)),
     }
 
@@ -97,7 +115,10 @@ def extract(
     folder = current.folder / name
     folder.mkdir(parents=True, exist_ok=True)
     collection = collection_of(current, folder, np.unique(examples.people), extractor)
-    run_inline(collection, advance, hold(current.dataset, examples))
+    collected = run_inline(collection, advance, hold(current.dataset, renumber(examples)))
+    if collected.failures:
+        failure = collected.failures[0]
+        raise InputError(f"{name}: person {failure.contributor} failed, {failure.stage}: {failure.reason}")
     return open_collection(collection)[0]
 
 
@@ -105,18 +126,22 @@ def rows_of(current: Run, store: FeatureStore, examples: Examples) -> Rows:
     """Rows of a store with the labels that came with them; private labels come from the oracle.
 
     Raises:
-        InputError: the store does not hold exactly these examples of these people.
+        InputError: the store lacks some of these examples.
     """
-    keys = store.keys.filter(np.isin(store.keys.column("contributor").to_numpy(), examples.people))
-    people, rows = keys.column("contributor").to_numpy(), keys.column("row").to_numpy()
-    if not (np.array_equal(people, examples.people) and np.array_equal(rows, examples.rows)):
-        raise InputError(
-            f"{store.path}: its {len(people)} rows are not the {len(examples)} examples of the data"
-        )
+    wanted = _key(examples.people, examples.rows)
+    keys = store.keys.filter(np.isin(_key(store.keys["contributor"], store.keys["row"]), wanted))
+    if len(keys) != len(examples):
+        raise InputError(f"{store.path}: holds {len(keys)} of the {len(examples)} examples that the data has")
+    people = keys.column("contributor").to_numpy()
     positions = keys.column("position").to_numpy()
     labels = {task: keys.column(f"task_{task}").to_numpy().astype(np.int64) for task in current.tasks}
     labels |= {name: examples.attributes[name].astype(np.int64) for name in current.private}
     return Rows(lambda chosen: store.features(positions[chosen]), people, labels)
+
+
+def _key(people: Any, rows: Any) -> np.ndarray:
+    """(person, row) as one number; both stores and examples are ordered by it."""
+    return np.asarray(people).astype(np.int64) * 2**31 + np.asarray(rows)
 
 
 def raw_rows(current: Run, extractor: Extractor, examples: Examples) -> Rows:

@@ -40,7 +40,7 @@ def open_run_folder(config: Config) -> tuple[Path, Config]:
         folder.mkdir(parents=True, exist_ok=True)
         if any(folder.iterdir()):
             _check_same_run(folder, config)
-        (folder / "config.yaml").write_text(to_yaml(config), encoding="utf-8")
+        write_text(folder / "config.yaml", to_yaml(config))
         write_json(folder / "environment.json", environment())
     except OSError as error:
         raise InputError(f"run_dir={folder} cannot be written: {error.strerror}") from error
@@ -73,9 +73,14 @@ def environment() -> dict[str, Any]:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Writes JSON whole or not at all."""
+    """Writes JSON, whole or not at all."""
+    write_text(path, json.dumps(value, indent=1, allow_nan=False) + "\n")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Writes a file, whole or not at all."""
     temporary = path.with_suffix(".partial")
-    temporary.write_text(json.dumps(value, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+    temporary.write_text(text, encoding="utf-8")
     temporary.replace(path)
 
 

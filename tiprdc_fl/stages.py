@@ -113,7 +113,7 @@ def architecture_of(current: Run, examples: Examples) -> Architecture:
     if current.dataset.modality == "image":
         return Architecture("image", model.width, image_size=data.image_size, precision=current.precision)
     messages = [message for message in examples.loaded if isinstance(message, str)]
-    vocabulary = build_vocabulary(messages, model.vocabulary_size)
+    vocabulary = build_vocabulary(messages, examples.people.tolist(), model.vocabulary_size)
     return Architecture(
         "text", model.width, vocabulary=vocabulary, max_tokens=model.max_tokens, precision=current.precision
     )
@@ -157,8 +157,8 @@ def federate(current: Run) -> Collected:
 
 
 def remember(path: Path, collected: Collected) -> Collected:
-    """Writes what became of the collection; a session that asked nobody keeps the last one's measurements."""
-    if path.exists() and not collected.asked:
+    """Writes what became of the collection; a session that nobody answered keeps the last one's measurements."""
+    if path.exists() and not collected.answered:
         earlier = json.loads(path.read_text(encoding="utf-8"))
         kept = {name: earlier[name] for name in ("worker_memory_bytes", "examples", "seconds")}
         collected = replace(collected, **kept)

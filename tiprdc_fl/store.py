@@ -23,6 +23,7 @@ from tiprdc_fl.errors import InputError
 from tiprdc_fl.federation.codec import decode, payload_unit
 
 STAGES = ("load", "prepare", "forward", "encode")
+MOST_CLASSES = 100  # of an attribute; a larger label is an error or an attack
 COMMIT_BYTES = 32 * 2**20  # replies are gathered up to this size, then committed as one
 
 
@@ -162,14 +163,15 @@ def validate(stream: bytes, contributor: int, layout: Layout) -> pa.Table:
     try:
         table = pa.ipc.open_stream(stream).read_all()
         table.validate(full=True)
-    except (pa.ArrowInvalid, OSError) as error:
-        raise InputError(f"not an Arrow stream: {error}") from error
+    except Exception as error:  # of any kind: these bytes come from outside
+        raise InputError(f"not an Arrow stream: {type(error).__name__}") from error
     if not table.schema.equals(expected):
         raise InputError(f"columns {table.schema.names} are not the expected {expected.names}")
     if any(column.null_count for column in table.columns):
         raise InputError("there are missing values")
     _check_rows(table, contributor)
     _check_payloads(table.column("payload"), layout)
+    _check_numbers(table, layout)
     return table.append_column(
         layout.schema().field("sent_bytes"), pa.array([len(stream)] * len(table), pa.int64())
     )
@@ -193,6 +195,19 @@ def _check_payloads(payloads: pa.ChunkedArray, layout: Layout) -> None:
             raise InputError(f"row {row}: features are not finite")
 
 
+def _check_numbers(table: pa.Table, layout: Layout) -> None:
+    for name in ("raw_bytes", *(f"{stage}_seconds" for stage in STAGES)):
+        values = table.column(name).to_numpy()
+        if not (np.isfinite(values) & (values >= 0)).all():
+            raise InputError(f"{name}: a measurement is negative or not finite")
+    for task in layout.tasks:
+        labels = table.column(f"task_{task}").to_numpy()
+        if len(labels) and not 0 <= labels.min() <= labels.max() < MOST_CLASSES:
+            raise InputError(
+                f"task_{task}: labels are from 0 to {MOST_CLASSES - 1}, got {labels.min()} to {labels.max()}"
+            )
+
+
 def append(store: FeatureStore, contributions: Iterable[pa.Table]) -> None:
     """Stores contributions as they come, in commits of about COMMIT_BYTES.
 
@@ -205,8 +220,8 @@ def append(store: FeatureStore, contributions: Iterable[pa.Table]) -> None:
             waiting.append(table)
             size += table.nbytes
             if size >= COMMIT_BYTES:
-                _commit(store, waiting)
-                waiting, size = [], 0
+                full, waiting, size = waiting, [], 0  # before the commit: an interrupt must not repeat it
+                _commit(store, full)
     finally:  # an interrupt keeps what has arrived
         _commit(store, waiting)
 

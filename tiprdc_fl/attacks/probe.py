@@ -3,6 +3,7 @@
 import copy
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import count, islice
 
 import numpy as np
 import torch
@@ -16,6 +17,7 @@ from tiprdc_fl.models.extractor import autocast
 
 VALIDATION_SHARE = 0.1  # of the people a probe may learn from: choose its epoch and its temperature
 FEWEST_ROWS = 4
+CHECKS = 6
 TEMPERATURES = torch.logspace(-1, 1, 41)
 
 
@@ -24,9 +26,10 @@ class Fit:
     """How probes are trained.
 
     Attributes:
-        epochs: passes over the training rows; the epoch with the best balanced accuracy on the validation
-            people counts. (Their loss would choose too early: a probe grows overconfident while it still
-            learns, which the temperature mends afterwards.)
+        steps: batches to learn from, as many passes over the rows as that takes. At CHECKS points on the way a
+            probe is tried on the validation people, and the one with the best balanced accuracy counts. (Their
+            loss would choose too early: a probe grows overconfident while it still learns, which the
+            temperature mends afterwards.)
         batch_size: rows in a batch.
         learning_rate: highest of Adam's; it rises over the first quarter of the steps and falls to 0 after
             (one-cycle, Smith and Topin 2019), without which some probes never leave chance.
@@ -35,7 +38,7 @@ class Fit:
         precision: "bfloat16" or "float32".
     """
 
-    epochs: int
+    steps: int
     batch_size: int
     learning_rate: float
     seed: int
@@ -96,7 +99,7 @@ def probe(
     rows: Rows,
     measured: Rows,
     fit: Fit,
-    on_batch: Callable[[int], None] = lambda rows: None,
+    on_batch: Callable[[], None] = lambda: None,
 ) -> dict[str, Prediction]:
     """Trains probes on ``rows`` and has them predict ``measured``.
 
@@ -107,7 +110,7 @@ def probe(
         rows: to learn from; a tenth of their people is kept for validation.
         measured: to predict.
         fit: settings.
-        on_batch: called with the number of rows after each batch of training.
+        on_batch: called after each batch of training.
     """
     training, validation = split_rows(rows.people, fit.seed)
     labels = {name: torch.from_numpy(rows.labels[one.attribute]) for name, one in candidates.items()}
@@ -160,39 +163,43 @@ def _train(
     training: np.ndarray,
     validation: np.ndarray,
     fit: Fit,
-    on_batch: Callable[[int], None],
+    on_batch: Callable[[], None],
 ) -> dict[str, dict[str, Tensor]]:
     """Weights of each network after its best epoch."""
     networks = {name: candidate.network for name, candidate in candidates.items()}
     weights = {name: 1 / (len(share) * share).to(fit.device) for name, share in shares.items()}
     optimisers, schedules = {}, {}
-    steps = fit.epochs * max(1, len(training) // fit.batch_size)
     for name, network in networks.items():
         network.to(fit.device, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
         rate = fit.learning_rate * candidates[name].rate
         optimisers[name] = torch.optim.Adam(network.parameters(), rate, fused=True)
-        schedules[name] = OneCycleLR(optimisers[name], rate, steps, pct_start=0.3, cycle_momentum=False)
+        schedules[name] = OneCycleLR(optimisers[name], rate, fit.steps, pct_start=0.3, cycle_momentum=False)
     best = dict.fromkeys(networks, 0.0)
     states: dict[str, dict[str, Tensor]] = {}
-    for epoch in range(fit.epochs):
-        for network in networks.values():
-            network.train()
-        generator = seeding.generator(fit.seed, "probe", "order", epoch)
-        for step, chosen in enumerate(_batches(generator.permutation(training), fit.batch_size)):
-            x = _placed(rows.read(chosen), fit.device)
-            for name, network in networks.items():
-                y = labels[name][chosen].to(fit.device)
-                # Dropout of its own: a probe's figures do not depend on what is trained beside it.
-                seeding.seed_torch(fit.seed, "probe", name, epoch, step)
-                _step(network, optimisers[name], x, y, weights[name], fit.precision)
-                schedules[name].step()
-            on_batch(len(chosen))
-        found = _logits(networks, rows.read, validation, fit)
+    checks = {round(fit.steps * (check + 1) / CHECKS) for check in range(CHECKS)}
+    for step, chosen in enumerate(islice(_passes(training, fit), fit.steps)):
+        x = _placed(rows.read(chosen), fit.device)
         for name, network in networks.items():
-            score = _balanced_accuracy(found[name], labels[name][validation])
-            if score >= best[name]:
-                best[name], states[name] = score, copy.deepcopy(network.state_dict())
+            y = labels[name][chosen].to(fit.device)
+            # Dropout of its own: a probe's figures do not depend on what is trained beside it.
+            seeding.seed_torch(fit.seed, "probe", name, step)
+            _step(network.train(), optimisers[name], x, y, weights[name], fit.precision)
+            schedules[name].step()
+        on_batch()
+        if step + 1 in checks:
+            found = _logits(networks, rows.read, validation, fit)
+            for name, network in networks.items():
+                score = _balanced_accuracy(found[name], labels[name][validation])
+                if score >= best[name]:
+                    best[name], states[name] = score, copy.deepcopy(network.state_dict())
     return states
+
+
+def _passes(training: np.ndarray, fit: Fit) -> Iterator[np.ndarray]:
+    """Batches of one pass over the training rows after another, each in an order of its own, without end."""
+    for number in count():
+        generator = seeding.generator(fit.seed, "probe", "order", number)
+        yield from _batches(generator.permutation(training), fit.batch_size)
 
 
 def _placed(x: Tensor, device: str) -> Tensor:

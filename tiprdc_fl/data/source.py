@@ -58,6 +58,13 @@ def hold(dataset: Dataset, examples: Examples) -> Dataset:
     return replace(dataset, load=lambda people: select(examples, np.isin(examples.people, people)))
 
 
+def renumber(examples: Examples) -> Examples:
+    """The examples with each person's rows numbered 0, 1, 2, ...: those of a selection have gaps."""
+    _, first, count = np.unique(examples.people, return_index=True, return_counts=True)
+    start = np.repeat(first[np.argsort(first)], count[np.argsort(first)])
+    return replace(examples, rows=(np.arange(len(examples)) - start).astype(np.int32))
+
+
 def select(examples: Examples, mask: np.ndarray) -> Examples:
     """The examples at a mask, bool [n]."""
     chosen = mask.nonzero()[0]

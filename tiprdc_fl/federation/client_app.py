@@ -7,6 +7,7 @@ from flwr.app import ConfigRecord, Context, Message, RecordDict
 from flwr.clientapp import ClientApp
 
 from tiprdc_fl.data.source import DataSource, open_dataset
+from tiprdc_fl.errors import InputError
 from tiprdc_fl.federation.contributor import Failure, contribute_each, peak_memory_bytes
 from tiprdc_fl.models.extractor import Extractor, from_bytes
 
@@ -19,8 +20,8 @@ def extract(message: Message, context: Context) -> Message:
     """Contributions of the contributors that the request names, or a plea for the extractor.
 
     The request names the extractor by its digest; a worker process that has not seen it says so, and the
-    collector asks again with the extractor in the message. So it travels once to a worker, not once to a
-    contributor.
+    collector asks again with the extractor in the message. So it travels to a worker as often as messages were
+    in flight when the worker was new, not once to a contributor.
     """
     request = message.content.config_records["request"]
     extractor = _extractor(message, str(request["extractor"]))
@@ -37,8 +38,11 @@ def extract(message: Message, context: Context) -> Message:
 def _extractor(message: Message, digest: str) -> Extractor | None:
     sent = message.content.config_records.get("extractor")
     if sent is not None and digest not in _extractors:
+        received = from_bytes(sent["safetensors"])  # pyright: ignore[reportArgumentType]
+        if received.digest != digest:
+            raise InputError(f"the extractor received is {received.digest}, the one asked for {digest}")
         _extractors.clear()
-        _extractors[digest] = from_bytes(sent["safetensors"])  # pyright: ignore[reportArgumentType]
+        _extractors[digest] = received
     return _extractors.get(digest)
 
 

@@ -68,15 +68,17 @@ class Collected:
         asked: contributors that had to be asked, without those already stored.
         answered: those that answered.
         failures: the others.
-        worker_memory_bytes: peak resident memory of the worker that used most; 0 when nobody was asked.
+        worker_memory_bytes: peak resident memory of the worker that used most; None when nobody was asked, and
+            inline, where the worker is the collector.
         examples: that they sent.
-        seconds: from the first answer to the last commit, without the start of Flower and Ray.
+        seconds: from the first request to the last commit; Flower and Ray have started by then, but the workers
+            still import what they need.
     """
 
     asked: int
     answered: int
     failures: tuple[Failure, ...]
-    worker_memory_bytes: int = 0
+    worker_memory_bytes: int | None = None
     examples: int = 0
     seconds: float = 0.0
 
@@ -89,7 +91,9 @@ def features_path(folder: str | Path) -> Path:
 def write_collection(collection: Collection) -> None:
     """Leaves the collection in its run folder, where a ServerApp of another process finds it."""
     path = Path(collection.folder) / "collection.json"
-    path.write_text(json.dumps(asdict(collection)) + "\n", encoding="utf-8")
+    temporary = path.with_suffix(".partial")
+    temporary.write_text(json.dumps(asdict(collection)) + "\n", encoding="utf-8")
+    temporary.replace(path)
 
 
 def read_collection(folder: Path) -> Collection:
@@ -148,12 +152,10 @@ def collect(
     """
     answered: dict[int, int] = {}
     failures: list[Failure] = []
-    start: float | None = None
+    start = perf_counter()
 
     def valid() -> Iterator[pa.Table]:
-        nonlocal start
         for contributor, answer in answers:
-            start = start or perf_counter()
             if contributor in answered:
                 continue
             table = _checked(contributor, answer, store.layout, quarantine)
@@ -165,7 +167,7 @@ def collect(
                 yield table
 
     append(store, valid())
-    seconds = perf_counter() - start if start else 0.0
+    seconds = perf_counter() - start
     return Collected(asked, len(answered), tuple(failures), examples=sum(answered.values()), seconds=seconds)
 
 

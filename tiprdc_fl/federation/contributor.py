@@ -14,6 +14,7 @@ from torch import Tensor
 
 from tiprdc_fl.data import Dataset
 from tiprdc_fl.data.examples import Examples
+from tiprdc_fl.errors import InputError
 from tiprdc_fl.federation.codec import encode
 from tiprdc_fl.models.extractor import Extractor, forward, preprocess
 from tiprdc_fl.models.text import valid_steps
@@ -77,7 +78,9 @@ def contribute(
         features = _features(extractor, prepared)
     with _stage("encode", contributor, seconds):
         payloads = encode(features, codec)
-    return _serialise(examples, payloads, list(tasks), seconds)
+        table = _table(examples, payloads, list(tasks))
+    with _stage("encode", contributor, {}):
+        return _stream(table, seconds)
 
 
 def contribute_each(
@@ -110,7 +113,8 @@ def _stage(name: str, contributor: int, seconds: dict[str, float]) -> Iterator[N
     try:
         yield
     except Exception as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
+        # The text of an unknown error may quote the contributor's data, so only its type leaves the device.
+        reason = " ".join(str(error).split()) if isinstance(error, InputError) else type(error).__name__
         raise StageError(Failure(contributor, name, reason)) from error
     seconds[name] = perf_counter() - start
 
@@ -130,19 +134,24 @@ def _features(extractor: Extractor, prepared: Tensor | None) -> list[np.ndarray]
     ]
 
 
-def _serialise(
-    examples: Examples, payloads: list[bytes], tasks: list[str], seconds: dict[str, float]
-) -> bytes:
-    """The contribution as an Arrow IPC stream of the store's schema."""
-    count = len(examples)
+def _table(examples: Examples, payloads: list[bytes], tasks: list[str]) -> dict[str, pa.Array]:
+    """The columns of a contribution but its measurements."""
+    schema = contribution_schema(tasks)
     columns = {
         "contributor": examples.people,
         "row": examples.rows,
-        "payload": pa.array(payloads, pa.large_binary()),
+        "payload": payloads,
         "raw_bytes": examples.raw_bytes,
         **{f"task_{task}": examples.attributes[task] for task in tasks},
-        **{f"{stage}_seconds": np.full(count, value) for stage, value in seconds.items()},
     }
+    return {name: pa.array(values, schema.field(name).type) for name, values in columns.items()}
+
+
+def _stream(columns: dict[str, pa.Array], seconds: dict[str, float]) -> bytes:
+    """The contribution as an Arrow IPC stream of the store's schema, the seconds on each row."""
+    count = len(columns["row"])
+    measured = {f"{stage}_seconds": pa.array(np.full(count, value)) for stage, value in seconds.items()}
+    tasks = [name.removeprefix("task_") for name in columns if name.startswith("task_")]
     schema = contribution_schema(tasks)
-    arrays = [pa.array(columns[field.name], field.type) for field in schema]
-    return to_stream(pa.record_batch(arrays, schema=schema))
+    found = columns | measured
+    return to_stream(pa.record_batch([found[field.name] for field in schema], schema=schema))

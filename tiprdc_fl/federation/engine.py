@@ -3,10 +3,10 @@
 import logging
 import os
 import shutil
+import tempfile
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import replace
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Event
 
@@ -14,8 +14,10 @@ from tiprdc_fl.data.examples import Dataset
 from tiprdc_fl.data.source import open_dataset
 from tiprdc_fl.errors import InputError
 from tiprdc_fl.federation.collector import Collected, Collection, collect, open_collection
-from tiprdc_fl.federation.contributor import contribute_each, peak_memory_bytes
+from tiprdc_fl.federation.contributor import contribute_each
 from tiprdc_fl.models.extractor import load_extractor
+
+RAY_SESSION = Path(tempfile.gettempdir()) / "ray" / "session_latest"
 
 
 def run_inline(
@@ -27,8 +29,7 @@ def run_inline(
     dataset = dataset or open_dataset(request.source)
     store, asked = open_collection(collection)
     answers = contribute_each(extractor, dataset, asked, request.tasks, request.codec)
-    collected = collect(len(asked), answers, store, Path(collection.folder) / "quarantine", on_answer)
-    return replace(collected, worker_memory_bytes=peak_memory_bytes() if asked else 0)
+    return collect(len(asked), answers, store, Path(collection.folder) / "quarantine", on_answer)
 
 
 def run_flower(collection: Collection, on_answer: Callable[[int], None]) -> Collected:
@@ -88,7 +89,7 @@ def _logs_in(folder: Path) -> Iterator[None]:
     """
     folder.mkdir(parents=True, exist_ok=True)
     logger = logging.getLogger("flwr")
-    handlers, kept = list(logger.handlers), os.dup(2)
+    handlers, kept, earlier = list(logger.handlers), os.dup(2), RAY_SESSION.resolve()
     with (folder / "flower.log").open("a", encoding="utf-8") as file:
         handler = logging.StreamHandler(file)
         handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
@@ -102,10 +103,6 @@ def _logs_in(folder: Path) -> Iterator[None]:
             os.dup2(kept, 2)
             os.close(kept)
             logger.handlers = handlers
-            _copy_ray_logs(folder / "ray")
-
-
-def _copy_ray_logs(folder: Path) -> None:
-    session = Path("/tmp/ray/session_latest/logs")
-    if session.is_dir():
-        shutil.copytree(session, folder, dirs_exist_ok=True, ignore_dangling_symlinks=True)
+            if RAY_SESSION.resolve() != earlier:
+                with suppress(OSError):  # a log that cannot be copied must not hide why the run ended
+                    shutil.copytree(RAY_SESSION / "logs", folder / "ray", dirs_exist_ok=True)

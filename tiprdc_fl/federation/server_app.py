@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, replace
 from logging import INFO
 from pathlib import Path
 from threading import Event
+from typing import Any
 
 from flwr.app import ConfigRecord, Context, Message, RecordDict
 from flwr.common.logger import log
@@ -81,9 +82,11 @@ def run_collection(
     """
     store, asked = open_collection(collection)
     memory = [0]
-    answers = replies(grid, collection, _slices(asked, collection), memory.append, stop or Event())
+    stop, slices = stop or Event(), _slices(asked, collection)
+    nodes = _wait_for_nodes(grid, 1 + max((part.node for part in slices), default=-1), stop)
+    answers = replies(grid, nodes, collection, slices, memory.append, stop)
     collected = collect(len(asked), answers, store, Path(collection.folder) / "quarantine", on_answer)
-    return replace(collected, worker_memory_bytes=max(memory))
+    return replace(collected, worker_memory_bytes=max(memory) or None)
 
 
 @dataclass(frozen=True)
@@ -103,6 +106,7 @@ class Slice:
 
 def replies(
     grid: Grid,
+    nodes: Sequence[int],
     collection: Collection,
     slices: Sequence[Slice],
     on_worker: Callable[[int], None],
@@ -115,6 +119,7 @@ def replies(
 
     Args:
         grid: Flower's way to the nodes.
+        nodes: their ids.
         collection: what is asked, and how.
         slices: who is asked.
         on_worker: called with a worker's peak resident memory in bytes at each reply.
@@ -123,7 +128,6 @@ def replies(
     Raises:
         Interrupted: ``stop`` was set.
     """
-    nodes = _wait_for_nodes(grid, 1 + max((part.node for part in slices), default=-1), stop)
     digest, weights = _read(Path(collection.request.extractor))
     waiting, pending = deque(slices), dict[str, Slice]()
 
@@ -203,13 +207,22 @@ def _question(request: Request, part: Slice, digest: str, extractor: bytes | Non
 
 def _answers(message: Message, part: Slice, on_worker: Callable[[int], None]) -> Iterator[Answer]:
     """What a reply says of each contributor of its slice; one it does not mention has failed."""
-    record = message.content.config_records["contributions"]
-    on_worker(int(record["peak_memory_bytes"]))  # pyright: ignore[reportArgumentType]
-    found: dict[int, bytes | Failure] = dict(
-        zip(record["contributors"], record["streams"], strict=True)  # pyright: ignore
-    )
-    for line in record["failures"]:  # pyright: ignore[reportGeneralTypeIssues]
-        failure = Failure(**json.loads(str(line)))
-        found[failure.contributor] = failure
+    reason = "the reply does not mention this contributor"
+    try:
+        peak, found = _parse(message)
+        on_worker(peak)
+    except Exception as error:  # of any kind: a reply comes from outside
+        reason, found = f"the reply is malformed ({type(error).__name__})", {}
     for key in part.contributors:
-        yield key, found.get(key, Failure(key, "message", "the reply does not mention this contributor"))
+        yield key, found.get(key, Failure(key, "message", reason))
+
+
+def _parse(message: Message) -> tuple[int, dict[int, bytes | Failure]]:
+    """A reply's peak memory of the worker in bytes, and its answers."""
+    record: Any = message.content.config_records["contributions"]
+    found: dict[int, bytes | Failure] = dict(zip(record["contributors"], record["streams"], strict=True))
+    for line in record["failures"]:
+        fields = json.loads(line)
+        failure = Failure(int(fields["contributor"]), str(fields["stage"]), str(fields["reason"]))
+        found[failure.contributor] = failure
+    return int(record["peak_memory_bytes"]), found

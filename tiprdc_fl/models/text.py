@@ -6,8 +6,8 @@ so that features alone, without the text, are enough for a probe.
 """
 
 import re
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from tiprdc_fl.models.image import PAPER_WIDTH, fully_connected
 
 PAD, UNKNOWN = 0, 1
+FEWEST_SPEAKERS = 3
 SPECIAL_TOKENS = ("<pad>", "<unknown>")
 _WORD = re.compile(r"\w+|[^\w\s]")
 
@@ -24,10 +25,26 @@ def words_of(message: str) -> list[str]:
     return _WORD.findall(message.lower())
 
 
-def build_vocabulary(messages: Iterable[str], size: int) -> tuple[str, ...]:
-    """The ``size`` most frequent tokens, PAD and UNKNOWN first; ties in alphabetical order."""
-    counts = Counter(word for message in messages for word in words_of(message))
-    ranked = sorted(counts, key=lambda word: (-counts[word], word))
+def build_vocabulary(messages: Sequence[str], people: Sequence[int], size: int) -> tuple[str, ...]:
+    """The ``size`` most frequent tokens, PAD and UNKNOWN first; ties in alphabetical order.
+
+    The vocabulary goes to every contributor, so it has no word that fewer than FEWEST_SPEAKERS people use: a
+    rare name would tell who the collector's people are.
+
+    Args:
+        messages: the collector's.
+        people: whose each message is.
+        size: most tokens, PAD and UNKNOWN included.
+    """
+    counts: Counter[str] = Counter()
+    speakers: dict[str, set[int]] = defaultdict(set)
+    for message, person in zip(messages, people, strict=True):
+        words = words_of(message)
+        counts.update(words)
+        for word in words:
+            speakers[word].add(int(person))
+    common = [word for word in counts if len(speakers[word]) >= FEWEST_SPEAKERS]
+    ranked = sorted(common, key=lambda word: (-counts[word], word))
     return (*SPECIAL_TOKENS, *ranked[: size - len(SPECIAL_TOKENS)])
 
 

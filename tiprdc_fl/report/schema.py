@@ -93,6 +93,17 @@ def strongest(rows: Sequence[dict[str, Any]], attribute: str, representation: st
     return max(found, key=lambda row: row["balanced_accuracy"]["value"], default=None)
 
 
+def pooled_row(rows: Sequence[dict[str, Any]], attribute: str) -> dict[str, Any] | None:
+    """The probe on features that does best from all of a person's examples; None where it is not defined."""
+    found = [
+        row
+        for row in rows
+        if (row["attribute"], row["representation"]) == (attribute, "features")
+        and row["per_person"]["value"] is not None
+    ]
+    return max(found, key=lambda row: row["per_person"]["value"], default=None)
+
+
 def headline(report: dict[str, Any]) -> dict[str, float]:
     """Balanced accuracy of the strongest probe on the features, for each attribute: leakage and utility."""
     found = {}

@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from tiprdc_fl.report.schema import CAVEAT, strongest
+from tiprdc_fl.report.schema import CAVEAT, pooled_row, strongest
 
 _COLUMNS = {
     "features": "sent\nfeatures",
@@ -28,19 +28,23 @@ _LEGEND = {
 
 def show(report: dict[str, Any], console: Console) -> None:
     """Prints tables and sentences."""
-    people = report["people"]["holdout"]
+    some = report["results"][0]
     _say(console, "")
     _say(console, "How well can an attribute be inferred?", style="bold")
     _say(console, "Balanced accuracy in %, the mean over classes: 50 is chance for two classes.")
     _say(
         console,
-        f"In brackets: 95 % interval over {people['people']:,} unseen people, "
-        f"{people['examples']:,} examples.\n",
+        f"In brackets: 95 % interval over {some['measured_people']:,} unseen people, "
+        f"{some['measured_examples']:,} examples.\n"
+        f"Probes learn from {some['learned_examples']:,} examples of {some['learned_people']:,} contributors.\n",
     )
     console.print(inference_table(report))
     _say(console, "")
     console.print(_legend())
-    _say(console, "report.json has also accuracy, majority share, ROC-AUC and usable bits of each.")
+    _say(
+        console,
+        "report.json has also accuracy (the blind guess's is the majority share), ROC-AUC, usable bits.",
+    )
     for line in sentences(report):
         _say(console, f"\n{line}")
     _say(console, "\nCollection", style="bold")
@@ -86,6 +90,12 @@ def sentences(report: dict[str, Any]) -> Iterator[str]:
                 f"{what} of {attribute} in %: {_percent(best)} by the {best['probe']} probe on the features, "
                 f"{_percent(raw)} on raw data; {_bits(best)} of {_bits(raw)} usable bits."
             )
+            pooled = pooled_row(results, attribute)
+            if pooled is not None:
+                yield (
+                    f"  From all examples of a person together instead of one: "
+                    f"{_percent(pooled, 'per_person')} by the {pooled['probe']} probe."
+                )
     for attribute, value in report["co_trained_adversary"].items():
         yield (
             f"The adversary that was trained with the extractor infers {attribute} at {100 * value:.1f} %: "
@@ -105,7 +115,7 @@ def cost_table(report: dict[str, Any]) -> Table:
     if len(federation["failures"]) > 3:
         table.add_row("", "more failures: report.json")
     rate = federation["examples_per_second"]
-    speed = "" if rate is None else f", {rate:,.0f} a second from the first answer on"
+    speed = "" if rate is None else f", {rate:,.0f} a second from the first request on"
     table.add_row("examples", f"{federation['examples']:,}{speed}")
     sent, raw = (f"{federation[f'{kind}_bytes_per_example']:,.0f}" for kind in ("sent", "raw"))
     table.add_row("sent", f"{federation['sent_bytes'] / 1e6:,.1f} MB, {sent} bytes an example")
@@ -118,8 +128,9 @@ def cost_table(report: dict[str, Any]) -> Table:
         table.add_row(
             "extraction", f"{p50} ms a contributor (median), 95 %: {p95}, 99 %: {p99}; on this host"
         )
-    collector, worker = (memory[f"{name}_peak_bytes"] / 2**20 for name in ("collector", "worker"))
-    table.add_row("peak memory", f"collector {collector:,.0f} MiB, worker {worker:,.0f} MiB")
+    collector, worker = memory["collector_peak_bytes"], memory["worker_peak_bytes"]
+    workers = "" if worker is None else f"; largest worker {worker / 2**20:,.0f} MiB"
+    table.add_row("peak memory", f"collector {collector / 2**20:,.0f} MiB, over all stages{workers}")
     return table
 
 
@@ -156,11 +167,11 @@ def _cell(rows: list[dict[str, Any]], representation: str, probe: str) -> str:
     return ""
 
 
-def _percent(row: dict[str, Any]) -> str:
-    figure = row["balanced_accuracy"]
+def _percent(row: dict[str, Any], name: str = "balanced_accuracy") -> str:
+    figure = row[name]
     if figure["value"] is None:
         return "n/a"
-    value, low, high = (100 * figure[name] for name in ("value", "low", "high"))
+    value, low, high = (100 * figure[part] for part in ("value", "low", "high"))
     return f"{value:.1f}" if low == high else f"{value:.1f} ({low:.0f}-{high:.0f})"
 
 

@@ -111,8 +111,10 @@ def train_extractor(
         history.append(_epoch(players, data, plan, epoch, on_batch))
         on_epoch(history[-1])
         _save(players, history, folder / "checkpoint.pt")
-    _write(folder / "extractor.safetensors", to_bytes(players.extractor, architecture))
     _write(folder / "training.json", json.dumps(history, indent=1).encode())
+    _write(
+        folder / "extractor.safetensors", to_bytes(players.extractor, architecture)
+    )  # last: it ends the stage
     return history
 
 
