@@ -2,6 +2,7 @@
 
 import copy
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from tiprdc_fl import seeding
 from tiprdc_fl.data.examples import Examples
 from tiprdc_fl.errors import InputError
 from tiprdc_fl.models.architecture import Architecture
-from tiprdc_fl.models.extractor import load_extractor
+from tiprdc_fl.models.extractor import autocast, load_extractor
 from tiprdc_fl.models.text import build_vocabulary
 from tiprdc_fl.training.hybrid import Players, build_players, hybrid_step, pretrain_step
 from tiprdc_fl.training.train import Plan, train_extractor
@@ -47,68 +48,72 @@ def literal_step(players: Players, x, u, order, budget) -> None:
     hot = F.one_hot(u[:, 0], 2).float()
     estimator = players.estimator
 
-    def bound(z):
-        scores = [
-            estimator.score(estimator.embed_input(images), estimator.embed_features(z), hot)
-            for images in (x, x[order])
-        ]
-        return -F.softplus(-scores[0]).mean() - F.softplus(scores[1]).mean()
+    def hidden():
+        return F.cross_entropy(players.adversary(players.extractor(x)).float(), u[:, 0])
 
-    def update(optimiser, loss):
+    def bound():
+        z = players.extractor(x)
+        joint, marginal = (
+            estimator.score(estimator.embed_input(images), estimator.embed_features(z), hot).float()
+            for images in (x, x[order])
+        )
+        return -F.softplus(-joint).mean() - F.softplus(marginal).mean()
+
+    for optimiser, objective in (
+        (players.psi, hidden),
+        (players.omega, lambda: -bound()),
+        (players.theta, lambda: -budget * hidden() - (1 - budget) * bound()),
+    ):
         for other in (players.theta, players.psi, players.omega):
             other.zero_grad()
+        with autocast(players.precision, "cpu"):
+            loss = objective()
         loss.backward()
         optimiser.step()
 
-    update(players.psi, F.cross_entropy(players.adversary(players.extractor(x)), u[:, 0]))
-    update(players.omega, -bound(players.extractor(x)))
-    z = players.extractor(x)
-    hidden = F.cross_entropy(players.adversary(z), u[:, 0])
-    update(players.theta, -budget * hidden - (1 - budget) * bound(z))
+
+def by_gradient_descent(players: Players, rate: float) -> Players:
+    """Plain gradient descent instead of Adam, which turns rounding of a gradient near 0 into a whole step."""
+    networks = {"theta": players.extractor, "psi": players.adversary, "omega": players.estimator}
+    return replace(
+        players, **{name: torch.optim.SGD(network.parameters(), rate) for name, network in networks.items()}
+    )
 
 
 @pytest.mark.parametrize("architecture", [IMAGE, TEXT], ids=["image", "text"])
 @pytest.mark.parametrize("budget", [0.0, 0.5, 0.9, 1.0])
 def test_shared_pass_equals_the_literal_algorithm(architecture, budget):
-    shared = players_of(architecture, dropout=False)
-    literal = copy.deepcopy(shared)
+    shared = by_gradient_descent(players_of(architecture, dropout=False), 0.05)
+    literal = by_gradient_descent(players_of(architecture, dropout=False), 0.05)
+    first = copy.deepcopy(list(shared.extractor.parameters()))
     for step in range(3):
-        x, u = batch_of(architecture), torch.tensor([[0], [1], [1], [0], [1], [0]])
-        order = torch.arange(6).roll(1 + step)
-        hybrid_step(shared, x, u, order, budget)
-        literal_step(literal, x, u, order, budget)
-    names = ("extractor", "adversary", *(("estimator",) if budget < 1 else ()))
-    for name in names:  # at budget 1 the estimator plays no part and is not trained
-        for mine, theirs in zip(
-            getattr(shared, name).parameters(), getattr(literal, name).parameters(), strict=True
-        ):
-            # Adam's first steps are of learning-rate size for any gradient, so rounding shows up to that size
-            # where a gradient is nearly 0; everywhere else the two agree to float32.
-            close = torch.isclose(mine, theirs, rtol=1e-4, atol=2e-5)
-            assert close.float().mean() > 0.99
-            assert (mine - theirs).abs().max() < 6.1e-3
+        x, u, order = batch_of(architecture), torch.tensor([[0], [1], [1], [0], [1], [0]]), torch.arange(6)
+        hybrid_step(shared, x, u, order.roll(1 + step), budget)
+        literal_step(literal, x, u, order.roll(1 + step), budget)
+        names = ("extractor", "adversary", *(("estimator",) if budget < 1 else ()))
+        for name in names:  # at budget 1 the estimator plays no part and is not trained
+            mine, theirs = getattr(shared, name).parameters(), getattr(literal, name).parameters()
+            for weight, expected in zip(mine, theirs, strict=True):
+                # float32 rounding, which normalisation over a batch of 6 multiplies from step to step
+                assert torch.allclose(weight, expected, rtol=1e-4, atol=1e-5 * 10**step)
+    assert any(not torch.equal(a, b) for a, b in zip(first, shared.extractor.parameters(), strict=True))
 
 
-@pytest.mark.parametrize("architecture", [IMAGE, TEXT], ids=["image", "text"])
-def test_gradients_equal_the_literal_algorithm(architecture):
-    """The same without Adam: plain gradient descent agrees to float32 rounding in every weight."""
-    shared = players_of(architecture, dropout=False)
-    for name in ("theta", "psi", "omega"):
-        part = {"theta": "extractor", "psi": "adversary", "omega": "estimator"}[name]
-        object.__setattr__(shared, name, torch.optim.SGD(getattr(shared, part).parameters(), 0.05))
-    literal = copy.deepcopy(shared)
-    x, u, order = (
-        batch_of(architecture),
-        torch.tensor([[0], [1], [1], [0], [1], [0]]),
-        torch.arange(6).roll(1),
-    )
+def test_bfloat16_updates_theta_on_the_current_weights_of_the_others():
+    """Autocast keeps its casts of weights for a whole context: theta must not be served those from before."""
+    architecture = replace(IMAGE, precision="bfloat16")
+    shared = by_gradient_descent(players_of(architecture, dropout=False), 1.0)
+    literal = by_gradient_descent(players_of(architecture, dropout=False), 1.0)
+    before = torch.cat([p.detach().flatten() for p in shared.extractor.parameters()])
+    x, u, order = batch_of(IMAGE), torch.tensor([[0], [1], [1], [0], [1], [0]]), torch.arange(6).roll(1)
     hybrid_step(shared, x, u, order, 0.7)
     literal_step(literal, x, u, order, 0.7)
-    for name in ("extractor", "adversary", "estimator"):
-        for mine, theirs in zip(
-            getattr(shared, name).parameters(), getattr(literal, name).parameters(), strict=True
-        ):
-            assert torch.allclose(mine, theirs, rtol=1e-4, atol=1e-5)
+    mine, theirs = (
+        torch.cat([p.detach().flatten() for p in players.extractor.parameters()]) - before
+        for players in (shared, literal)
+    )
+    assert mine.norm() > 0
+    assert F.cosine_similarity(mine, theirs, dim=0) > 0.99
 
 
 def test_the_step_leaves_every_weight_trainable_and_losses_detached():

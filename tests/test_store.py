@@ -4,7 +4,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tiprdc_fl.errors import InputError
@@ -133,6 +133,10 @@ def test_a_contribution_without_examples_is_valid_and_stores_nothing(tmp_path):
         (contribution(1, images(1), payload=[np.full(18, np.nan, "<f2").tobytes()]), "row 0: .*not finite"),
         (contribution(1, images(1), payload=[b""]), "payload of 0 bytes"),
         (contribution(1, images(1), TEXT), "columns .* are not the expected"),
+        (contribution(1, images(1), task_Smiling=[100]), "task_Smiling: labels are from 0 to 99, got 100"),
+        (contribution(1, images(1), task_Smiling=[-3]), "task_Smiling: labels are from 0"),
+        (contribution(1, images(1), raw_bytes=[-5]), "raw_bytes: a measurement is negative"),
+        (contribution(1, images(1), load_seconds=[np.nan]), "load_seconds: .*not finite"),
     ],
 )
 def test_contributions_that_are_not_what_was_asked_for(stream, message):
@@ -157,3 +161,47 @@ def test_stores_that_cannot_be_opened(tmp_path):
     open_store(tmp_path / "s", IMAGE)
     with pytest.raises(InputError, match=r"features of another run.*use another run_dir"):
         open_store(tmp_path / "s", TEXT)
+
+
+@settings(max_examples=500, deadline=None)
+@given(st.data())
+def test_no_mutated_contribution_crashes_the_validator(data):
+    """Whatever arrives is either refused, or has the form of a contribution."""
+    stream = bytearray(contribution(1, images(2)))
+    for _ in range(data.draw(st.integers(1, 4))):
+        stream[data.draw(st.integers(0, len(stream) - 1))] = data.draw(st.integers(0, 255))
+    try:
+        table = validate(bytes(stream), 1, IMAGE)
+    except InputError:
+        return
+    assert table.schema.names == IMAGE.schema().names
+    assert all(np.isfinite(decode(p.as_buffer(), "float16", (-1,))).all() for p in table["payload"])
+
+
+def test_an_interrupt_during_a_commit_stores_nothing_twice(tmp_path, monkeypatch):
+    import lance
+
+    written = lance.write_dataset
+    store = open_store(tmp_path / "s", IMAGE)
+    monkeypatch.setattr("tiprdc_fl.store.COMMIT_BYTES", 1)
+
+    def interrupted(*arguments, **options):
+        written(*arguments, **options)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(lance, "write_dataset", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        append(store, (validate(contribution(c, images(3)), c, IMAGE) for c in range(3)))
+    assert len(open_store(tmp_path / "s").keys) == 3
+
+
+def test_what_arrived_before_an_interrupt_is_kept(tmp_path):
+    store = open_store(tmp_path / "s", IMAGE)
+
+    def arriving():
+        yield validate(contribution(4, images(3)), 4, IMAGE)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        append(store, arriving())
+    assert stored_contributors(open_store(tmp_path / "s")) == {4}
