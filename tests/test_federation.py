@@ -8,6 +8,7 @@ import pyarrow as pa
 import pytest
 import torch
 from flwr.app import ConfigRecord, Error, Message, RecordDict
+from flwr.supercore.task_identity import TaskIdentity
 
 from tiprdc_fl import seeding
 from tiprdc_fl.data.examples import Dataset, Examples
@@ -32,6 +33,13 @@ from tiprdc_fl.store import open_store
 
 SOURCE = DataSource("faces", None, (32, 32), 0, most=4)
 PEOPLE = tuple(range(10, 50))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def identity():
+    """What a simulation sets when it starts; without it Flower refuses to make a message."""
+    for name in ("task_id", "run_id", "node_id"):
+        setattr(TaskIdentity, name, 1)
 
 
 @pytest.fixture(scope="module")
