@@ -1,6 +1,7 @@
 """The report on the terminal, for a reader who has not read the paper."""
 
 from collections.abc import Iterator
+from math import ceil, floor
 from typing import Any
 
 from rich.console import Console
@@ -171,8 +172,9 @@ def _percent(row: dict[str, Any], name: str = "balanced_accuracy") -> str:
     figure = row[name]
     if figure["value"] is None:
         return "n/a"
-    value, low, high = (100 * figure[part] for part in ("value", "low", "high"))
-    return f"{value:.1f}" if low == high else f"{value:.1f} ({low:.0f}-{high:.0f})"
+    value, low, high = (round(100 * figure[part], 6) for part in ("value", "low", "high"))
+    # Outwards, so that the bracket is never narrower than the interval.
+    return f"{value:.1f}" if low == high else f"{value:.1f} ({floor(low)}-{ceil(high)})"
 
 
 def _bits(row: dict[str, Any]) -> str:

@@ -88,7 +88,9 @@ def hybrid_step(players: Players, x: Tensor, u: Tensor, order: Tensor, budget: f
     """One step of Algorithm 1, lines 3 to 5: psi, omega, theta, each on current weights.
 
     The extractor runs once: theta does not change while psi and omega are updated, so their passes would
-    see the same z. For the same reason x is embedded without gradients for theta's update.
+    see the same z, and the weights are those of the literal three passes. (Running averages of batch
+    normalisation move once a step instead of three times, towards the same statistics.) x is embedded without
+    gradients for theta's update: its embedding does not depend on theta.
 
     Args:
         players: updated in place.
