@@ -213,3 +213,10 @@ def test_seeds_and_two_private_attributes(tmp_path):
         assert set(history[-1]["adversary_balanced_accuracy"]) == set(change.get("private", ("Male",)))
     assert digests["first"] == digests["again"]
     assert len(set(digests.values())) == 4
+
+
+def test_an_adversary_measured_on_one_value_has_no_figure(tmp_path):
+    examples = people_examples()
+    same = {"Male": np.zeros_like(examples.attributes["Male"])}
+    history = train_extractor(replace(examples, attributes=same), IMAGE, PLAN, tmp_path)
+    assert history[-1]["adversary_balanced_accuracy"] == {"Male": None}

@@ -20,7 +20,14 @@ from tiprdc_fl.errors import InputError
 
 PACKAGES = ("tiprdc_fl", "torch", "numpy", "flwr", "ray", "pylance", "pyarrow", "pillow", "scikit-learn")
 # What may differ between the sessions of one run: it names the run or says who does the work, not which.
-FREE_KEYS = ("run_dir", "name", "federation.workers", "federation.retries")
+FREE_KEYS = (
+    "run_dir",
+    "name",
+    "federation.engine",
+    "federation.workers",
+    "federation.contributors_per_node",
+    "federation.retries",
+)
 
 
 def open_run_folder(config: Config) -> tuple[Path, Config]:
@@ -41,7 +48,8 @@ def open_run_folder(config: Config) -> tuple[Path, Config]:
         if any(folder.iterdir()):
             _check_same_run(folder, config)
         write_text(folder / "config.yaml", to_yaml(config))
-        write_json(folder / "environment.json", environment())
+        if not (folder / "environment.json").exists():  # of the session that trained
+            write_json(folder / "environment.json", environment())
     except OSError as error:
         raise InputError(f"run_dir={folder} cannot be written: {error.strerror}") from error
     return folder, config

@@ -28,7 +28,7 @@ from tiprdc_fl.report.schema import (
     federation_figures,
     per_contributor,
 )
-from tiprdc_fl.run_folder import environment, stage_seconds, timed, write_json
+from tiprdc_fl.run_folder import stage_seconds, timed, write_json
 from tiprdc_fl.training.train import Plan, train_extractor, validation_rows
 
 
@@ -178,7 +178,7 @@ def report_on(current: Run, collected: Collected, results: list[dict[str, Any]])
         "name": current.config.name or current.config.data.name,
         "run_dir": str(current.folder),
         "configuration": asdict(current.config),
-        "environment": environment(),
+        "environment": json.loads((current.folder / "environment.json").read_text(encoding="utf-8")),
         "people": count_people(current),
         "results": results,
         "co_trained_adversary": history[-1]["adversary_balanced_accuracy"] if history else {},

@@ -19,6 +19,10 @@ from tiprdc_fl.models.architecture import Architecture, build_extractor
 from tiprdc_fl.models.text import PAD, tokenise
 
 HEADER = "tiprdc_fl.architecture"
+PREPROCESSING = {
+    "image": "RGB, centre-cropped to the aspect of image_size, resized with antialiasing, [3, h, w] / 255",
+    "text": "lower case, tokens \\w+|[^\\w\\s], ids of vocabulary (else 1), cut to max_tokens, padded with 0",
+}
 
 
 @dataclass(frozen=True)
@@ -89,7 +93,9 @@ def forward(extractor: Extractor, prepared: Tensor) -> Tensor:
 def to_bytes(network: nn.Module, architecture: Architecture) -> bytes:
     """The extractor as a safetensors file with its architecture in the header."""
     state = {name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}
-    return save_tensors(state, metadata={HEADER: json.dumps(asdict(architecture))})
+    header = asdict(architecture) | {"preprocessing": PREPROCESSING[architecture.modality]}
+    # One key only: safetensors writes several in an order that differs from one process to the next.
+    return save_tensors(state, metadata={HEADER: json.dumps(header)})
 
 
 def from_bytes(data: bytes) -> Extractor:
@@ -132,6 +138,7 @@ def _header(data: bytes) -> str:
 
 def _architecture(header: str) -> Architecture:
     fields = json.loads(header)
+    del fields["preprocessing"]  # in words, for whoever reads the file without this package
     fields["image_size"] = tuple(fields["image_size"])
     fields["vocabulary"] = tuple(fields["vocabulary"])
     return Architecture(**fields)

@@ -22,6 +22,8 @@ def epoch_writer(folder: Path) -> Iterator[Callable[[dict[str, Any]], None]]:
             for name in EPOCH_FIGURES:
                 writer.add_scalar(f"training/{name}", figures[name], epoch)
             for attribute, value in figures["adversary_balanced_accuracy"].items():
+                if value is None:
+                    continue
                 writer.add_scalar(f"training/adversary_balanced_accuracy/{attribute}", value, epoch)
             writer.flush()
 

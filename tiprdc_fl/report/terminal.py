@@ -98,6 +98,8 @@ def sentences(report: dict[str, Any]) -> Iterator[str]:
                     f"{_percent(pooled, 'per_person')} by the {pooled['probe']} probe."
                 )
     for attribute, value in report["co_trained_adversary"].items():
+        if value is None:  # the few people it is measured on have one value
+            continue
         yield (
             f"The adversary that was trained with the extractor infers {attribute} at {100 * value:.1f} %: "
             "for comparison with the paper, not a leakage figure."

@@ -207,8 +207,11 @@ def _figures(epoch: int, phase: str, losses: Sequence[float] | np.ndarray, rate:
 
 
 @torch.no_grad()
-def _adversary_accuracy(players: Players, data: _Data, plan: Plan) -> dict[str, float]:
-    """Balanced accuracy of the co-trained adversary on held-out collector people, for each attribute."""
+def _adversary_accuracy(players: Players, data: _Data, plan: Plan) -> dict[str, float | None]:
+    """Balanced accuracy of the co-trained adversary on held-out collector people, for each attribute.
+
+    None where these people have only one value of the attribute.
+    """
     players.extractor.eval()
     players.adversary.eval()
     logits = []
@@ -220,7 +223,9 @@ def _adversary_accuracy(players: Players, data: _Data, plan: Plan) -> dict[str, 
     result = {}
     for name, truth, probabilities in zip(plan.private, data.labels[data.validation].T, found, strict=True):
         guess = probabilities.argmax(dim=1).numpy()
-        result[name] = float(recall_score(truth, guess, labels=np.unique(truth), average="macro"))
+        values = np.unique(truth)
+        recall = recall_score(truth, guess, labels=values, average="macro")
+        result[name] = float(recall) if len(values) > 1 else None
     return result
 
 
