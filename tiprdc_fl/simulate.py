@@ -1,5 +1,6 @@
 """Command line and ``run(config)``: wires the stages and nothing else."""
 
+import os
 import sys
 from collections.abc import Sequence
 from difflib import get_close_matches
@@ -20,6 +21,8 @@ from tiprdc_fl.models.architecture import Precision
 from tiprdc_fl.report.terminal import show
 from tiprdc_fl.run_folder import open_run_folder
 from tiprdc_fl.stages import Run, federate, report_on, train
+
+INTERRUPTED = 130  # the shell's status for a process ended by SIGINT
 
 
 def run(config: Config, console: Console | None = None) -> dict[str, Any]:
@@ -112,9 +115,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     except KeyboardInterrupt:
         print("interrupted; the same command with run_dir=... resumes the run", file=sys.stderr)
-        return 130
+        return INTERRUPTED
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    status = main()
+    if status == INTERRUPTED:
+        # Flower's threads may wait for ever for Ray's actors, which are gone; what arrived is committed.
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)
+    sys.exit(status)

@@ -17,6 +17,7 @@ from tiprdc_fl.federation.collector import Collected, Collection, collect, open_
 from tiprdc_fl.federation.contributor import contribute_each
 from tiprdc_fl.models.extractor import load_extractor
 
+COMMIT_SECONDS = 60.0  # for what has arrived to be committed after an interrupt
 RAY_SESSION = Path(tempfile.gettempdir()) / "ray" / "session_latest"
 
 
@@ -44,18 +45,20 @@ def run_flower(collection: Collection, on_answer: Callable[[int], None]) -> Coll
     from tiprdc_fl.federation.server_app import server_app
 
     ended: list[Collected] = []
-    stop = Event()
+    stop, idle = Event(), Event()
+    idle.set()
     nodes = -(-len(asked) // collection.contributors_per_node)
     with _logs_in(Path(collection.folder) / "logs"):
         try:
             run_simulation(
-                server_app(collection, on_answer, ended.append, stop),
+                server_app(collection, on_answer, ended.append, stop, idle),
                 app,
                 num_supernodes=nodes,
                 backend_config=_backend(collection.workers),
             )
         finally:
             stop.set()  # Flower's server thread outlives an interrupt of the main one
+            idle.wait(COMMIT_SECONDS)
     if not ended:
         raise InputError(f"Flower ended before the collection did; see {collection.folder}/logs/flower.log")
     return ended[0]

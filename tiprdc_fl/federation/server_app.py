@@ -57,14 +57,22 @@ def server_app(
     on_answer: Callable[[int], None],
     on_end: Callable[[Collected], None],
     stop: Event,
+    idle: Event,
 ) -> ServerApp:
-    """A ServerApp for one collection, in the process that started it; ends early once ``stop`` is set."""
+    """A ServerApp for one collection, in the process that started it.
+
+    It ends early once ``stop`` is set; ``idle`` is clear while it works.
+    """
     simulated = ServerApp()
 
     @simulated.main()
     def main(grid: Grid, context: Context) -> None:
-        with suppress(Interrupted):
-            on_end(run_collection(grid, collection, on_answer, stop))
+        idle.clear()
+        try:
+            with suppress(Interrupted):
+                on_end(run_collection(grid, collection, on_answer, stop))
+        finally:
+            idle.set()
 
     return simulated
 
