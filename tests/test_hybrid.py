@@ -100,7 +100,10 @@ def test_shared_pass_equals_the_literal_algorithm(architecture, budget):
 
 
 def test_bfloat16_updates_theta_on_the_current_weights_of_the_others():
-    """Autocast keeps its casts of weights for a whole context: theta must not be served those from before."""
+    """Autocast keeps its casts of trainable weights for a context: theta must not be served those from before.
+
+    A context of its own or freezing suffices; without both, theta's gradient here is 0.
+    """
     architecture = replace(IMAGE, precision="bfloat16")
     shared = by_gradient_descent(players_of(architecture, dropout=False), 1.0)
     literal = by_gradient_descent(players_of(architecture, dropout=False), 1.0)

@@ -109,7 +109,8 @@ def hybrid_step(players: Players, x: Tensor, u: Tensor, order: Tensor, budget: f
         with autocast(players.precision, device):
             bound = _bound(players.estimator, players.estimator.embed_input(x), z.detach(), hot, order)
         _update(-bound, players.omega)
-    # A new autocast context: the old one would still serve the weights from before the updates.
+    # A new autocast context, and frozen weights, which autocast does not keep: with neither, theta would be served
+    # the casts of psi and omega from before their updates.
     with autocast(players.precision, device), _frozen(players.adversary), _frozen(players.estimator):
         loss = -_objective(players, x, z, u, hot, order, budget)
     _update(loss, players.theta)
