@@ -21,10 +21,10 @@ from tiprdc_fl.config_reading import load_config
 from tiprdc_fl.data.examples import Examples
 from tiprdc_fl.data.source import hold
 from tiprdc_fl.errors import InputError
+from tiprdc_fl.extractors import plan_of
 from tiprdc_fl.federation.contributor import EXTRACTION_THREADS, contribute_each
 from tiprdc_fl.models.extractor import Extractor, batch_reader, forward, load_extractor, preprocess
 from tiprdc_fl.simulate import open_data
-from tiprdc_fl.stages import plan_of
 from tiprdc_fl.training.hybrid import build_players, hybrid_step
 from tiprdc_fl.training.objectives import head_labels
 from tiprdc_fl.training.train import Plan, train_extractor, validation_rows

@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-IMAGES, ATTRIBUTES, IDENTITIES = "img_align_celeba", "list_attr_celeba.txt", "identity_CelebA.txt"
+IMAGES, ATTRIBUTES = "img_align_celeba", "list_attr_celeba.txt"
+IDENTITIES, PARTITION = "identity_CelebA.txt", "list_eval_partition.txt"
 # The 40 names of list_attr_celeba.txt.
 NAMES = [
     "5_o_Clock_Shadow",
@@ -66,23 +67,27 @@ def identity_text(files: Mapping[str, int]) -> str:
     return "".join(f"{name} {person}\n" for name, person in files.items())
 
 
-def write_folder(folder: Path, files: Mapping[str, int], labels: np.ndarray) -> Path:
-    """A folder of random images with these people and labels."""
+def write_folder(
+    folder: Path, files: Mapping[str, int], labels: np.ndarray, parts: Mapping[int, int] | None = None
+) -> Path:
+    """A folder of random images with these people and labels; ``parts``: person -> 0, 1 or 2, else 0."""
+    parts = parts or {}
     (folder / IMAGES).mkdir(parents=True)
     (folder / ATTRIBUTES).write_text(attribute_text(files, labels))
     (folder / IDENTITIES).write_text(identity_text(files))
-    (folder / "list_eval_partition.txt").write_text("".join(f"{name} 0\n" for name in files))
+    rows = [f"{name} {parts.get(person, 0)}\n" for name, person in files.items()]
+    (folder / PARTITION).write_text("".join(rows))
     for i, name in enumerate(files):
         coarse = np.random.default_rng(i).integers(0, 256, (8, 7, 3), np.uint8)
         Image.fromarray(coarse).resize((178, 218)).save(folder / IMAGES / name)
     return folder
 
 
-def many_people(folder: Path, people: int, images: int) -> Path:
+def many_people(folder: Path, people: int, images: int, parts: Mapping[int, int] | None = None) -> Path:
     """A folder of ``images`` of each of ``people``; a person's labels are constant, but for Smiling."""
     files = {f"{number + 1:06}.jpg": number % people for number in range(people * images)}
     rng = np.random.default_rng(0)
     traits = rng.integers(0, 2, (people, len(NAMES)))
     labels = traits[list(files.values())]
     labels[:, NAMES.index("Smiling")] = rng.integers(0, 2, len(files))
-    return write_folder(folder, files, labels)
+    return write_folder(folder, files, labels, parts)

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from tiprdc_fl import config, data
+from tiprdc_fl.attacks.networks import ATTACKS
+from tiprdc_fl.baselines import PROTECTIONS
 from tiprdc_fl.data.face_copula import ATTRIBUTES as FACE_ATTRIBUTES
 from tiprdc_fl.federation.codec import CODECS
 from tiprdc_fl.federation.engine import ENGINES
@@ -30,15 +32,20 @@ MAY_IMPORT: dict[str, set[str]] = {
     # What is built on them.
     "training": {"training", "models", "data.examples", "errors", "seeding"},
     "store": {"errors", "federation.codec"},
-    "federation": {"federation", "data", "models", "store", "errors"},
+    "federation": {"federation", "data", "models", "store", "errors", "seeding"},
     "attacks": {"attacks", "models", "errors", "seeding"},
+    "baselines": {"errors", "models", "seeding", "training"},
     "evaluation": {"attacks", "models", "seeding", "store"},
     "report": {"report", "evaluation", "store"},
     # What wires them.
     "run_folder": CONFIG | {"errors"},
-    "measurement": STAGES | {"run_folder", "stages"},
-    "stages": STAGES | CONFIG | {"training", "run_folder"},
-    "simulate": STAGES | CONFIG | {"command_line", "measurement", "run_folder", "stages"},
+    "views": STAGES | {"baselines", "extractors", "stages"},
+    "measurement": STAGES | CONFIG | {"run_folder", "stages", "views"},
+    "stages": STAGES | CONFIG | {"run_folder"},
+    "extractors": STAGES | CONFIG | {"baselines", "run_folder", "stages", "training"},
+    "simulate": STAGES
+    | CONFIG
+    | {"baselines", "command_line", "extractors", "measurement", "run_folder", "stages"},
 }
 FLOWER = {"federation.client_app", "federation.server_app", "federation.engine"}
 MAKES_RANDOMNESS = {"seeding"}
@@ -238,6 +245,8 @@ def test_the_configuration_offers_what_there_is():
     assert choices("data.name") == set(data.DATASETS) == set(config.DATASETS)
     assert choices("federation.engine") == set(ENGINES)
     assert choices("federation.codec") == set(CODECS)
+    assert choices("protection.name") == set(PROTECTIONS)
+    assert choices("evaluation.attacks") == choices("evaluation.probes") == set(ATTACKS)
     assert config.keys()["data.image_size"].low == SMALLEST_IMAGE
 
 

@@ -1,16 +1,13 @@
 """CelebA's format, on small folders written here exactly as the authors distribute it."""
 
-import os
 import pickle
 import re
-import sys
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from celeba_folder import ATTRIBUTES, IDENTITIES, NAMES, write_folder
+from celeba_folder import ATTRIBUTES, IDENTITIES, IMAGES, NAMES, PARTITION, write_folder
 from PIL import Image
 
 from tiprdc_fl.data.cache import cache_folder
@@ -37,8 +34,8 @@ def cache(tmp_path, monkeypatch):
 
 @pytest.fixture
 def root(tmp_path) -> Path:
-    """A folder of six images in CelebA's layout."""
-    return write_folder(tmp_path / "celeba", PEOPLE, LABELS)
+    """A folder of six images in CelebA's layout; persons 7 and 10177 are for testing, 2880 is not."""
+    return write_folder(tmp_path / "celeba", PEOPLE, LABELS, {7: 2, 10177: 2, 2880: 1})
 
 
 def edit(path: Path, line: int, text: str | None) -> None:
@@ -49,7 +46,7 @@ def edit(path: Path, line: int, text: str | None) -> None:
 
 
 def pixels(root: Path, name: str) -> np.ndarray:
-    return np.asarray(Image.open(root / "img_align_celeba" / name).convert("RGB"))
+    return np.asarray(Image.open(root / IMAGES / name).convert("RGB"))
 
 
 def test_people_rows_and_labels(root):
@@ -79,7 +76,7 @@ def test_rows_follow_file_names_wherever_they_are_listed(root):
     for data in (shuffled, again):
         examples = data.load([2880])
         assert examples.attributes["Male"].tolist() == LABELS[[0, 2, 5], NAMES.index("Male")].tolist()
-        assert (examples.inputs[1].permute(1, 2, 0).numpy() == pixels(root, "000003.jpg")).all()
+        assert (examples.inputs[:][1].permute(1, 2, 0).numpy() == pixels(root, "000003.jpg")).all()
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n"])
@@ -87,10 +84,12 @@ def test_rows_follow_file_names_wherever_they_are_listed(root):
 @pytest.mark.parametrize("tail", ["", "\n\n"])
 def test_line_ends_and_byte_order_marks_make_no_difference(root, end, mark, tail):
     expected = celeba(root, FULL, 0).labels([7, 2880])
-    for name in (ATTRIBUTES, IDENTITIES):
+    for name in (ATTRIBUTES, IDENTITIES, PARTITION):
         text = (root / name).read_text().rstrip("\n") + tail
         (root / name).write_bytes(mark + text.replace("\n", end).encode())
-    examples = celeba(root, FULL, 0).labels([7, 2880])
+    data = celeba(root, FULL, 0)
+    examples = data.labels([7, 2880])
+    assert data.test_people.tolist() == [7, 10177]
     assert examples.people.tolist() == expected.people.tolist()
     for name in NAMES:
         assert examples.attributes[name].tolist() == expected.attributes[name].tolist()
@@ -98,40 +97,11 @@ def test_line_ends_and_byte_order_marks_make_no_difference(root, end, mark, tail
 
 def test_at_full_size_pixels_are_exactly_the_decoded_ones(root):
     examples = celeba(root, FULL, 0).load([10177, 7])
-    assert examples.inputs.dtype == torch.uint8
-    assert examples.inputs.shape == (3, 3, 218, 178)
-    for image, name in zip(examples.inputs, ["000004.jpg", "000002.jpg", "000005.jpg"], strict=True):
+    images = examples.inputs[:]
+    assert images.dtype == torch.uint8
+    assert images.shape == (3, 3, 218, 178)
+    for image, name in zip(images, ["000004.jpg", "000002.jpg", "000005.jpg"], strict=True):
         assert (image.permute(1, 2, 0).numpy() == pixels(root, name)).all()
-
-
-@pytest.mark.parametrize(
-    ("size", "box"),
-    [
-        ((64, 64), (0, 20, 178, 198)),
-        ((109, 89), (0, 0, 178, 218)),
-        ((40, 10), (62, 0, 116, 218)),
-        ((300, 300), (0, 20, 178, 198)),
-    ],
-)
-def test_other_sizes_crop_the_centre_and_then_resize(root, size, box):
-    images = celeba(root, size, 0).load([10177]).inputs
-    whole = Image.open(root / "img_align_celeba" / "000004.jpg")
-    expected = np.asarray(whole.crop(box).resize(size[::-1], Image.Resampling.BILINEAR))
-    assert images.shape == (1, 3, *size)
-    assert (images[0].permute(1, 2, 0).numpy() == expected).all()
-
-
-def test_resizing_averages_what_it_replaces(root):
-    stripes = np.zeros((218, 178, 3), np.uint8)
-    stripes[:, ::2] = 255
-    Image.fromarray(stripes).save(root / "img_align_celeba" / "000004.jpg", format="PNG")
-    image = celeba(root, (20, 16), 0).load([10177]).inputs.float()
-    assert (image - 127.5).abs().max() < 20
-
-
-def test_grey_images_get_three_channels(root):
-    Image.new("L", (178, 218), 99).save(root / "img_align_celeba" / "000004.jpg")
-    assert celeba(root, (8, 8), 0).load([10177]).inputs.unique().tolist() == [99]
 
 
 def test_people_come_in_the_order_asked_for_and_labels_agree(root):
@@ -139,54 +109,31 @@ def test_people_come_in_the_order_asked_for_and_labels_agree(root):
     loaded, labels = data.load([2880, 7, 2880]), data.labels([2880, 7, 2880])
     assert loaded.people.tolist() == labels.people.tolist() == [2880] * 3 + [7] * 2 + [2880] * 3
     assert torch.equal(loaded.inputs[:3], loaded.inputs[5:])
-    assert torch.equal(loaded.inputs[3:5], data.load([7]).inputs)
+    assert torch.equal(loaded.inputs[3:5], data.load([7]).inputs[:])
     assert loaded.attributes["Male"].tolist() == labels.attributes["Male"].tolist()
-    assert data.load([]).inputs.shape == (0, 3, 16, 16)
+    assert data.load([]).inputs[:].shape == (0, 3, 16, 16)
 
 
 def test_what_is_loaded_may_be_changed(root):
     data = celeba(root, (16, 16), 0)
-    data.load([7]).inputs.zero_()
-    assert data.load([7]).inputs.any()
+    data.load([7]).inputs[:].zero_()
+    assert data.load([7]).inputs[:].any()
 
 
-def test_images_are_decoded_once_for_everybody(root, monkeypatch):
-    first = celeba(root, (16, 16), 0)
-    first.labels(first.people)
+def test_labels_decode_nothing_and_a_pickled_copy_shares_the_decoded_images(root):
+    data = celeba(root, (16, 16), 0)
+    data.labels(data.people)
     assert not cache_folder().exists()
-    copies = [first, pickle.loads(pickle.dumps(first)), celeba(root, (16, 16), 1), first]
-    with ThreadPoolExecutor(4) as pool:
-        loaded = list(pool.map(lambda data: data.load([7, 10177]).inputs, copies))
-    assert all(torch.equal(loaded[0], other) for other in loaded)
-    monkeypatch.setattr(Image, "open", pytest.fail)
-    assert torch.equal(celeba(root, (16, 16), 0).load([7, 10177]).inputs, loaded[0])
-    assert len(list(cache_folder().glob("celeba-*"))) == 1
-
-
-def test_a_changed_image_is_decoded_again_and_sizes_have_their_own_files(root):
-    before = celeba(root, (16, 16), 0).load([10177]).inputs
-    path = root / "img_align_celeba" / "000004.jpg"
-    stat = path.stat()
-    Image.new("RGB", (178, 218), (10, 20, 30)).save(path)
-    os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns + 1))
-    after = celeba(root, (16, 16), 0).load([10177]).inputs
-    assert not torch.equal(before, after)
-    assert after[0, :, 3, 3].tolist() == pytest.approx([10, 20, 30], abs=2)
-    celeba(root, (8, 16), 0).load([10177])
-    assert len(list(cache_folder().glob("celeba-*"))) == 3
+    copies = [data, pickle.loads(pickle.dumps(data)), celeba(root, (16, 16), 1)]
+    first, *others = [copy.load([7, 10177]).inputs[:] for copy in copies]
+    assert all(torch.equal(first, other) for other in others)
+    assert len(list(cache_folder().glob("celeba-16x16-*.npy"))) == 1
 
 
 def test_unlisted_images_are_ignored(root):
-    (root / "img_align_celeba" / "999999.jpg").write_bytes(b"no image")
-    (root / "img_align_celeba" / "Thumbs.db").write_bytes(b"")
+    (root / IMAGES / "999999.jpg").write_bytes(b"no image")
+    (root / IMAGES / "Thumbs.db").write_bytes(b"")
     assert len(celeba(root, (8, 8), 0).load([7, 2880, 10177])) == 6
-
-
-def test_somebody_who_watches_sees_progress_and_it_changes_nothing(root, monkeypatch):
-    quiet = celeba(root, (8, 8), 0).load([7]).inputs
-    monkeypatch.setenv("XDG_CACHE_HOME", str(root / "other"))
-    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
-    assert torch.equal(celeba(root, (8, 8), 0).load([7]).inputs, quiet)
 
 
 def expect(message: str, root: Path | None) -> None:
@@ -214,6 +161,53 @@ def test_everything_missing_is_named_together(tmp_path):
     expect(message, tmp_path)
 
 
+def test_labels_of_0_and_1_are_read_like_those_of_minus_1_and_1(root):
+    expected = celeba(root, FULL, 0).labels([7, 2880, 10177])
+    lines = (root / ATTRIBUTES).read_text().splitlines()
+    rows = [line.replace("-1", "0") for line in lines[2:]]
+    (root / ATTRIBUTES).write_text("\n".join([*lines[:2], *rows]))
+    examples = celeba(root, FULL, 0).labels([7, 2880, 10177])
+    for name in NAMES:
+        assert examples.attributes[name].tolist() == expected.attributes[name].tolist()
+
+
+def test_the_official_test_people_are_those_of_part_2(root):
+    assert celeba(root, FULL, 0).test_people.tolist() == [7, 10177]
+    (root / PARTITION).write_text("".join(f"{name} 0\n" for name in PEOPLE))
+    assert celeba(root, FULL, 0).test_people.tolist() == []
+
+
+def test_the_partition_may_be_missing(root):
+    (root / PARTITION).unlink()
+    assert celeba(root, FULL, 0).test_people is None
+
+
+@pytest.mark.parametrize(
+    ("line", "text", "message"),
+    [
+        (3, "000003.jpg", ", line 3: 1 columns instead of 2 (a file name and its part)"),
+        (
+            3,
+            "000003.jpg 3",
+            ", line 3: part '3' instead of 0 (training), 1 (validation) or 2 (test); correct",
+        ),
+        (3, "000003.jpg test", ", line 3: part 'test' instead of 0 (training)"),
+        (3, "000009.jpg 0", f", line 3: 000009.jpg is not in {IDENTITIES}; remove this line"),
+        (3, "000001.jpg 1", ", line 3: 000001.jpg is also in line 1; remove one"),
+        (3, None, ": no row for 000003.jpg (1 such images); restore the missing rows, or remove the file"),
+        (2, "000002.jpg 0", ": person 7 has test images and others, for example 000002.jpg; give all images"),
+        (
+            6,
+            "000006.jpg 2",
+            ": person 2880 has test images and others, for example 000001.jpg; give all images",
+        ),
+    ],
+)
+def test_a_wrong_line_of_the_partition_is_named(root, line, text, message):
+    edit(root / PARTITION, line, text)
+    expect(f"{root / PARTITION}{message}", root)
+
+
 ROW = "000003.jpg " + "-1 " * 40
 
 
@@ -226,7 +220,10 @@ ROW = "000003.jpg " + "-1 " * 40
         (4, None, "line 1: announces 6 images but 5 rows follow"),
         (5, ROW + "1", "line 5: 42 columns instead of 41 (a file name and 40 labels)"),
         (8, ROW[:50], "line 8: 14 columns instead of 41"),
-        (5, ROW.replace("-1", "0", 1), "line 5: 5_o_Clock_Shadow is '0' instead of -1 or 1"),
+        (5, ROW.replace("-1", "-0", 1), "line 5: 5_o_Clock_Shadow is '-0' instead of -1 or 1 (or 0 for -1)"),
+        (5, ROW.replace("-1", "00", 1), "line 5: 5_o_Clock_Shadow is '00' instead of -1 or 1"),
+        (5, ROW.replace("-1", "2", 1), "line 5: 5_o_Clock_Shadow is '2' instead of -1 or 1"),
+        (5, ROW[:-3] + "10", "line 5: Young is '10' instead of -1 or 1"),
         (5, ROW[:-3] + "11", "line 5: Young is '11' instead of -1 or 1"),
         (5, ROW[:-3] + "-2", "line 5: Young is '-2' instead of -1 or 1"),
         (5, ROW[:-3] + "-11", "line 5: Young is '-11' instead of -1 or 1"),
@@ -268,13 +265,13 @@ def test_an_empty_file_is_named(root):
 
 def test_missing_images_are_counted_and_one_is_named(root):
     for name in ("000002.jpg", "000006.jpg"):
-        (root / "img_align_celeba" / name).unlink()
+        (root / IMAGES / name).unlink()
     expect("2 of the 6 listed images are missing, for example 000002.jpg; restore them", root)
 
 
 @pytest.mark.parametrize("content", [b"", b"no image", None])
 def test_an_image_that_does_not_decode_is_named_and_nothing_is_kept(root, content):
-    path = root / "img_align_celeba" / "000005.jpg"
+    path = root / IMAGES / "000005.jpg"
     intact = path.read_bytes()
     path.write_bytes(intact[: len(intact) // 2] if content is None else content)
     data = celeba(root, (8, 8), 0)

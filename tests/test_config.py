@@ -185,7 +185,7 @@ SIZE = "expected an integer or [height, width], each from 32 to 1024"
         ("model.estimator_convs=4", "model.estimator_convs=4: expected one of 2, 3"),
         (
             "data.name=celebb",
-            "data.name=celebb: expected one of faces, celeba, chitchat; did you mean celeba?",
+            "data.name=celebb: expected one of faces, celeba, lfw, dial, folder, chitchat; did you mean celeba?",
         ),
         ("device=GPU", "device=GPU: expected one of auto, cpu, cuda"),
         ("device=CPU", "device=CPU: expected one of auto, cpu, cuda; did you mean cpu?"),

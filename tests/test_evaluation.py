@@ -7,7 +7,7 @@ import pytest
 import torch
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, roc_auc_score
 
-from tiprdc_fl.attacks.networks import ATTACKS
+from tiprdc_fl.attacks.networks import attacks_for
 from tiprdc_fl.attacks.probe import Fit, Prediction, Rows
 from tiprdc_fl.evaluation import Interval, evaluate, majority, measure, measure_people, resample, roc_auc
 from tiprdc_fl.models.architecture import Architecture
@@ -218,11 +218,15 @@ def test_every_attack_is_measured_for_every_attribute():
             IMAGES,
             rows,
             rows,
+            {"A": attacks_for("image"), "B": ("linear", "trees")},
             Fit(3, 32, 1e-3, 0, "cpu", "float32"),
             20,
             lambda: seen.append(None),
+            learned_from="collector",
         )
-    assert {(one.attribute, one.probe) for one in found} == {(a, p) for a in labels for p in ATTACKS}
+    expected = {("A", name) for name in attacks_for("image")} | {("B", "linear"), ("B", "trees")}
+    assert {(one.attribute, one.probe) for one in found} == expected
+    assert {one.learned_from for one in found} == {"collector"}
     assert all(one.representation == "features" and one.accuracy.value is not None for one in found)
     assert len(seen) == 3
     assert {(one.learned_people, one.learned_examples) for one in found} == {(30, 120)}

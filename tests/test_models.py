@@ -1,4 +1,4 @@
-"""Shapes and parameter counts of Tables 1 and 2, and the extractor's file."""
+"""Shapes and parameter counts of Tables 1, 2 and 3, and the extractor's file."""
 
 import pytest
 import torch
@@ -6,6 +6,7 @@ from torch import nn
 
 from tiprdc_fl import seeding
 from tiprdc_fl.errors import InputError
+from tiprdc_fl.models.adversaries import ResidualBlock, ResidualClassifier
 from tiprdc_fl.models.architecture import (
     Architecture,
     build_classifier,
@@ -70,6 +71,45 @@ def test_paper_parameter_counts_by_hand():
         assert parameters(ImageEstimator(64, (218, 178), 2)) == own + trunk + joined
         two = ImageEstimator(64, (218, 178), 2, convolutions=2)
         assert parameters(two) == own + trunk + joined - conv(64, 64)
+
+
+def test_paper_vcl19_has_a_fourth_convolution_in_each_block():
+    trunk = conv(128, 256) + 3 * conv(256, 256) + conv(256, 512) + 7 * conv(512, 512)
+    head = 15_360 * 4096 + 4096 + 4096 * 4096 + 4096 + 4096 * 2 + 2
+    with torch.device("meta"):
+        network = ImageClassifier(64, (218, 178), 2, convolutions=4)
+        assert network(torch.empty(2, 128, 54, 44)).shape == (2, 2)
+    assert parameters(network) == trunk + head
+    convolutions = [len([m for m in block if isinstance(m, nn.Conv2d)]) for block in network.trunk]  # pyright: ignore
+    assert convolutions == [4, 4, 4]  # with the extractor's four and three fully connected layers: 19
+
+
+def test_paper_res_cl_by_hand():
+    halving = 2 * conv(128, 128) + 128 * 128 + 2 * 128
+    second = conv(128, 256) + conv(256, 256) + 128 * 256 + 2 * 256
+    third = conv(256, 512) + conv(512, 512) + 256 * 512 + 2 * 512
+    with torch.device("meta"):
+        network, z = ResidualClassifier(64, 2), torch.empty(2, 128, 54, 44)
+        assert network.blocks[0](z).shape == (2, 128, 27, 22)
+        assert network.blocks(z).shape == (2, 512, 27, 22)
+        assert network(z).shape == (2, 2)
+    assert parameters(network) == halving + second + third + 512 * 2 + 2
+
+
+@pytest.mark.parametrize("side", [1, 7, 8])
+@pytest.mark.parametrize("classes", [2, 5])
+def test_res_cl_reads_features_of_any_size(side, classes):
+    seeding.seed_torch(0, "test")
+    network = ResidualClassifier(2, classes)
+    logits = network(torch.rand(3, 4, side, side + 1))
+    assert torch.equal(logits, torch.zeros(3, classes))  # the output layer starts at zero
+
+
+def test_a_residual_block_whose_layers_are_silent_passes_its_input_on():
+    block, x = ResidualBlock(4, 4).eval(), torch.rand(2, 4, 5, 5)
+    with torch.no_grad():
+        block.layers[-1].weight.zero_()  # pyright: ignore
+    assert torch.equal(block(x), x)
 
 
 def test_paper_text_networks_by_hand():

@@ -11,15 +11,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from tiprdc_fl import seeding
-from tiprdc_fl.attacks.networks import ATTACKS, RAW_ATTACKS, Linear
+from tiprdc_fl.attacks.classical import Classical, learn_neighbours, learn_trees
+from tiprdc_fl.attacks.networks import Perceptron
 from tiprdc_fl.attacks.probe import CHECKS, Candidate, Fit, Prediction, Rows, probe
 from tiprdc_fl.evaluation import measure, resample
-from tiprdc_fl.models.architecture import Architecture, build_extractor
-from tiprdc_fl.models.text import tokenise
 
 FIT = Fit(steps=30, batch_size=64, learning_rate=0.03, seed=0, device="cpu", precision="float32")
-IMAGES = Architecture("image", 4, image_size=(32, 32))
-TEXTS = Architecture("text", 16, vocabulary=("<pad>", "<unknown>", "a", "b", "c"), max_tokens=6)
 SIZE = 8
 
 
@@ -38,7 +35,29 @@ def drawn(seed: int, count: int, share: float, gap: float, **place) -> Rows:
 
 
 def linear(classes: int = 2) -> Candidate:
-    return Candidate(Linear(SIZE, classes), "A", classes)
+    return Candidate(Perceptron(SIZE, classes), "A", classes)
+
+
+def as_it_is(x: Tensor) -> Tensor:
+    return x
+
+
+def neighbours() -> Candidate:
+    return Candidate(Classical(as_it_is, learn_neighbours), "A", 2)
+
+
+def trees() -> Candidate:
+    return Candidate(Classical(as_it_is, learn_trees), "A", 2)
+
+
+def noting(rows: Rows, seen: list[np.ndarray]) -> Rows:
+    """The same rows; which of them are read is noted."""
+
+    def read(chosen: np.ndarray) -> Tensor:
+        seen.append(chosen)
+        return rows.read(chosen)
+
+    return Rows(read, rows.people, rows.labels)
 
 
 def with_dropout(seed: int) -> Candidate:
@@ -51,39 +70,57 @@ def figures(prediction: Prediction, rows: Rows):
     return measure(prediction, rows.labels["A"], resample(rows.people, 200, 0))
 
 
-def test_a_probe_finds_what_the_features_hold():
+EVERY = pytest.mark.parametrize("make", [linear, neighbours, trees])
+
+
+@EVERY
+def test_a_probe_finds_what_the_features_hold(make):
     measured = drawn(1, 1000, 0.5, gap=3, first_person=10_000)
-    found = probe({"linear": linear()}, drawn(0, 2000, 0.5, gap=3), measured, FIT)["linear"]
+    found = probe({"one": make()}, drawn(0, 2000, 0.5, gap=3), measured, FIT)["one"]
     best = 0.5 * (1 + math.erf(1.5 / math.sqrt(2)))  # of two unit Gaussians three apart: 0.933
     _, balanced, area, bits = figures(found, measured)
     assert balanced.low is not None and balanced.high is not None and area.value is not None
     assert balanced.low <= best <= balanced.high
-    assert area.value == pytest.approx(0.5 * (1 + math.erf(1.5)), abs=0.01)
+    assert area.value == pytest.approx(0.5 * (1 + math.erf(1.5)), abs=0.02)
     assert bits.low is not None and bits.low > 0.5
 
 
-def test_a_probe_stays_at_chance_where_there_is_nothing():
+@EVERY
+def test_a_probe_stays_at_chance_where_there_is_nothing(make):
     train, measured = drawn(0, 2000, 0.5, gap=0), drawn(1, 1000, 0.5, gap=0, first_person=10_000)
-    _, balanced, area, bits = figures(probe({"linear": linear()}, train, measured, FIT)["linear"], measured)
+    _, balanced, area, bits = figures(probe({"one": make()}, train, measured, FIT)["one"], measured)
     for figure in (balanced, area):
         assert figure.value is not None and figure.low is not None and figure.high is not None
         assert abs(figure.value - 0.5) <= figure.high - figure.low  # four standard errors
     assert bits.value is not None and bits.value < 0.01
 
 
-def test_a_rare_class_is_not_ignored():
+@EVERY
+def test_a_rare_class_is_not_ignored(make):
     measured = drawn(1, 2000, 0.05, gap=4, first_person=10_000)
     fit = replace(FIT, steps=200)
-    found = probe({"linear": linear()}, drawn(0, 4000, 0.05, gap=4), measured, fit)["linear"]
+    found = probe({"one": make()}, drawn(0, 4000, 0.05, gap=4), measured, fit)["one"]
     recall = [np.mean(found.balanced[measured.labels["A"] == c].argmax(axis=1) == c) for c in (0, 1)]
-    assert min(recall) > 0.93  # the best possible is 0.977 for both
+    assert min(recall) > 0.92  # the best possible is 0.977 for both
     assert found.majority == 0
 
 
-@pytest.mark.parametrize("gap", [0, 1, 4])
-def test_natural_probabilities_are_calibrated_where_classes_are_unequal(gap):
+@pytest.mark.parametrize(
+    ("make", "gap"),
+    [
+        (linear, 0),
+        (linear, 1),
+        (linear, 4),
+        (neighbours, 0),
+        (neighbours, 1),
+        (neighbours, 4),
+        (trees, 0),
+        (trees, 1),
+    ],
+)
+def test_natural_probabilities_are_calibrated_where_classes_are_unequal(make, gap):
     measured = drawn(1, 4000, 0.05, gap=gap, first_person=10_000)
-    found = probe({"linear": linear()}, drawn(0, 4000, 0.05, gap=gap), measured, FIT)["linear"]
+    found = probe({"one": make()}, drawn(0, 4000, 0.05, gap=gap), measured, FIT)["one"]
     truth = torch.from_numpy(measured.labels["A"])
 
     def loss(logits: np.ndarray) -> float:
@@ -94,36 +131,60 @@ def test_natural_probabilities_are_calibrated_where_classes_are_unequal(gap):
     assert np.exp(found.natural[:, 1]).mean() == pytest.approx(measured.labels["A"].mean(), abs=0.02)
 
 
+def reads(candidates: dict[str, Candidate], fit: Fit = FIT) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """Which of 400 rows are read to learn, and which of 100 to be measured on, read by read."""
+    learned: list[np.ndarray] = []
+    asked: list[np.ndarray] = []
+    train, measured = drawn(0, 400, 0.5, 1), drawn(1, 100, 0.5, 1, first_person=10_000)
+    probe(candidates, noting(train, learned), noting(measured, asked), fit)
+    return learned, asked
+
+
 def test_all_probes_share_each_pass():
-    def reads(count: int) -> list[np.ndarray]:
-        seen: list[np.ndarray] = []
+    (one, asked), (five, asked_by_five) = (
+        reads({"0": linear()}),
+        reads({"0": linear(), "1": linear(), "2": linear(), "knn": neighbours(), "trees": trees()}),
+    )
+    assert len(one) == len(five) and all(map(np.array_equal, one, five))
+    assert len(asked) == len(asked_by_five) == 1
+    # A batch a step; validation rows at each check, and once more.
+    assert len(one) == FIT.steps + CHECKS + 1
 
-        def noting(rows: Rows) -> Rows:
-            def read(chosen: np.ndarray) -> Tensor:
-                seen.append(chosen)
-                return rows.read(chosen)
 
-            return Rows(read, rows.people, rows.labels)
+@pytest.mark.parametrize("beside", [{}, {"linear": linear}], ids=["alone", "beside a network"])
+@pytest.mark.parametrize("steps", [2, 30], ids=["less than a pass", "several passes"])
+def test_classical_adversaries_see_each_training_row_once(beside, steps):
+    given: list[float] = []
 
-        train, measured = drawn(0, 400, 0.5, 1), drawn(1, 100, 0.5, 1, first_person=10_000)
-        probe({str(index): linear() for index in range(count)}, noting(train), noting(measured), FIT)
-        return seen
+    def reduce(x: Tensor) -> Tensor:
+        given.extend(x[:, 0].tolist())
+        return x
 
-    one, three = reads(1), reads(3)
-    assert len(one) == len(three) and all(map(np.array_equal, one, three))
-    # A batch a step; validation rows at each check; then validation and measured rows once more.
-    assert len(one) == FIT.steps + CHECKS + 2
+    model = Classical(reduce, learn_neighbours)
+    candidates = {"one": Candidate(model, "A", 2), "two": Candidate(model, "A", 2)}
+    candidates |= {name: make() for name, make in beside.items()}
+    learned, asked = reads(candidates, replace(FIT, steps=steps))
+    train, measured = drawn(0, 400, 0.5, 1), drawn(1, 100, 0.5, 1, first_person=10_000)
+    values = [rows.read(np.arange(len(rows.people)))[:, 0].tolist() for rows in (train, measured)]
+    assert sorted(given) == sorted(values[0] + values[1])  # training, validation and measured rows
+    if not beside:  # nothing is trained: one pass, no checks
+        assert sorted(np.concatenate(learned)) == list(range(400))
+    assert sorted(np.concatenate(asked)) == list(range(100))
+
+
+@pytest.mark.parametrize("steps", [1, 3, 30])
+@pytest.mark.parametrize("candidates", [{"a": trees}, {"a": linear}, {"a": trees, "b": linear}])
+def test_progress_never_exceeds_the_steps(candidates, steps):
+    rows, calls = drawn(0, 400, 0.5, 1), []
+    made = {name: make() for name, make in candidates.items()}
+    probe(made, rows, rows, replace(FIT, steps=steps), lambda: calls.append(1))
+    assert 1 <= len(calls) <= steps
 
 
 def test_validation_people_are_others_than_training_people():
     train = drawn(0, 400, 0.5, 1, per_person=10)
     seen: list[np.ndarray] = []
-
-    def read(chosen: np.ndarray) -> Tensor:
-        seen.append(chosen)
-        return train.read(chosen)
-
-    probe({"linear": linear()}, Rows(read, train.people, train.labels), drawn(1, 20, 0.5, 1), FIT)
+    probe({"linear": linear()}, noting(train, seen), drawn(1, 20, 0.5, 1), FIT)
     first, validation = np.concatenate(seen[:5]), seen[5]  # a pass, and the first check
     learned_from, held_out = (set(train.people[rows]) for rows in (first, validation))
     assert len(held_out) == 4 and not learned_from & held_out  # a tenth of 40 people
@@ -173,12 +234,15 @@ def test_equal_seeds_give_equal_probes_and_others_others():
     [
         pytest.param(lambda seed: linear(), id="linear"),
         pytest.param(with_dropout, id="dropout"),
+        pytest.param(lambda seed: neighbours(), id="knn"),
+        pytest.param(lambda seed: trees(), id="trees"),
     ],
 )
 def test_a_probe_does_not_depend_on_those_beside_it(make: Callable[[int], Candidate]):
     train, measured = drawn(0, 400, 0.5, 1), drawn(1, 100, 0.5, 1, first_person=10_000)
     alone = probe({"one": make(0)}, train, measured, FIT)["one"]
-    beside = probe({"other": with_dropout(1), "one": make(0)}, train, measured, FIT)["one"]
+    others = {"other": with_dropout(1), "trees": trees(), "knn": neighbours()}
+    beside = probe({**others, "one": make(0)}, train, measured, FIT)["one"]
     assert np.array_equal(alone.balanced, beside.balanced)
     assert np.array_equal(alone.natural, beside.natural)
 
@@ -200,28 +264,3 @@ def test_three_classes_one_of_them_unseen():
     found = probe({"linear": linear(3)}, rows_of(labels, x), measured, FIT)["linear"]
     assert found.balanced.shape == found.natural.shape == (12, 3)
     assert np.isfinite(found.natural).all()
-
-
-@pytest.mark.parametrize("classes", [2, 5])
-@pytest.mark.parametrize("modality", ["image", "text"])
-@pytest.mark.parametrize("attack", sorted({*ATTACKS, *RAW_ATTACKS}))
-def test_attacks_give_a_logit_for_each_class(modality, attack, classes):
-    if modality == "image":
-        architecture, x = IMAGES, torch.rand(6, 3, 32, 32)
-    else:
-        messages = ["a b c", "b", "c c a a b b", "?", "a", "a b"]
-        architecture, x = TEXTS, tokenise(messages, TEXTS.token_ids, TEXTS.max_tokens)
-    z = build_extractor(architecture)(x).detach()
-    for attacks, inputs in ((ATTACKS, z), (RAW_ATTACKS, x)):
-        logits = attacks[attack].build(architecture, classes)(inputs)
-        assert logits.shape == (6, classes) and torch.isfinite(logits).all()
-
-
-def test_attacks_on_text_ignore_the_padding():
-    tokens = tokenise(["a b", "c", "b b"], TEXTS.token_ids, TEXTS.max_tokens)
-    padded = F.pad(tokens, (0, 3))
-    extractor = build_extractor(TEXTS)
-    for attacks, features in ((ATTACKS, extractor), (RAW_ATTACKS, nn.Identity())):
-        for attack in attacks.values():
-            network = attack.build(TEXTS, 2).eval()
-            assert torch.allclose(network(features(tokens)), network(features(padded)), atol=1e-6)

@@ -37,6 +37,8 @@ PRIVATE, TASK = "Ends_With_Punctuation", "A_Task_Whose_Name_Is_Long"
 COUNTS = (1000, 19330, 40, 700)  # learned and measured: people, examples
 UNDEFINED = Interval(None, None, None)
 HALF, NONE = Interval(0.5, 0.5, 0.5), Interval(0.0, 0.0, 0.0)
+FIGURE = {"value": 0.75, "low": 0.7, "high": 0.8}
+LIKENESS = {"ssim": FIGURE, "ms_ssim": FIGURE, "psnr": {"value": 17.5, "low": 17.0, "high": 18.0}}
 FAILURE = {"contributor": 7, "stage": "load", "reason": "its image is broken"}
 
 
@@ -46,9 +48,9 @@ def result(attribute: str, representation: str, probe: str, value: float | None)
     else:
         figure, area = Interval(value, value - 0.02, value + 0.02), Interval(value, value, value)
     bits = UNDEFINED if value is None else Interval(value - 0.5, 0.0, 0.5)
-    return Result(
-        attribute, representation, probe, Interval(0.9, 0.85, 0.95), figure, area, bits, figure, *COUNTS
-    )
+    wide = Interval(0.9, 0.85, 0.95)
+    named = (attribute, representation, probe, "contributors")
+    return Result(*named, wide, figure, area, bits, figure, *COUNTS)
 
 
 def results(features: float | None = 0.6) -> list[Result]:
@@ -56,11 +58,11 @@ def results(features: float | None = 0.6) -> list[Result]:
         result(attribute, representation, probe, value)
         for representation, base in (("features", features), ("random", 0.7), ("raw", 0.8))
         for attribute in (TASK, PRIVATE)
-        for probe, value in (("classifier", base), ("linear", None if base is None else base + 0.05))
+        for probe, value in (("table1", base), ("linear", None if base is None else base + 0.05))
     ]
     blind = Interval(0.9, 0.85, 0.95)
     return found + [
-        Result(name, "majority", "constant", blind, HALF, HALF, NONE, UNDEFINED, *COUNTS)
+        Result(name, "majority", "constant", "contributors", blind, HALF, HALF, NONE, UNDEFINED, *COUNTS)
         for name in (TASK, PRIVATE)
     ]
 
@@ -100,7 +102,18 @@ def report_of(found: list[Result], failures: tuple[dict, ...] = (FAILURE,)) -> d
             "holdout": {"people": 1234, "examples": 56789},
         },
         "results": result_rows(found, (PRIVATE,)),
+        "curve": [
+            {"people": people, "attribute": PRIVATE, "probe": "linear", "learned_examples": 10 * people}
+            | {"balanced_accuracy": FIGURE, "per_person": FIGURE}
+            for people in (10, 300)
+        ],
+        "reconstruction": {**LIKENESS, "blind": LIKENESS, "ms_ssim_scales": 3},
+        "reidentification": [
+            {"representation": "features", "unit": unit, "roc_auc": FIGURE, "people": 9, "pairs": 81}
+            for unit in ("contribution", "example")
+        ],
         "co_trained_adversary": epoch["adversary_balanced_accuracy"],
+        "training_from": {"path": "somewhere", "digest": "ab"},
         "training": [epoch, epoch | {"epoch": 2, "phase": "hybrid"}],
         "federation": federation_figures(per_contributor(keys()), 3, failures, "inline", 10.0),
         "seconds": {"collector examples": 1.25, "training": 1234.5},
@@ -165,7 +178,7 @@ def test_a_report_is_as_its_schema_says(features):
         (("results", 0, "representation"), "other", "is not one of"),
         (("federation", "seconds_per_contributor", "load", "p99"), None, "'p99' is a required property"),
         (("training", 0, "phase"), "warm up", "is not one of"),
-        (("schema_version",), 2, "1 was expected"),
+        (("schema_version",), 1, "2 was expected"),
     ],
 )
 def test_a_report_that_is_not_so_is_refused(path, value, message):
@@ -240,7 +253,7 @@ def test_the_terminal_cuts_neither_names_nor_figures(width):
     assert f"  {PRIVATE}" in [line.rstrip() for line in lines]
     assert f"  {TASK}" in [line.rstrip() for line in lines]
     # sent features, untrained extractor, raw data, blind guess
-    row = "classifier 60.0 (58-62) 70.0 (68-72) 80.0 (78-82) 50.0"
+    row = "table1 60.0 (58-62) 70.0 (68-72) 80.0 (78-82) 50.0"
     places = [line for line in lines if words(line) == row]
     assert len(places) == 2 and places[0] == places[1]
     for part in (
@@ -281,7 +294,7 @@ def test_private_attributes_stand_before_tasks():
 
 def test_figures_that_are_not_defined_are_shown_as_such():
     text = words(shown(report_of(results(None))))
-    assert "classifier n/a 70.0 (68-72) 80.0 (78-82) 50.0" in text
+    assert "table1 n/a 70.0 (68-72) 80.0 (78-82) 50.0" in text
     assert f"Leakage of {PRIVATE}: n/a, not defined where the people measured have one value of it." in text
     assert "None" not in text and "nan" not in text
 
@@ -339,7 +352,7 @@ def test_tensorboard_reads_back_the_reports_figures(tmp_path):
     write_report(report_of(results()), tmp_path)
     found = scalars(tmp_path)
     assert found[f"balanced_accuracy/private/{PRIVATE}/raw/linear"] == [(0, pytest.approx(0.85))]
-    assert found[f"usable_bits/task/{TASK}/features/classifier"] == [(0, pytest.approx(0.1))]
+    assert found[f"usable_bits/task/{TASK}/features/table1"] == [(0, pytest.approx(0.1))]
     assert found[f"headline/leakage/{PRIVATE}"] == [(0, pytest.approx(0.65))]
 
 

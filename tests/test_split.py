@@ -126,3 +126,82 @@ def test_impossible_sizes_are_explained(people, sizes, message):
 
 def test_the_largest_number_of_contributors_that_the_error_names_works():
     assert len(split_people(range(299), 295, None, None, 0).contributors) == 295
+
+
+@given(st.integers(20, 150), st.integers(10, 100), st.integers(1, 5), st.integers(2, 12) | st.none(), seeds)
+def test_officially_the_holdout_is_of_the_test_people_and_the_others_are_not(
+    others, tested, clients, size, seed
+):
+    people, holdout = np.arange(others + tested) * 7 + 3, min(size, tested) if size else None
+    official = people[-tested:]
+    split = split_people(people, clients, size, holdout, seed, official=official)
+    everyone = joined(split)
+    assert len(set(everyone)) == len(everyone)
+    assert set(split.holdout.tolist()) <= set(official.tolist())
+    assert not {*split.collector.tolist(), *split.contributors.tolist()} & set(official.tolist())
+    assert len(split.holdout) == (holdout or tested)
+    assert len(split.contributors) == clients
+    assert len(split.collector) == (size or others - clients)
+    assert all(ids.dtype == np.int64 for ids in (split.collector, split.contributors, split.holdout))
+
+
+@given(st.integers(1, 100), st.integers(1, 100), seeds)
+def test_officially_more_contributors_move_nobody(few, many, seed):
+    few, many = sorted((few, many))
+    small, large = (
+        split_people(range(300), clients, 50, 20, seed, official=range(100, 150)) for clients in (few, many)
+    )
+    assert groups(small)[:2] == groups(large)[:2]
+    assert small.contributors.tolist() == large.contributors[:few].tolist()
+
+
+def test_the_seed_fixes_the_official_groups_too():
+    first, again, other = (split_people(range(99), 9, 9, 9, seed, official=range(30)) for seed in (1, 1, 2))
+    assert groups(first) == groups(again) != groups(other)
+
+
+def test_official_people_of_whom_the_data_has_nothing_are_nobody():
+    split = split_people(range(50), 5, None, None, 0, official=[1, 2, 3, 90])
+    assert sorted(split.holdout.tolist()) == [1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    ("official", "sizes", "message"),
+    [
+        (
+            20,
+            (10, None, 21),
+            "data.split=official, data.holdout_people=21: the data has 20 test people, lower it or leave it out",
+        ),
+        (
+            1,
+            (10, None, None),
+            "data.split=official: the data has 1 test people, at least 2 are needed; use",
+        ),
+        (0, (10, None, 2), "data.holdout_people=2: the data has 0 test people, at least 2 are needed"),
+        (
+            20,
+            (79, None, None),
+            "data.split=official, clients=79: the data has 80 people besides the test people and collector "
+            "needs at least 2, so at most 78 can be contributors",
+        ),
+        (
+            20,
+            (41, 40, None),
+            "data.split=official, clients=41, data.collector_people=40: the data has 80 people besides the test "
+            "people, so at most 40 can be contributors",
+        ),
+        (20, (1, 80, None), "besides the test people, too few for any contributor"),
+        (20, (0, None, None), "clients=0: at least 1 contributor is needed"),
+    ],
+)
+def test_impossible_official_sizes_are_explained(official, sizes, message):
+    with pytest.raises(InputError, match=re.escape(message)) as caught:
+        split_people(range(100), *sizes, seed=0, official=range(official))
+    assert "\n" not in str(caught.value)
+
+
+def test_official_sizes_that_just_fit():
+    split = split_people(range(100), 40, 40, 20, 0, official=range(20))
+    assert sorted(joined(split)) == list(range(100))
+    assert len(split_people(range(100), 78, None, 2, 0, official=range(20)).collector) == 2

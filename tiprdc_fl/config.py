@@ -23,6 +23,13 @@ DATASETS: dict[str, dict[str, Any]] = {
         "data.holdout_people": 200,
     },
     "celeba": {"data.private": ["Male"], "data.tasks": ["Smiling", "Eyeglasses"]},
+    "lfw": {"data.private": ["Male"], "data.tasks": ["Black Hair", "Eyeglasses"]},
+    "dial": {
+        "data.private": ["Race"],
+        "data.tasks": ["Mentioned"],
+        "data.max_examples_per_person": 100,
+    },
+    "folder": {},
     "chitchat": {
         "data.private": ["Ends_With_Punctuation"],
         "data.tasks": ["Question"],
@@ -30,22 +37,43 @@ DATASETS: dict[str, dict[str, Any]] = {
     },
 }
 
+# Adversaries and task models: those of images, those of text, and those of both.
+ATTACKS = ("table1", "table2", "vcl16", "vcl19", "rescl", "linear", "mlp", "knn", "trees")
+
 
 def _key(default: Any, meaning: str, **limits: Any) -> Any:
-    """A field with its meaning and limits: ``choices``, ``low``, ``high``, ``above`` (not reached itself)."""
-    return field(default=default, metadata={"meaning": meaning, **limits})
+    """A field with its meaning and limits.
+
+    Limits: ``choices``, ``low``, ``high``, ``above`` (not reached itself), ``empty`` (a list may be).
+    """
+    metadata = {"meaning": meaning, **limits}
+    if isinstance(default, list):
+        return field(default_factory=default.copy, metadata=metadata)
+    return field(default=default, metadata=metadata)
 
 
 @dataclass(frozen=True)
 class Data:
     """Dataset, attributes and people."""
 
-    name: str = _key("faces", "examples: generated faces, CelebA, chat messages", choices=DATASETS)
-    root: str | None = _key(None, "folder that holds the dataset's files; celeba needs it")
-    private: list[str] | None = _key(
-        None, "attributes to hide; null: [Male]; chitchat: [Ends_With_Punctuation]"
+    name: str = _key(
+        "faces", "examples: generated faces, CelebA, LFW, tweets, chat messages, your own", choices=DATASETS
     )
-    tasks: list[str] | None = _key(None, "later tasks; null: [Smiling,Eyeglasses]; chitchat: [Question]")
+    root: str | None = _key(None, "folder of the dataset's files; celeba, lfw, dial and folder need it")
+    contributor: str | None = _key(
+        None, "column of metadata that names the contributor (folder only); null: contributor"
+    )
+    private: list[str] | None = _key(
+        None, "attributes to hide; null: [Male]; chitchat: [Ends_With_Punctuation]; dial: [Race]"
+    )
+    tasks: list[str] | None = _key(
+        None, "later tasks; null: [Smiling,Eyeglasses]; chitchat: [Question]; dial: [Mentioned]"
+    )
+    split: str = _key(
+        "random",
+        "who is held out; official: people of CelebA's test images",
+        choices=("random", "official"),
+    )
     image_size: tuple[int, int] = _key(
         (32, 32), "height and width in pixels, one integer: square; paper: [218, 178]", low=32, high=1024
     )
@@ -92,6 +120,33 @@ class Training:
         "joint", "several private attributes: one softmax or a head each", choices=("joint", "separate")
     )
     precision: str = _key("auto", "number format of training", choices=("auto", "bfloat16", "float32"))
+    extractor: str | None = _key(None, "a trained extractor.safetensors to use instead of training one")
+    library: str | None = _key(
+        None, "folder of trained extractors: what was trained into it before is not trained again"
+    )
+
+
+@dataclass(frozen=True)
+class Protection:
+    """What the contributors' devices do to an example before it is sent."""
+
+    name: str = _key(
+        "tiprdc",
+        "the paper's method, one of its baselines, or a control that protects nothing",
+        choices=("tiprdc", "encoder", "hybrid", "noisy", "dp", "random", "raw"),
+    )
+    sigma: float = _key(40.0, "noisy: standard deviation of Gaussian noise, on a scale of 0 to 255", above=0)
+    epsilon: float = _key(
+        0.5,
+        "dp, hybrid: Laplace noise of scale 1/epsilon on a value within [0, 1]; paper: 0.1 to 0.9",
+        above=0,
+    )
+    components: int = _key(64, "hybrid: principal components of the encoder's features", low=1)
+    encoder: str = _key(
+        "information",
+        "encoder, hybrid: trained on Eq. 9 alone, or on the tasks as if they were known",
+        choices=("information", "tasks"),
+    )
 
 
 @dataclass(frozen=True)
@@ -116,6 +171,30 @@ class Evaluation:
         20000, "most examples a probe learns from, people drawn at random; null: all", low=100
     )
     max_per_person: int = _key(30, "most examples of one person in a probe, learning or measured", low=1)
+    attacks: list[str] | None = _key(
+        None,
+        "adversaries that infer the private attributes; null: [table1,linear,mlp,trees]; text: table2 for table1",
+        choices=ATTACKS,
+    )
+    probes: list[str] | None = _key(
+        None, "networks that learn the tasks; null: [table1,linear]; text: [table2,linear]", choices=ATTACKS
+    )
+    adversaries: list[str] = _key(
+        ["insider", "auxiliary"],
+        "whose labels they learn from: contributors' (insider), the collector's people's (auxiliary)",
+        choices=("insider", "auxiliary"),
+    )
+    controls: list[str] = _key(
+        ["random", "raw"],
+        "measured beside the features: an untrained extractor's, the raw data; [] for none",
+        choices=("random", "raw"),
+        empty=True,
+    )
+    curve: list[int] = _key(
+        [], "numbers of people the insider learns from, beside all; such as [10,30,100]", low=2, empty=True
+    )
+    reconstruction: bool = _key(False, "train a decoder that reconstructs the images from the features")
+    reidentification: bool = _key(True, "try whether two contributions come from one person")
     bootstrap: int = _key(1000, "resamples of people behind each 95 % interval", low=100)
 
 
@@ -135,8 +214,9 @@ class Config:
     data: Data = Data()
     model: Model = Model()
     training: Training = Training()
+    protection: Protection = Protection()
     federation: Federation = Federation()
-    evaluation: Evaluation = Evaluation()
+    evaluation: Evaluation = field(default_factory=Evaluation)
 
 
 @dataclass(frozen=True)
@@ -152,6 +232,7 @@ class Key:
     low: float | None = None
     high: float | None = None
     above: float | None = None
+    empty: bool = False
 
 
 @cache
@@ -165,7 +246,9 @@ def keys() -> dict[str, Key]:
                 continue
             optional = isinstance(item.type, UnionType)
             kind = next(t for t in get_args(item.type) if t is not NoneType) if optional else item.type
-            yield Key(prefix + item.name, kind, optional, item.default, **item.metadata)
+            factory = item.default_factory
+            default = item.default if factory is dataclasses.MISSING else factory()
+            yield Key(prefix + item.name, kind, optional, default, **item.metadata)
 
     return {key.name: key for key in walk(Config, "")}
 

@@ -15,6 +15,14 @@ from tiprdc_fl.errors import InputError
 
 PRESETS = Path(__file__).resolve().parents[1] / "configs"
 
+# Datasets that lie on disk, and what their folder holds.
+ROOTS = {
+    "celeba": "list_attr_celeba.txt",
+    "lfw": "lfw_attributes.txt and a folder for each person",
+    "dial": "the TwitterAAE table or the mention_race files",
+    "folder": "metadata.csv, metadata.parquet or metadata.jsonl",
+}
+
 _Given = dict[str, tuple[Any, str]]  # of a source: each key's value, and how to name it in an error
 
 
@@ -183,8 +191,16 @@ def _conflicts(values: Mapping[str, Any]) -> Iterator[str]:
     if shared:
         both = f"data.private={show(private)} and data.tasks={show(tasks)}"
         yield f"{both} share {shared}: an attribute is either private or a task; change one of the two"
-    if values.get("data.name") == "celeba" and values.get("data.root", "") is None:
-        yield "data.name=celeba needs data.root=PATH, the folder that holds list_attr_celeba.txt"
+    name = values.get("data.name")
+    if name in ROOTS and values.get("data.root", "") is None:
+        yield f"data.name={name} needs data.root=PATH, the folder that holds {ROOTS[name]}"
+    for key in ("data.private", "data.tasks"):
+        if name == "folder" and values.get(key, "") is None:
+            yield f"data.name=folder needs {key}=[COLUMN,...], columns of its metadata"
+    if values.get("data.contributor") is not None and name != "folder":
+        yield f"data.contributor={show(values['data.contributor'])} is for data.name=folder only; leave it out"
+    if values.get("data.split") == "official" and name != "celeba":
+        yield f"data.split=official is CelebA's, and data.name={name} has none; use data.split=random"
     if re.search(r"[/\\]", values.get("name") or ""):
         yield f"name={show(values['name'])}: expected a name without / and \\; run_dir=PATH sets the folder"
 

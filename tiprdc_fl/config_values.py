@@ -15,10 +15,14 @@ def convert(key: Key, value: Any) -> Any:
         return None
     try:
         result = _CONVERTERS[key.kind](value)
-        if key.choices and result not in key.choices:
-            raise ValueError(did_you_mean(str(value), key.choices))
-        numbers = result if isinstance(result, tuple) else [result]
-        if isinstance(numbers[0], int | float) and not all(_in_range(key, number) for number in numbers):
+        parts = result if isinstance(result, tuple | list) else [result]
+        for part in parts if key.choices else ():
+            if part not in key.choices:
+                raise ValueError(did_you_mean(str(part), key.choices))
+        if not parts and not key.empty:
+            raise ValueError("; it is empty")
+        numeric = key.kind not in (str, bool, list[str])
+        if numeric and not all(_in_range(key, number) for number in parts):
             raise ValueError
     except (ValueError, TypeError, OverflowError) as error:
         hint = str(error) if str(error).startswith(";") else ""  # else Python's own words
@@ -63,8 +67,8 @@ def _text(value: Any) -> str:
 def _names(value: Any) -> list[str]:
     """Names of attributes: a list, or words with commas between them, each name once."""
     parts = value.split(",") if isinstance(value, str) else value
-    if not isinstance(parts, list) or not parts:
-        raise ValueError("; it is empty" if parts == [] else "")
+    if not isinstance(parts, list):
+        raise ValueError
     names = [_text(part).strip() for part in parts]
     twice = [name for name in names if names.count(name) > 1]
     if twice:
@@ -79,11 +83,29 @@ def _size(value: Any) -> tuple[int, int]:
     return _integer(height), _integer(width)
 
 
+def _numbers(value: Any) -> list[int]:
+    """Whole numbers, each once, in ascending order."""
+    parts = value.split(",") if isinstance(value, str) else value if isinstance(value, list) else [value]
+    return sorted({_integer(part) for part in parts})
+
+
+def _truth(value: Any) -> bool:
+    """A truth value: the words true and false, as in YAML 1.2."""
+    words = {"true": True, "false": False}
+    if isinstance(value, str) and value.lower() in words:
+        return words[value.lower()]
+    if not isinstance(value, bool):
+        raise ValueError
+    return value
+
+
 _CONVERTERS: dict[Any, Callable[[Any], Any]] = {
     int: _integer,
     float: _number,
     str: _text,
+    bool: _truth,
     list[str]: _names,
+    list[int]: _numbers,
     tuple[int, int]: _size,
 }
 
@@ -94,11 +116,14 @@ def expected(key: Key) -> str:
         int: "an integer",
         float: "a number",
         str: "text",
+        bool: "true or false",
         list[str]: "a list of names such as [Smiling]",
+        list[int]: "a list of integers such as [10,100], each",
         tuple[int, int]: "an integer or [height, width], each",
     }
     if key.choices:
-        return f"one of {', '.join(map(str, key.choices))}"
+        several = "a list of" if key.kind == list[str] else "one of"
+        return f"{several} {', '.join(map(str, key.choices))}{', or []' if key.empty else ''}"
     if key.low is not None and key.high is not None:
         limits = f" from {key.low} to {key.high}"
     else:

@@ -1,12 +1,12 @@
 """Utility and leakage of stored features, on people that no network has seen, with intervals over people."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from tiprdc_fl import seeding
-from tiprdc_fl.attacks.networks import ATTACKS, RAW_ATTACKS
+from tiprdc_fl.attacks.networks import ATTACKS
 from tiprdc_fl.attacks.probe import Candidate, Fit, Prediction, Rows, probe
 from tiprdc_fl.models.architecture import Architecture
 
@@ -35,6 +35,8 @@ class Result:
         attribute: its name.
         representation: "features", "random" (an untrained extractor's), "raw", or "majority".
         probe: key of ATTACKS; "constant" for the majority class.
+        learned_from: whose labelled features the probe learned from: "contributors" (a task model, or an adversary
+            with an insider's labels) or "collector" (an adversary with the collector's own people: auxiliary data).
         accuracy: share of examples. balanced_accuracy: mean of the classes' recalls. roc_auc: area under
             the ROC curve. usable_bits: label entropy minus held-out cross-entropy, not below 0, in bits
                 (predictive V-information, Xu et al. 2020).
@@ -47,6 +49,7 @@ class Result:
     attribute: str
     representation: str
     probe: str
+    learned_from: str
     accuracy: Interval
     balanced_accuracy: Interval
     roc_auc: Interval
@@ -76,52 +79,51 @@ def evaluate(
     architecture: Architecture,
     rows: Rows,
     measured: Rows,
+    attacks: Mapping[str, Sequence[str]],
     fit: Fit,
     resamples: int,
     on_batch: Callable[[], None],
+    learned_from: str = "contributors",
 ) -> list[Result]:
-    """Fresh probes for every attribute of ``rows``, measured on other people.
+    """Fresh probes for every attribute of ``rows``, measured on other people; they share each pass.
 
     Args:
-        representation: "features", "random" or "raw"; decides which networks the probes are.
-        architecture: of the extractor whose features these are.
+        representation: "features", "random" or "raw": how the results are labelled.
+        architecture: says what the rows are.
         rows: what the probes learn from.
         measured: what they are measured on: holdout people.
+        attacks: attribute -> keys of ATTACKS.
         fit: how probes are trained.
         resamples: of people behind each interval.
         on_batch: called after each batch of training.
+        learned_from: whose rows these are, see Result.
     """
-    attacks = RAW_ATTACKS if representation == "raw" else ATTACKS
     candidates: dict[str, Candidate] = {}
     for attribute, labels in rows.labels.items():
         classes = _classes(labels, measured.labels[attribute])
-        for name, attack in attacks.items():
+        for name in attacks[attribute]:
             seeding.seed_torch(fit.seed, "probe", representation, attribute, name)
-            network = attack.build(architecture, classes)
-            candidates[f"{attribute}/{name}"] = Candidate(network, attribute, classes, attack.rate)
+            attack = ATTACKS[name]
+            learner = attack.build(architecture, classes)
+            candidates[f"{attribute}/{name}"] = Candidate(learner, attribute, classes, attack.rate)
     people = resample(measured.people, resamples, fit.seed)
     results = []
     for key, prediction in probe(candidates, rows, measured, fit, on_batch).items():
-        attribute, name = candidates[key].attribute, key.rpartition("/")[2]
-        results.append(_result(attribute, representation, name, prediction, rows, measured, people))
+        attribute, _, name = key.rpartition("/")
+        labels = (attribute, representation, name, learned_from)
+        results.append(_result(labels, prediction, rows, measured, people))
     return results
 
 
 def _result(
-    attribute: str,
-    representation: str,
-    name: str,
-    prediction: Prediction,
-    rows: Rows,
-    measured: Rows,
-    people: Resamples,
+    labels: tuple[str, str, str, str], prediction: Prediction, rows: Rows, measured: Rows, people: Resamples
 ) -> Result:
+    """A result from attribute, representation, probe and learned_from."""
+    truth = measured.labels[labels[0]]
     return Result(
-        attribute,
-        representation,
-        name,
-        *measure(prediction, measured.labels[attribute], people),
-        measure_people(prediction, measured.labels[attribute], people),
+        *labels,
+        *measure(prediction, truth, people),
+        measure_people(prediction, truth, people),
         len(np.unique(rows.people)),
         len(rows.people),
         people.counts.shape[1],
@@ -143,7 +145,8 @@ def majority(rows: Rows, measured: Rows, resamples: int, seed: int) -> list[Resu
         logs = np.log(shares / shares.sum())
         logits = np.tile(logs, (len(measured.people), 1))
         prediction = Prediction(logits, logits, int(shares.argmax()))
-        results.append(_result(attribute, "majority", "constant", prediction, rows, measured, people))
+        named = (attribute, "majority", "constant", "contributors")
+        results.append(_result(named, prediction, rows, measured, people))
     return results
 
 
@@ -180,10 +183,10 @@ def measure(
         defined, np.nansum(recall, axis=1) / np.maximum(1, (of_class > 0).sum(axis=1)), np.nan
     )
     return (
-        _interval(accuracy),
-        _interval(balanced),
-        _interval(np.where(defined, roc_auc(prediction.balanced, labels, people), np.nan)),
-        _interval(np.where(defined, bits, np.nan)),
+        interval(accuracy),
+        interval(balanced),
+        interval(np.where(defined, roc_auc(prediction.balanced, labels, people), np.nan)),
+        interval(np.where(defined, bits, np.nan)),
     )
 
 
@@ -239,7 +242,12 @@ def _per_person(values: np.ndarray, people: Resamples) -> np.ndarray:
     return people.counts @ totals
 
 
-def _interval(values: np.ndarray) -> Interval:
+def mean(values: np.ndarray, people: Resamples) -> Interval:
+    """The mean over examples of a figure that each has, float [n]."""
+    return interval(_per_person(values, people) / _per_person(np.ones(len(values)), people))
+
+
+def interval(values: np.ndarray) -> Interval:
     """The value on all people (the first) and percentiles of the others, without those of one class."""
     rest = values[1:][np.isfinite(values[1:])]
     if not np.isfinite(values[0]) or not len(rest):

@@ -1,151 +1,223 @@
 """Stage 3: what can be inferred from the stored features, and from the controls beside them."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from torch import Tensor
 
 from tiprdc_fl import seeding
+from tiprdc_fl.attacks.networks import check_attacks
 from tiprdc_fl.attacks.probe import Fit, Rows
-from tiprdc_fl.data.examples import Examples
-from tiprdc_fl.data.source import hold, renumber, select
-from tiprdc_fl.errors import InputError
-from tiprdc_fl.evaluation import evaluate, majority
-from tiprdc_fl.federation.collector import open_collection
-from tiprdc_fl.federation.engine import run_inline
-from tiprdc_fl.models.architecture import build_extractor
-from tiprdc_fl.models.extractor import Extractor, batch_reader, load_extractor, to_bytes
+from tiprdc_fl.attacks.reidentification import Owned, auc, reidentify
+from tiprdc_fl.config import Config
+from tiprdc_fl.evaluation import Result, evaluate, interval, majority, mean, resample
+from tiprdc_fl.models.architecture import extracting
+from tiprdc_fl.models.extractor import batch_reader
 from tiprdc_fl.report.progress import stage
 from tiprdc_fl.report.schema import result_rows
 from tiprdc_fl.run_folder import timed, write_json
-from tiprdc_fl.stages import Run, collection_of
-from tiprdc_fl.store import FeatureStore
+from tiprdc_fl.stages import Run
+from tiprdc_fl.views import Representation, Views, open_views
+
+DEFAULT_ATTACKS = {
+    "image": ("table1", "linear", "mlp", "trees"),
+    "text": ("table2", "linear", "mlp", "trees"),
+}
+SHOWN = 8  # faces in the picture of reconstructions, of as many people
+DEFAULT_PROBES = {"image": ("table1", "linear"), "text": ("table2", "linear")}
 
 
-def measure(current: Run) -> list[dict[str, Any]]:
-    """Stage 3: fresh probes on features and controls, measured on holdout people."""
+def measure(current: Run) -> dict[str, Any]:
+    """Stage 3: fresh probes on features and controls, measured on holdout people.
+
+    Returns:
+        "results" (rows of report.json), "curve", "reconstruction" and "reidentification", see report.schema.json.
+    """
     path = current.folder / "results.json"
     if path.exists():
         return json.loads(path.read_text(encoding="utf-8"))
-    settings, config = current.config.evaluation, current.config
+    settings = current.config.evaluation
     with timed(current.folder, "controls"):
-        stored = open_collection(collection_of(current, current.folder, current.people.contributors))[0]
-        learners = np.unique(stored.keys.column("contributor").to_numpy())
-        examples = draw(current, learners, settings.max_examples)
-        pairs = representations(current, examples, draw(current, current.people.holdout, None))
-    architecture = load_extractor(current.folder / "extractor.safetensors").architecture
-    fit = Fit(
+        views = open_views(current)
+    fit = fit_of(current)
+    found = _probed(current, views, fit)
+    found += majority(
+        views.shown["features"].insider,
+        views.shown["features"].measured,
+        settings.bootstrap,
+        current.config.seed,
+    )
+    figures = {
+        "results": result_rows(found, current.private),
+        "curve": learning_curve(current, views.shown["features"], fit),
+        "reconstruction": reconstruction(current, views, fit) if settings.reconstruction else None,
+        "reidentification": reidentification(current, views) if settings.reidentification else [],
+    }
+    write_json(path, figures)
+    return figures
+
+
+def fit_of(current: Run) -> Fit:
+    """How the configuration asks for probes to be trained."""
+    settings = current.config.evaluation
+    return Fit(
         settings.steps,
         settings.batch_size,
         settings.learning_rate,
-        config.seed,
+        current.config.seed,
         current.device,
         current.precision,
     )
-    results = []
-    with (
-        timed(current.folder, "probes"),
-        stage(current.console, "probes", len(pairs) * fit.steps, "batches") as advance,
-    ):
-        for name, (rows, measured) in pairs.items():
-            results += evaluate(
-                name, architecture, rows, measured, fit, settings.bootstrap, lambda: advance(1)
-            )
-    results += majority(*pairs["features"], settings.bootstrap, config.seed)
-    write_json(path, result_rows(results, current.private))
-    return result_rows(results, current.private)
 
 
-def draw(current: Run, people: np.ndarray, most: int | None) -> Examples:
-    """Examples for probes: of people in random order, at most ``evaluation.max_per_person`` of each.
-
-    One person's messages may be most of a corpus (chitchat), and a trait of theirs must not be most of what a
-    probe learns or is measured on.
-
-    Args:
-        current: the run.
-        people: ids to draw from.
-        most: people are taken until this many examples are reached; None takes all.
-    """
-    seed, cap = current.config.seed, current.config.evaluation.max_per_person
-    order = seeding.generator(seed, "probe", "people").permutation(np.sort(people))
-    if most is not None:
-        counts = np.array([min(cap, len(current.dataset.labels([person]))) for person in order[:most]])
-        order = order[: np.searchsorted(np.cumsum(counts), most) + 1]
-    examples = current.dataset.load(np.sort(order))
-    kept = np.zeros(len(examples), dtype=bool)
-    for person in order:
-        rows = np.flatnonzero(examples.people == person)
-        kept[seeding.generator(seed, "probe", "rows", person).permutation(rows)[:cap]] = True
-    return select(examples, kept)
+def attacks_of(current: Run) -> dict[str, tuple[str, ...]]:
+    """Attribute -> probes: adversaries for private attributes, task models for tasks."""
+    attacks, probes = chosen_attacks(current.config, current.dataset.modality)
+    return dict.fromkeys(current.tasks, probes) | dict.fromkeys(current.private, attacks)
 
 
-def representations(current: Run, examples: Examples, holdout: Examples) -> dict[str, tuple[Rows, Rows]]:
-    """What probes learn from and are measured on: the features, and the controls beside them.
-
-    "features" are those the contributors sent; "random" those of an untrained extractor, encoded and stored
-    the same way; "raw" the examples themselves. Rows stand for the same examples in all of them.
-    """
-    folder, extractor = current.folder, load_extractor(current.folder / "extractor.safetensors")
-    untrained = folder / "controls" / "untrained.safetensors"
-    untrained.parent.mkdir(exist_ok=True)
-    seeding.seed_torch(current.config.seed, "untrained")
-    untrained.write_bytes(to_bytes(build_extractor(extractor.architecture), extractor.architecture))
-    sent, _ = open_collection(collection_of(current, folder, current.people.contributors))
-    with stage(current.console, "controls", len(examples) + 2 * len(holdout), "examples") as advance:
-        at_holdout = extract(current, "holdout", folder / "extractor.safetensors", holdout, advance)
-        random = extract(current, "controls/random", untrained, examples, advance)
-        random_at_holdout = extract(current, "controls/random_holdout", untrained, holdout, advance)
-    return {
-        "features": (rows_of(current, sent, examples), rows_of(current, at_holdout, renumber(holdout))),
-        "random": (
-            rows_of(current, random, renumber(examples)),
-            rows_of(current, random_at_holdout, renumber(holdout)),
-        ),
-        "raw": (raw_rows(current, extractor, examples), raw_rows(current, extractor, holdout)),
-    }
-
-
-def extract(
-    current: Run, name: str, extractor: Path, examples: Examples, advance: Callable[[int], None]
-) -> FeatureStore:
-    """Features of examples in memory, made as a contributor makes them, in a store of their own."""
-    folder = current.folder / name
-    folder.mkdir(parents=True, exist_ok=True)
-    collection = collection_of(current, folder, np.unique(examples.people), extractor)
-    collected = run_inline(collection, advance, hold(current.dataset, renumber(examples)))
-    if collected.failures:
-        failure = collected.failures[0]
-        raise InputError(f"{name}: person {failure.contributor} failed, {failure.stage}: {failure.reason}")
-    return open_collection(collection)[0]
-
-
-def rows_of(current: Run, store: FeatureStore, examples: Examples) -> Rows:
-    """Rows of a store with the labels that came with them; private labels come from the oracle.
+def chosen_attacks(config: Config, modality: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Names of the adversaries and of the task models that a configuration asks for.
 
     Raises:
-        InputError: the store lacks some of these examples.
+        InputError: one of them is not for the modality.
     """
-    wanted = _key(examples.people, examples.rows)
-    keys = store.keys.filter(np.isin(_key(store.keys["contributor"], store.keys["row"]), wanted))
-    if len(keys) != len(examples):
-        raise InputError(f"{store.path}: holds {len(keys)} of the {len(examples)} examples that the data has")
-    people = keys.column("contributor").to_numpy()
-    positions = keys.column("position").to_numpy()
-    labels = {task: keys.column(f"task_{task}").to_numpy().astype(np.int64) for task in current.tasks}
-    labels |= {name: examples.attributes[name].astype(np.int64) for name in current.private}
-    return Rows(lambda chosen: store.features(positions[chosen]), people, labels)
+    settings = config.evaluation
+    attacks = tuple(settings.attacks or DEFAULT_ATTACKS[modality])
+    probes = tuple(settings.probes or DEFAULT_PROBES[modality])
+    check_attacks("evaluation.attacks", attacks, modality)
+    check_attacks("evaluation.probes", probes, modality)
+    return attacks, probes
 
 
-def _key(people: Any, rows: Any) -> np.ndarray:
-    """(person, row) as one number; both stores and examples are ordered by it."""
-    return np.asarray(people).astype(np.int64) * 2**31 + np.asarray(rows)
+def _probed(current: Run, views: Views, fit: Fit) -> list[Result]:
+    """Every probe on every representation: insiders and task models, then auxiliary adversaries."""
+    settings, attacks = current.config.evaluation, attacks_of(current)
+    features, results = views.shown["features"], []
+    jobs = [(name, one, _wanted(current, one.insider), "contributors") for name, one in views.shown.items()]
+    if views.auxiliary is not None and "auxiliary" in settings.adversaries:
+        jobs.append(("features", features, views.auxiliary, "collector"))
+    with (
+        timed(current.folder, "probes"),
+        stage(current.console, "probes", len(jobs) * fit.steps, "batches") as advance,
+    ):
+        for name, one, rows, source in jobs:
+            results += evaluate(
+                *(name, one.architecture, rows, one.measured, attacks, fit, settings.bootstrap),
+                on_batch=lambda: advance(1),
+                learned_from=source,
+            )
+    return results
 
 
-def raw_rows(current: Run, extractor: Extractor, examples: Examples) -> Rows:
-    """The examples themselves as rows."""
-    names = (*current.tasks, *current.private)
-    labels = {name: examples.attributes[name].astype(np.int64) for name in names}
-    return Rows(batch_reader(extractor.architecture, examples.loaded), examples.people, labels)
+def _wanted(current: Run, rows: Rows) -> Rows:
+    """The rows with the labels that somebody has: an insider knows private ones, the collector tasks."""
+    if "insider" in current.config.evaluation.adversaries:
+        return rows
+    return replace(rows, labels={name: rows.labels[name] for name in current.tasks})
+
+
+def learning_curve(current: Run, features: Representation, fit: Fit) -> list[dict[str, Any]]:
+    """Leakage against the number of people whose labels an insider has; the fewer are among the more."""
+    settings, attacks, found = current.config.evaluation, attacks_of(current), []
+    rows = features.insider
+    order = seeding.generator(current.config.seed, "curve").permutation(np.unique(rows.people))
+    sizes = [size for size in settings.curve if size < len(order)]
+    sizes = [*sizes, len(order)] if settings.curve else []
+    with (
+        timed(current.folder, "curve"),
+        stage(current.console, "curve", len(sizes) * fit.steps, "batches") as advance,
+    ):
+        for size in sizes:
+            some = _rows_at(rows, np.flatnonzero(np.isin(rows.people, order[:size])), current.private)
+            results = evaluate(
+                *("features", features.architecture, some, features.measured, attacks, fit),
+                resamples=settings.bootstrap,
+                on_batch=lambda: advance(1),
+            )
+            found += [{"people": size, **_curve_point(result)} for result in results]
+    return found
+
+
+def _curve_point(result: Result) -> dict[str, Any]:
+    kept = ("attribute", "probe", "learned_examples", "balanced_accuracy", "per_person")
+    fields = asdict(result)
+    return {name: fields[name] for name in kept}
+
+
+def _rows_at(rows: Rows, chosen: np.ndarray, names: Sequence[str]) -> Rows:
+    """Some of the rows, with some of the labels."""
+    labels = {name: rows.labels[name][chosen] for name in names}
+    return Rows(lambda indices: rows.read(chosen[indices]), rows.people[chosen], labels)
+
+
+def reconstruction(current: Run, views: Views, fit: Fit) -> dict[str, Any]:
+    """A decoder that learned from the collector's people rebuilds the holdout people's images."""
+    from tiprdc_fl.attacks.reconstruction import Images, Likeness, reconstruct
+
+    features, own, holdout = views.shown["features"], views.collector, views.holdout
+    if views.auxiliary is None or own is None:
+        raise TypeError("views opened without the collector's features")
+    plain = extracting(features.architecture)
+    targets = [batch_reader(plain, examples.loaded) for examples in (own, holdout)]
+    people = resample(holdout.people, current.config.evaluation.bootstrap, fit.seed)
+    first = np.unique(holdout.people, return_index=True)[1][:SHOWN]
+    with (
+        timed(current.folder, "reconstruction"),
+        stage(current.console, "decoder", fit.steps, "batches") as advance,
+    ):
+        found = reconstruct(
+            Images(views.auxiliary.read, targets[0], own.people),
+            Images(features.measured.read, targets[1], holdout.people),
+            features.architecture,
+            fit,
+            on_batch=lambda: advance(1),
+            shown=first,
+        )
+    save_pictures(current.folder, found.originals, found.pictures)
+
+    def figures(likeness: Likeness) -> dict[str, Any]:
+        return {name: asdict(mean(values, people)) for name, values in vars(likeness).items()}
+
+    return {**figures(found.decoder), "blind": figures(found.blind), "ms_ssim_scales": found.scales}
+
+
+def save_pictures(folder: Path, originals: Tensor, pictures: Tensor) -> None:
+    """``reconstruction.npz`` (uint8 [k, 3, h, w] each) and the same side by side in ``reconstruction.png``."""
+    from tiprdc_fl.attacks.reconstruction import grid
+
+    np.savez_compressed(
+        folder / "reconstruction.npz", original=originals.numpy(), reconstructed=pictures.numpy()
+    )
+    grid(originals, {"reconstructed": pictures}, folder / "reconstruction.png")
+
+
+def reidentification(current: Run, views: Views) -> list[dict[str, Any]]:
+    """Whether an adversary who saw the contributors' ids tells that two contributions are one person's."""
+    settings, seed, rows = current.config.evaluation, current.config.seed, []
+    with (
+        timed(current.folder, "re-identification"),
+        stage(current.console, "same person?", len(views.shown), "views") as advance,
+    ):
+        for name, one in views.shown.items():
+            if name == "raw" and current.dataset.modality == "text":
+                continue  # words are no numbers to compare
+            found = reidentify(
+                Owned(one.insider.read, one.insider.people),
+                Owned(one.measured.read, one.measured.people),
+                seed,
+            )
+            people = resample(one.measured.people, settings.bootstrap, seed)
+            for unit in ("contribution", "example"):
+                if found is None:  # nobody has two examples
+                    break
+                pairs = getattr(found, unit)
+                figure = asdict(interval(auc(pairs, people.counts)))
+                size = {"people": found.usable, "pairs": len(pairs.scores)}
+                rows.append({"representation": name, "unit": unit, "roc_auc": figure, **size})
+            advance(1)
+    return rows

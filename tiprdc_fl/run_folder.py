@@ -27,6 +27,7 @@ FREE_KEYS = (
     "federation.workers",
     "federation.contributors_per_node",
     "federation.retries",
+    "training.library",
 )
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from rich.console import Console
 
+from tiprdc_fl.baselines import check_protection
 from tiprdc_fl.command_line import parse_arguments
 from tiprdc_fl.config import Config, to_yaml
 from tiprdc_fl.config_reading import load_config
@@ -16,17 +17,23 @@ from tiprdc_fl.data.examples import Dataset
 from tiprdc_fl.data.source import DataSource, open_dataset
 from tiprdc_fl.data.split import Split, split_people
 from tiprdc_fl.errors import InputError
-from tiprdc_fl.measurement import measure
+from tiprdc_fl.extractors import check_given, origin_of, train
+from tiprdc_fl.measurement import chosen_attacks, measure
 from tiprdc_fl.models.architecture import Precision
 from tiprdc_fl.report.terminal import show
 from tiprdc_fl.run_folder import open_run_folder
-from tiprdc_fl.stages import Run, federate, report_on, train
+from tiprdc_fl.stages import Run, federate, report_on
 
 INTERRUPTED = 130  # the shell's status for a process ended by SIGINT
 
 
-def run(config: Config, console: Console | None = None) -> dict[str, Any]:
+def run(config: Config, console: Console | None = None, quiet: bool = False) -> dict[str, Any]:
     """Runs every stage, or what of it is missing in the run folder, and returns the report.
+
+    Args:
+        config: the run.
+        console: where progress and report are shown; None: standard output.
+        quiet: shows progress, but not the report.
 
     Raises:
         InputError: the configuration does not fit the data or the machine, or a stage cannot be done.
@@ -36,9 +43,9 @@ def run(config: Config, console: Console | None = None) -> dict[str, Any]:
     console.print(f"Run folder: {current.folder}", highlight=False, markup=False, soft_wrap=True)
     train(current)
     collected = federate(current)
-    results = measure(current)
-    report = report_on(current, collected, results)
-    show(report, console)
+    report = report_on(current, collected, measure(current), origin_of(current.folder))
+    if not quiet:
+        show(report, console)
     return report
 
 
@@ -49,6 +56,9 @@ def prepare(config: Config, console: Console) -> Run:
         choose_precision(config.training.precision, config.device),
     )
     source, dataset, people = open_data(config)
+    check_protection(config.protection.name, dataset.modality)
+    chosen_attacks(config, dataset.modality)
+    check_given(config.training.extractor, source, dataset.modality)
     folder, config = open_run_folder(config)
     return Run(config, folder, source, dataset, people, device, precision, console)
 
@@ -60,11 +70,24 @@ def open_data(config: Config) -> tuple[DataSource, Dataset, Split]:
         InputError: the data is missing or malformed, lacks an attribute, or has too few people.
     """
     data = config.data
-    source = DataSource(data.name, data.root, data.image_size, config.seed, data.max_examples_per_person)
+    source = DataSource(
+        *(data.name, data.root, data.image_size, config.seed, data.max_examples_per_person),
+        contributor=data.contributor,
+    )
     dataset = open_dataset(source)
     check_attributes(dataset, [*(data.private or ()), *(data.tasks or ())])
+    official = dataset.test_people if data.split == "official" else None
+    if data.split == "official" and official is None:
+        raise InputError(
+            f"data.split=official: data.root={data.root} has no list_eval_partition.txt; add it or use random"
+        )
     people = split_people(
-        dataset.people, config.clients, data.collector_people, data.holdout_people, config.seed
+        dataset.people,
+        config.clients,
+        data.collector_people,
+        data.holdout_people,
+        config.seed,
+        official=official,
     )
     return source, dataset, people
 
@@ -99,6 +122,8 @@ def check_attributes(dataset: Dataset, names: Sequence[str]) -> None:
             raise InputError(
                 f"data.name={dataset.name} has no attribute {name!r}; nearest: {', '.join(near)}"
             )
+        if "." in name:  # the store's columns
+            raise InputError(f"attribute {name!r}: a name must not hold a dot; rename the column")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

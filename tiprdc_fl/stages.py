@@ -12,15 +12,14 @@ import pyarrow.parquet as pq
 from rich.console import Console
 
 from tiprdc_fl.config import Config
-from tiprdc_fl.data.examples import Dataset, Examples
+from tiprdc_fl.data.examples import Dataset
 from tiprdc_fl.data.source import DataSource
 from tiprdc_fl.data.split import Split
 from tiprdc_fl.errors import InputError
 from tiprdc_fl.federation.collector import Collected, Collection, Request, open_collection, write_collection
 from tiprdc_fl.federation.contributor import peak_memory_bytes
 from tiprdc_fl.federation.engine import ENGINES
-from tiprdc_fl.models.architecture import Architecture, Precision
-from tiprdc_fl.models.text import build_vocabulary
+from tiprdc_fl.models.architecture import Precision
 from tiprdc_fl.report.progress import stage
 from tiprdc_fl.report.schema import (
     CAVEAT,
@@ -29,7 +28,6 @@ from tiprdc_fl.report.schema import (
     per_contributor,
 )
 from tiprdc_fl.run_folder import stage_seconds, timed, write_json
-from tiprdc_fl.training.train import Plan, train_extractor, validation_rows
 
 
 @dataclass(frozen=True)
@@ -65,58 +63,6 @@ class Run:
     def tasks(self) -> tuple[str, ...]:
         """Names of the task attributes."""
         return tuple(self.config.data.tasks or ())
-
-
-def train(current: Run) -> None:
-    """Stage 1: the extractor, unless the run folder has it."""
-    if (current.folder / "extractor.safetensors").exists():
-        return
-    from tiprdc_fl.report.tensorboard import epoch_writer
-
-    with timed(current.folder, "collector examples"):
-        examples = current.dataset.load(current.people.collector)
-        architecture = architecture_of(current, examples)
-    plan = plan_of(current.config, current.device)
-    rows = int((~validation_rows(examples.people, plan.seed)).sum())
-    total = rows * (plan.epochs + plan.pretrain_epochs)
-    with (
-        timed(current.folder, "training"),
-        stage(current.console, "training", total, "examples") as advance,
-        epoch_writer(current.folder / "tensorboard") as write,
-    ):
-        train_extractor(examples, architecture, plan, current.folder, advance, write)
-
-
-def plan_of(config: Config, device: str) -> Plan:
-    """The training that a configuration asks for."""
-    settings = config.training
-    return Plan(
-        private=tuple(config.data.private or ()),
-        budget=settings.budget,
-        epochs=settings.epochs,
-        pretrain_epochs=settings.pretrain_epochs,
-        batch_size=settings.batch_size,
-        learning_rate=settings.learning_rate,
-        weight_decay=settings.weight_decay,
-        decay_at=settings.decay_at,
-        pairing=settings.pairing,
-        heads=settings.private_heads,
-        convolutions=config.model.estimator_convs,
-        seed=config.seed,
-        device=device,
-    )
-
-
-def architecture_of(current: Run, examples: Examples) -> Architecture:
-    """The extractor's architecture; a text's vocabulary is that of the collector's people alone."""
-    model, data = current.config.model, current.config.data
-    if current.dataset.modality == "image":
-        return Architecture("image", model.width, image_size=data.image_size, precision=current.precision)
-    messages = [message for message in examples.loaded if isinstance(message, str)]
-    vocabulary = build_vocabulary(messages, examples.people.tolist(), model.vocabulary_size)
-    return Architecture(
-        "text", model.width, vocabulary=vocabulary, max_tokens=model.max_tokens, precision=current.precision
-    )
 
 
 def collection_of(
@@ -166,8 +112,17 @@ def remember(path: Path, collected: Collected) -> Collected:
     return collected
 
 
-def report_on(current: Run, collected: Collected, results: list[dict[str, Any]]) -> dict[str, Any]:
-    """Stage 4: ``report.json`` and TensorBoard's scalars."""
+def report_on(
+    current: Run, collected: Collected, figures: dict[str, Any], origin: dict[str, str] | None
+) -> dict[str, Any]:
+    """Stage 4: ``report.json`` and TensorBoard's scalars.
+
+    Args:
+        current: the run.
+        collected: what became of the collection.
+        figures: of stage 3.
+        origin: of an extractor that the run did not train.
+    """
     from tiprdc_fl.report.tensorboard import write_report
 
     store, _ = open_collection(collection_of(current, current.folder, current.people.contributors))
@@ -180,8 +135,9 @@ def report_on(current: Run, collected: Collected, results: list[dict[str, Any]])
         "configuration": asdict(current.config),
         "environment": json.loads((current.folder / "environment.json").read_text(encoding="utf-8")),
         "people": count_people(current),
-        "results": results,
-        "co_trained_adversary": history[-1]["adversary_balanced_accuracy"] if history else {},
+        **figures,
+        "co_trained_adversary": co_trained(current, history),
+        "training_from": origin,
         "training": history,
         "federation": federation_figures(
             contributions,
@@ -200,6 +156,12 @@ def report_on(current: Run, collected: Collected, results: list[dict[str, Any]])
     write_json(current.folder / "report.json", report)
     write_report(report, current.folder / "tensorboard")
     return report
+
+
+def co_trained(current: Run, history: list[dict[str, Any]]) -> dict[str, float | None]:
+    """Balanced accuracy of the adversary that took part in training, where one did."""
+    found = history[-1]["adversary_balanced_accuracy"] if history else {}
+    return {name: value for name, value in found.items() if name in current.private}
 
 
 def count_people(current: Run) -> dict[str, dict[str, int]]:

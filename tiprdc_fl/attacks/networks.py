@@ -1,13 +1,27 @@
-"""ATTACKS: name -> freshly initialised probe that infers an attribute, as an adversary or as a task model."""
+"""ATTACKS: name -> fresh probe that infers an attribute, as an adversary or as a task model."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor, nn
 
-from tiprdc_fl.models.architecture import Architecture, build_classifier, build_extractor, feature_shape
-from tiprdc_fl.models.text import PAD, valid_steps
+from tiprdc_fl.attacks.classical import (
+    Classical,
+    bag_of_words,
+    learn_neighbours,
+    learn_trees,
+    mean_and_max,
+    pooled,
+)
+from tiprdc_fl.errors import InputError
+from tiprdc_fl.models.adversaries import ResidualClassifier
+from tiprdc_fl.models.architecture import Architecture, build_extractor, extracting, seen_shape
+from tiprdc_fl.models.image import ImageClassifier, fully_connected
+from tiprdc_fl.models.text import PAD, TextClassifier, text_size, valid_steps
+
+HIDDEN = 512  # units of each of the multilayer perceptron's two layers
 
 
 class Standardised(nn.Module):
@@ -27,31 +41,45 @@ class Standardised(nn.Module):
         return self.classifier(self.standardise(z))
 
 
-class Linear(nn.Module):
-    """Logistic regression on standardised inputs, [batch, ...] -> logits [batch, classes]."""
+class Perceptron(nn.Module):
+    """Fully connected layers on standardised inputs, [batch, ...] -> logits [batch, classes].
 
-    def __init__(self, inputs: int, classes: int):
+    Without hidden layers this is logistic regression; hidden ones have ReLU and dropout 0.5 behind them.
+    """
+
+    def __init__(self, inputs: int, classes: int, hidden: Sequence[int] = ()):
         super().__init__()
         self.standardise = nn.BatchNorm1d(inputs, affine=False)
-        self.linear = nn.Linear(inputs, classes)
-        nn.init.zeros_(self.linear.weight)
-        nn.init.zeros_(self.linear.bias)
+        self.layers = fully_connected([inputs, *hidden, classes])
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits of a batch."""
-        return self.linear(self.standardise(x.flatten(1).float()))
+        return self.layers(self.standardise(x.flatten(1).float()))
 
 
-class LinearOfMean(nn.Module):
-    """Logistic regression on the mean of a message's valid steps, [batch, length, d] -> [batch, classes]."""
+class Summarised(nn.Module):
+    """A classifier on a summary of each example, which ``summarise`` makes of a batch."""
 
-    def __init__(self, inputs: int, classes: int):
+    def __init__(self, summarise: Callable[[Tensor], Tensor], classifier: nn.Module):
         super().__init__()
-        self.linear = Linear(inputs, classes)
+        self.summarise = summarise
+        self.classifier = classifier
 
-    def forward(self, z: Tensor) -> Tensor:
-        """Logits of a batch."""
-        return self.linear(z.float().sum(dim=1) / valid_steps(z).sum(dim=1, keepdim=True))
+    def forward(self, x: Tensor) -> Tensor:
+        """Logits of a batch, [batch, classes]."""
+        return self.classifier(self.summarise(x))
+
+
+class MeanOfWords(nn.Module):
+    """Mean of the embeddings of a message's words, tokens [batch, length] -> [batch, size]."""
+
+    def __init__(self, vocabulary_size: int, size: int):
+        super().__init__()
+        self.embedding = nn.Embedding(vocabulary_size, size, padding_idx=PAD)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """Means of a batch."""
+        return self.embedding(tokens).sum(dim=1) / (tokens != PAD).sum(dim=1, keepdim=True).clamp(min=1)
 
 
 class BagOfWords(nn.Module):
@@ -71,33 +99,72 @@ class BagOfWords(nn.Module):
         return self.weights(tokens).sum(dim=1) + self.bias
 
 
-def classifier_on_features(architecture: Architecture, classes: int) -> nn.Module:
-    """The classifier of Table 1 (or 2) on features."""
-    classifier = build_classifier(architecture, classes)
+def mean_of_steps(z: Tensor) -> Tensor:
+    """Mean of a message's valid steps, [batch, length, d] -> [batch, d]."""
+    return z.float().sum(dim=1) / valid_steps(z).sum(dim=1, keepdim=True).clamp(min=1)
+
+
+def _behind(architecture: Architecture, classifier: nn.Module) -> nn.Module:
+    """The classifier as it sees what is attacked.
+
+    Features are standardised (a message's are states of an LSTM, and lie within -1 and 1 as they are). Inputs as
+    they are pass a fresh extractor of the same width first, which is trained with the classifier.
+    """
+    if architecture.transform == "pass":
+        return nn.Sequential(build_extractor(extracting(architecture)), classifier)
     if architecture.modality == "text":
         return classifier
-    return Standardised(feature_shape(architecture)[0], classifier)
+    return Standardised(seen_shape(architecture)[0], classifier)
 
 
-def linear_on_features(architecture: Architecture, classes: int) -> nn.Module:
-    """A linear probe on features."""
-    shape = feature_shape(architecture)
-    if architecture.modality == "text":
-        return LinearOfMean(shape[-1], classes)
-    return Linear(shape[0] * shape[1] * shape[2], classes)
+def _vgg(architecture: Architecture, classes: int, convolutions: int) -> nn.Module:
+    """The classifier of Table 1, which is also V-CL#16 of Table 3; with four convolutions a block, V-CL#19."""
+    network = ImageClassifier(architecture.width, architecture.image_size, classes, convolutions)
+    return _behind(architecture, network)
 
 
-def classifier_on_raw(architecture: Architecture, classes: int) -> nn.Module:
-    """Extractor and classifier of Table 1 (or 2) in one network, both fresh: the unprotected control."""
-    return nn.Sequential(build_extractor(architecture), build_classifier(architecture, classes))
+def _residual(architecture: Architecture, classes: int) -> nn.Module:
+    return _behind(architecture, ResidualClassifier(architecture.width, classes))
 
 
-def linear_on_raw(architecture: Architecture, classes: int) -> nn.Module:
-    """A linear probe on pixels, or on the words of a message."""
-    if architecture.modality == "text":
+def _recurrent(architecture: Architecture, classes: int) -> nn.Module:
+    return _behind(architecture, TextClassifier(architecture.width, classes))
+
+
+def _linear(architecture: Architecture, classes: int) -> nn.Module:
+    """Logistic regression on all values of an image, a message's mean step, or its words."""
+    if architecture.modality == "image":
+        return Perceptron(_values(architecture), classes)
+    if architecture.transform == "pass":
         return BagOfWords(len(architecture.vocabulary), classes)
-    height, breadth = architecture.image_size
-    return Linear(3 * height * breadth, classes)
+    return Summarised(mean_of_steps, Perceptron(text_size(architecture.width), classes))
+
+
+def _perceptron(architecture: Architecture, classes: int) -> nn.Module:
+    """Two hidden layers on all values of an image, a message's mean and largest, or its words' mean."""
+    hidden = (HIDDEN, HIDDEN)
+    if architecture.modality == "image":
+        return Perceptron(_values(architecture), classes, hidden)
+    size = text_size(architecture.width)
+    if architecture.transform == "pass":
+        words = MeanOfWords(len(architecture.vocabulary), size)
+        return Summarised(words, Perceptron(size, classes, hidden))
+    return Summarised(mean_and_max, Perceptron(2 * size, classes, hidden))
+
+
+def _values(architecture: Architecture) -> int:
+    channels, height, breadth = seen_shape(architecture)
+    return channels * height * breadth
+
+
+def _neighbours(architecture: Architecture, classes: int) -> Classical:
+    return Classical(pooled, learn_neighbours)
+
+
+def _trees(architecture: Architecture, classes: int) -> Classical:
+    if architecture.modality == "image":
+        return Classical(pooled, learn_trees)
+    return Classical(bag_of_words if architecture.transform == "pass" else mean_and_max, learn_trees)
 
 
 @dataclass(frozen=True)
@@ -105,13 +172,50 @@ class Attack:
     """A probe that can be tried.
 
     Attributes:
-        build: (architecture, classes) -> fresh network.
+        build: (architecture, classes) -> fresh network, or classical adversary, for what the architecture has
+            probes see: features, or the preprocessed inputs where its transform is "pass".
+        modalities: that it works on.
         rate: its learning rate as a multiple of the common one: the linear problem is convex and bears more.
     """
 
-    build: Callable[[Architecture, int], nn.Module]
+    build: Callable[[Architecture, int], nn.Module | Classical]
+    modalities: tuple[str, ...] = ("image", "text")
     rate: float = 1.0
 
 
-ATTACKS = {"classifier": Attack(classifier_on_features), "linear": Attack(linear_on_features, 4.0)}
-RAW_ATTACKS = {"classifier": Attack(classifier_on_raw), "linear": Attack(linear_on_raw, 4.0)}
+ATTACKS = {
+    "table1": Attack(partial(_vgg, convolutions=3), ("image",)),
+    "table2": Attack(_recurrent, ("text",)),
+    "vcl16": Attack(partial(_vgg, convolutions=3), ("image",)),
+    "vcl19": Attack(partial(_vgg, convolutions=4), ("image",)),
+    "rescl": Attack(_residual, ("image",)),
+    "linear": Attack(_linear, rate=4.0),
+    "mlp": Attack(_perceptron),
+    "knn": Attack(_neighbours, ("image",)),
+    "trees": Attack(_trees),
+}
+
+
+def attacks_for(modality: str) -> tuple[str, ...]:
+    """Names of the attacks that work on "image" or on "text"."""
+    return tuple(name for name, attack in ATTACKS.items() if modality in attack.modalities)
+
+
+def check_attacks(key: str, names: Sequence[str], modality: str) -> None:
+    """Checks a list of attacks.
+
+    Args:
+        key: of the configuration, for the message.
+        names: keys of ATTACKS.
+        modality: "image" or "text".
+
+    Raises:
+        InputError: one of them is unknown or does not work on this modality.
+    """
+    able = attacks_for(modality)
+    wrong = [name for name in names if name not in able]
+    if wrong:
+        raise InputError(
+            f"{key}={','.join(names)}: {', '.join(wrong)} cannot be used, the dataset holds {modality}; "
+            f"for {modality}: {', '.join(able)}"
+        )

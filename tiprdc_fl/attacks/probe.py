@@ -1,8 +1,8 @@
-"""Trains probes on frozen features; all probes that read the same features share each pass over them."""
+"""Trains probes on frozen features; all probes of the same features share each pass over them."""
 
 import copy
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import count, islice
 
 import numpy as np
@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.optim.lr_scheduler import OneCycleLR
 
 from tiprdc_fl import seeding
+from tiprdc_fl.attacks.classical import Classical, Lesson, Reduced
 from tiprdc_fl.errors import InputError
 from tiprdc_fl.models.extractor import autocast
 
@@ -19,6 +20,8 @@ VALIDATION_SHARE = 0.1  # of the people a probe may learn from: choose its epoch
 FEWEST_ROWS = 4
 CHECKS = 6
 TEMPERATURES = torch.logspace(-1, 1, 41)
+
+Read = Callable[[np.ndarray], Tensor]
 
 
 @dataclass(frozen=True)
@@ -56,7 +59,7 @@ class Rows:
         labels: attribute -> label of each row, int64 [rows].
     """
 
-    read: Callable[[np.ndarray], Tensor]
+    read: Read
     people: np.ndarray
     labels: Mapping[str, np.ndarray]
 
@@ -66,13 +69,13 @@ class Candidate:
     """A fresh probe.
 
     Attributes:
-        network: inputs -> logits [batch, classes].
+        model: a network, inputs -> logits [batch, classes], or a classical adversary.
         attribute: what it is to infer.
         classes: how many values the attribute has.
-        rate: its learning rate as a multiple of ``Fit.learning_rate``.
+        rate: a network's learning rate as a multiple of ``Fit.learning_rate``.
     """
 
-    network: nn.Module
+    model: nn.Module | Classical
     attribute: str
     classes: int
     rate: float = 1.0
@@ -94,6 +97,19 @@ class Prediction:
     majority: int
 
 
+@dataclass
+class _Trainee:
+    """A network in training, what it is trained on, and the weights of its best check so far."""
+
+    network: nn.Module
+    optimiser: torch.optim.Optimizer
+    schedule: OneCycleLR
+    labels: Tensor
+    weights: Tensor
+    score: float = 0.0
+    state: dict[str, Tensor] = field(default_factory=dict)
+
+
 def probe(
     candidates: Mapping[str, Candidate],
     rows: Rows,
@@ -103,31 +119,55 @@ def probe(
 ) -> dict[str, Prediction]:
     """Trains probes on ``rows`` and has them predict ``measured``.
 
-    Classes are weighted inversely to their share, so that a rare attribute is not simply ignored.
+    Classes are weighted inversely to their share, so that a rare attribute is not simply ignored. Classical
+    adversaries learn from what the first pass reads; it is completed where ``Fit.steps`` end before it does.
 
     Args:
         candidates: the probes by name; all of them share each pass over the rows.
         rows: to learn from; a tenth of their people is kept for validation.
         measured: to predict.
         fit: settings.
-        on_batch: called after each batch of training.
+        on_batch: called after each batch, at most ``Fit.steps`` times.
     """
     training, validation = split_rows(rows.people, fit.seed)
     labels = {name: torch.from_numpy(rows.labels[one.attribute]) for name, one in candidates.items()}
     shares = {name: _shares(labels[name][training], one.classes) for name, one in candidates.items()}
-    states = _train(candidates, labels, shares, rows, training, validation, fit, on_batch)
-    networks = {name: candidate.network for name, candidate in candidates.items()}
-    for name, network in networks.items():
-        network.load_state_dict(states[name])
-    held_out = _logits(networks, rows.read, validation, fit)
-    found = _logits(networks, measured.read, np.arange(len(measured.people)), fit)
-    result = {}
-    for name in candidates:
-        prior = shares[name].log()
-        scale = _temperature(held_out[name], labels[name][validation], prior)
-        natural = (found[name] / scale + prior).log_softmax(dim=1)
-        result[name] = Prediction(found[name].numpy(), natural.numpy(), int(shares[name].argmax()))
-    return result
+    classical = {name: one.model for name, one in candidates.items() if isinstance(one.model, Classical)}
+    reducers = frozenset(one.reduce for one in classical.values())
+    trainees = {
+        name: _trainee(one, labels[name], shares[name], fit)
+        for name, one in candidates.items()
+        if isinstance(one.model, nn.Module)
+    }
+    learned = _train(trainees, rows.read, training, validation, Reduced(training, reducers), fit, on_batch)
+    checked, asked = Reduced(validation, reducers), Reduced(np.arange(len(measured.people)), reducers)
+    held_out = _logits(trainees, rows.read, checked, fit)
+    found = _logits(trainees, measured.read, asked, fit)
+    for name, one in classical.items():
+        predict = _taught(one, labels[name].numpy(), shares[name].numpy(), learned, checked, fit.seed)
+        held_out[name] = torch.from_numpy(predict(checked.values[one.reduce]))
+        found[name] = torch.from_numpy(predict(asked.values[one.reduce]))
+    return {
+        name: _prediction(held_out[name], found[name], labels[name][validation], shares[name])
+        for name in candidates
+    }
+
+
+def _prediction(held_out: Tensor, found: Tensor, labels: Tensor, shares: Tensor) -> Prediction:
+    """From balanced logits of validation rows, whose labels are known, and of measured rows."""
+    scale = _temperature(held_out, labels, shares.log())
+    natural = (found / scale + shares.log()).log_softmax(dim=1)
+    return Prediction(found.numpy(), natural.numpy(), int(shares.argmax()))
+
+
+def _taught(
+    model: Classical, labels: np.ndarray, shares: np.ndarray, learned: Reduced, checked: Reduced, seed: int
+) -> Callable[[np.ndarray], np.ndarray]:
+    """What a classical adversary has learned: reduced rows -> balanced logits, float32."""
+    rows, validation = learned.values[model.reduce], checked.values[model.reduce]
+    lesson = Lesson(rows, labels[learned.rows], validation, labels[checked.rows], shares, seed)
+    predict = model.learn(lesson)
+    return lambda asked: predict(asked).astype(np.float32)
 
 
 def split_rows(people: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -155,44 +195,64 @@ def _shares(labels: Tensor, classes: int) -> Tensor:
     return counts / counts.sum()
 
 
+def _trainee(candidate: Candidate, labels: Tensor, shares: Tensor, fit: Fit) -> _Trainee:
+    network, rate = candidate.model, fit.learning_rate * candidate.rate
+    assert isinstance(network, nn.Module)
+    network.to(fit.device, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+    optimiser = torch.optim.Adam(network.parameters(), rate, fused=True)
+    schedule = OneCycleLR(optimiser, rate, fit.steps, pct_start=0.3, cycle_momentum=False)
+    return _Trainee(network, optimiser, schedule, labels, 1 / (len(shares) * shares).to(fit.device))
+
+
 def _train(
-    candidates: Mapping[str, Candidate],
-    labels: Mapping[str, Tensor],
-    shares: Mapping[str, Tensor],
-    rows: Rows,
+    trainees: Mapping[str, _Trainee],
+    read: Read,
     training: np.ndarray,
     validation: np.ndarray,
+    reduced: Reduced,
     fit: Fit,
     on_batch: Callable[[], None],
-) -> dict[str, dict[str, Tensor]]:
-    """Weights of each network after its best epoch."""
-    networks = {name: candidate.network for name, candidate in candidates.items()}
-    weights = {name: 1 / (len(share) * share).to(fit.device) for name, share in shares.items()}
-    optimisers, schedules = {}, {}
-    for name, network in networks.items():
-        network.to(fit.device, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
-        rate = fit.learning_rate * candidates[name].rate
-        optimisers[name] = torch.optim.Adam(network.parameters(), rate, fused=True)
-        schedules[name] = OneCycleLR(optimisers[name], rate, fit.steps, pct_start=0.3, cycle_momentum=False)
-    best = dict.fromkeys(networks, 0.0)
-    states: dict[str, dict[str, Tensor]] = {}
-    checks = {round(fit.steps * (check + 1) / CHECKS) for check in range(CHECKS)}
-    for step, chosen in enumerate(islice(_passes(training, fit), fit.steps)):
-        x = _placed(rows.read(chosen), fit.device)
-        for name, network in networks.items():
-            y = labels[name][chosen].to(fit.device)
-            # Dropout of its own: a probe's figures do not depend on what is trained beside it.
-            seeding.seed_torch(fit.seed, "probe", name, step)
-            _step(network.train(), optimisers[name], x, y, weights[name], fit.precision)
-            schedules[name].step()
-        on_batch()
-        if step + 1 in checks:
-            found = _logits(networks, rows.read, validation, fit)
-            for name, network in networks.items():
-                score = _balanced_accuracy(found[name], labels[name][validation])
-                if score >= best[name]:
-                    best[name], states[name] = score, copy.deepcopy(network.state_dict())
-    return states
+) -> Reduced:
+    """Leaves each network with the weights of its best check, and ``reduced`` with all training rows."""
+    steps = fit.steps if trainees else 0
+    first_pass = _batch_count(training, fit.batch_size) if reduced.reducers else 0
+    checks = {round(steps * (check + 1) / CHECKS) for check in range(CHECKS)}
+    for step, chosen in enumerate(islice(_passes(training, fit), max(steps, first_pass))):
+        x = _placed(read(chosen), fit.device)
+        if step < first_pass:
+            reduced.add(chosen, x)
+        if step < steps:
+            _learn(trainees, chosen, x, step, fit)
+        if step < fit.steps:
+            on_batch()
+        if step < steps and step + 1 in checks:
+            _check(trainees, read, validation, fit)
+    for trainee in trainees.values():
+        trainee.network.load_state_dict(trainee.state)
+    return reduced
+
+
+def _learn(trainees: Mapping[str, _Trainee], chosen: np.ndarray, x: Tensor, step: int, fit: Fit) -> None:
+    """One step of every network on the same batch."""
+    for name, one in trainees.items():
+        y = one.labels[chosen].to(fit.device)
+        # Dropout of its own: a probe's figures do not depend on what is trained beside it.
+        seeding.seed_torch(fit.seed, "probe", name, step)
+        with autocast(fit.precision, x.device.type):
+            logits = one.network.train()(x)
+        one.optimiser.zero_grad(set_to_none=True)
+        F.cross_entropy(logits.float(), y, one.weights).backward()
+        one.optimiser.step()
+        one.schedule.step()
+
+
+def _check(trainees: Mapping[str, _Trainee], read: Read, validation: np.ndarray, fit: Fit) -> None:
+    """Keeps the weights of the networks that validate no worse than ever before."""
+    found = _logits(trainees, read, Reduced(validation), fit)
+    for name, one in trainees.items():
+        score = _balanced_accuracy(found[name], one.labels[validation])
+        if score >= one.score:
+            one.score, one.state = score, copy.deepcopy(one.network.state_dict())
 
 
 def _passes(training: np.ndarray, fit: Fit) -> Iterator[np.ndarray]:
@@ -207,28 +267,20 @@ def _placed(x: Tensor, device: str) -> Tensor:
     return x.to(device, memory_format=torch.channels_last) if x.dim() == 4 else x.to(device)
 
 
-def _step(
-    network: nn.Module, optimiser: torch.optim.Optimizer, x: Tensor, y: Tensor, weight: Tensor, precision: str
-) -> None:
-    with autocast(precision, x.device.type):
-        logits = network(x)
-    optimiser.zero_grad(set_to_none=True)
-    F.cross_entropy(logits.float(), y, weight).backward()
-    optimiser.step()
-
-
 @torch.no_grad()
-def _logits(
-    networks: Mapping[str, nn.Module], read: Callable[[np.ndarray], Tensor], rows: np.ndarray, fit: Fit
-) -> dict[str, Tensor]:
-    """Logits of rows, float [n, classes] by probe; each row is read once."""
-    found: dict[str, list[Tensor]] = {name: [] for name in networks}
-    for chosen in _batches(rows, 512):
+def _logits(trainees: Mapping[str, _Trainee], read: Read, reduced: Reduced, fit: Fit) -> dict[str, Tensor]:
+    """Each network's logits of the rows of ``reduced``, float [n, classes]; each row is read once.
+
+    On the way ``reduced`` receives the rows.
+    """
+    found: dict[str, list[Tensor]] = {name: [] for name in trainees}
+    for chosen in _batches(reduced.rows, 512):
         x = _placed(read(chosen), fit.device)
-        for name, network in networks.items():
-            network.eval()
+        reduced.add(chosen, x)
+        for name, one in trainees.items():
+            one.network.eval()
             with autocast(fit.precision, x.device.type):
-                found[name].append(network(x).float().cpu())
+                found[name].append(one.network(x).float().cpu())
     logits = {name: torch.cat(parts) for name, parts in found.items()}
     for name, values in logits.items():
         if not values.isfinite().all():
@@ -241,7 +293,11 @@ def _logits(
 
 def _batches(rows: np.ndarray, size: int) -> Iterator[np.ndarray]:
     """Rows in equal batches, of ``size`` to twice ``size`` where there are as many."""
-    yield from np.array_split(rows, max(1, len(rows) // size))
+    yield from np.array_split(rows, _batch_count(rows, size))
+
+
+def _batch_count(rows: np.ndarray, size: int) -> int:
+    return max(1, len(rows) // size)
 
 
 def _balanced_accuracy(logits: Tensor, labels: Tensor) -> float:

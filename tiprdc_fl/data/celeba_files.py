@@ -1,4 +1,4 @@
-"""CelebA's two text files, read and checked against each other and against the images."""
+"""CelebA's text files, read and checked against each other and against the images."""
 
 import os
 from dataclasses import dataclass
@@ -6,39 +6,19 @@ from pathlib import Path
 
 import numpy as np
 
+from tiprdc_fl.data.examples import numbered
+from tiprdc_fl.data.images import ImageFiles, ImageTable
 from tiprdc_fl.errors import InputError
 
 IMAGES = "img_align_celeba"
 ATTRIBUTES = "list_attr_celeba.txt"
 IDENTITIES = "identity_CelebA.txt"
+PARTITION = "list_eval_partition.txt"
 
 WANTED = (
     f"a folder with {IMAGES}/, {ATTRIBUTES} and {IDENTITIES}; "
     "CelebA can be requested from its authors' page (search 'CelebA dataset')"
 )
-
-
-@dataclass(frozen=True, eq=False)
-class Table:
-    """What the text files say, ordered by person and, within a person, by file name.
-
-    Attributes:
-        folder: where the images are.
-        size: height and width of the pixels to deliver.
-        names: file names, n of them.
-        people: int64 [n], ascending.
-        rows: the image's number among the person's own, int32 [n].
-        attributes: names of the attributes.
-        labels: 0 or 1, int8 [n, attributes].
-    """
-
-    folder: Path
-    size: tuple[int, int]
-    names: list[str]
-    people: np.ndarray
-    rows: np.ndarray
-    attributes: tuple[str, ...]
-    labels: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -83,8 +63,19 @@ def check_root(root: Path) -> Path:
     return root.resolve()
 
 
-def read_table(root: Path, size: tuple[int, int]) -> Table:
-    """Read both text files, check them against each other and the images, and order the rows."""
+def read_table(root: Path, size: tuple[int, int]) -> ImageTable:
+    """Read the text files, check them against each other and the images, and order the rows.
+
+    Args:
+        root: folder that ``check_root`` returned.
+        size: (height, width) of the pixels to deliver.
+
+    Returns:
+        the images by person and, within a person, by file name.
+
+    Raises:
+        InputError: an image or a row is missing, or a row is not as the format has it.
+    """
     names, attributes, labels = _read_attributes(root / ATTRIBUTES)
     listed = _read_identities(root / IDENTITIES)
     _check_same(names, listed, root)
@@ -92,15 +83,13 @@ def read_table(root: Path, size: tuple[int, int]) -> Table:
     people = np.fromiter((listed[name] for name in names), np.int64, len(names))
     order = np.lexsort((np.array(names), people))
     people = people[order]
-    rows = np.arange(len(people)) - np.searchsorted(people, people)
-    return Table(
-        folder=root / IMAGES,
-        size=size,
-        names=[names[i] for i in order.tolist()],
+    return ImageTable(
+        files=ImageFiles("celeba", root / IMAGES, [names[i] for i in order.tolist()], size),
         people=people,
-        rows=rows.astype(np.int32),
+        rows=numbered(people),
         attributes=attributes,
         labels=labels[order],
+        test_people=_read_partition(root / PARTITION, listed) if (root / PARTITION).exists() else None,
     )
 
 
@@ -149,34 +138,82 @@ def _read_attributes(path: Path) -> tuple[list[str], tuple[str, ...], np.ndarray
 
 
 def _read_labels(words: _Words, attributes: tuple[str, ...]) -> np.ndarray:
-    """Turn the words "-1" and "1" into 0 and 1, int8 [n, attributes]; every row has all its columns."""
+    """Turn the words "-1", "0" and "1" into 0, 0 and 1, int8 [n, attributes]; every row has all its columns.
+
+    The authors write -1 and 1; copies of the file with 0 and 1 are in use too.
+    """
     columns = 1 + len(attributes)
     codes = np.frombuffer(words.text, np.uint8)
     starts = words.starts[columns:].reshape(-1, columns)[:, 1:]
     stops = words.stops[columns:].reshape(-1, columns)[:, 1:]
     first, last, lengths = codes[starts], codes[stops - 1], stops - starts
-    positive = lengths == 1
-    bad = np.argwhere((last != ord("1")) | ~(positive | (lengths == 2) & (first == ord("-"))))
+    single = lengths == 1
+    positive = single & (last == ord("1"))
+    negative = single & (last == ord("0")) | (lengths == 2) & (first == ord("-")) & (last == ord("1"))
+    bad = np.argwhere(~(positive | negative))
     if len(bad):
         row, column = bad[0].tolist()
         raise InputError(
             f"{words.path}, line {words.lines[2 + row]}: {attributes[column]} is "
-            f"{words.word((1 + row) * columns + 1 + column)!r} instead of -1 or 1; correct this label"
+            f"{words.word((1 + row) * columns + 1 + column)!r} instead of -1 or 1 (or 0 for -1); "
+            f"correct this label"
         )
     return positive.astype(np.int8)
 
 
-def _read_identities(path: Path) -> dict[str, int]:
-    """Read identity_CelebA.txt: file name -> number of the person."""
+def _read_pairs(path: Path, meaning: str) -> tuple[list[str], list[str], list[int]]:
+    """Read a file of two columns: file names without repetition, the second words, the lines' numbers."""
     words = _read_words(path)
-    _check_columns(words, 0, 2, "a file name and the number of the person")
+    _check_columns(words, 0, 2, f"a file name and {meaning}")
     names = words.words(np.arange(0, len(words.starts), 2))
     _check_unique(names, words, skip=0)
-    numbers = words.words(np.arange(1, len(words.starts), 2))
-    for line, number in zip(words.lines.tolist(), numbers, strict=True):
+    return names, words.words(np.arange(1, len(words.starts), 2)), words.lines.tolist()
+
+
+def _read_identities(path: Path) -> dict[str, int]:
+    """Read identity_CelebA.txt: file name -> number of the person."""
+    names, numbers, lines = _read_pairs(path, "the number of the person")
+    for line, number in zip(lines, numbers, strict=True):
         if not number.isdecimal():
             raise InputError(f"{path}, line {line}: person {number!r} is not a number; correct this line")
     return dict(zip(names, map(int, numbers), strict=True))
+
+
+def _read_partition(path: Path, listed: dict[str, int]) -> np.ndarray:
+    """Read list_eval_partition.txt: ids of the people of the test images, int64, ascending.
+
+    Args:
+        path: the file.
+        listed: image -> person, of all images.
+    """
+    names, parts, lines = _read_pairs(path, "its part")
+    for name, part, line in zip(names, parts, lines, strict=True):
+        if name not in listed:
+            raise InputError(f"{path}, line {line}: {name} is not in {IDENTITIES}; remove this line")
+        if part not in ("0", "1", "2"):
+            raise InputError(
+                f"{path}, line {line}: part {part!r} instead of 0 (training), 1 (validation) or 2 (test); "
+                f"correct this line"
+            )
+    if len(names) < len(listed):
+        missing = listed.keys() - set(names)
+        raise InputError(
+            f"{path}: no row for {min(missing)} ({len(missing)} such images); restore the missing rows, or "
+            f"remove the file to do without the official division"
+        )
+    return _test_people(path, listed, {name for name, part in zip(names, parts, strict=True) if part == "2"})
+
+
+def _test_people(path: Path, listed: dict[str, int], test: set[str]) -> np.ndarray:
+    """People of the ``test`` images; results on people who were trained on would say nothing."""
+    people = {listed[name] for name in test}
+    for name, person in listed.items():
+        if person in people and name not in test:
+            raise InputError(
+                f"{path}: person {person} has test images and others, for example {name}; "
+                f"give all images of a person the same part, or remove the file"
+            )
+    return np.array(sorted(people), np.int64)
 
 
 def _check_unique(names: list[str], words: _Words, skip: int) -> None:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tiprdc_fl.data.cache import cached
-from tiprdc_fl.data.examples import Dataset, Examples, People
+from tiprdc_fl.data.examples import Dataset, Examples, People, numbered, positions_of
 from tiprdc_fl.errors import InputError
 
 if TYPE_CHECKING:
@@ -126,7 +126,7 @@ def _derive(conversations: dict[str, Any]) -> dict[str, Any]:
     person = person[kept]
     return {
         "person": person.astype(np.int64),
-        "row": (np.arange(len(person)) - np.searchsorted(person, person)).astype(np.int32),
+        "row": numbered(person),
         "text": [text[i] for i in kept],
         "bytes": np.array([len(text[i].encode()) for i in kept], np.int64),
         "Ends_With_Punctuation": habit[person].astype(np.int8),
@@ -136,7 +136,7 @@ def _derive(conversations: dict[str, Any]) -> dict[str, Any]:
 
 def _examples(table: "pa.Table", with_text: bool, people: People) -> Examples:
     """Examples of ``people``, in their order; without their texts if only the attributes are wanted."""
-    picked = _select(table["person"].to_numpy(), people)
+    picked = positions_of(people, table["person"].to_numpy(), "message in chitchat")
     return Examples(
         inputs=table["text"].take(picked).to_pylist() if with_text else None,
         attributes={name: table[name].to_numpy()[picked] for name in ATTRIBUTES},
@@ -144,13 +144,3 @@ def _examples(table: "pa.Table", with_text: bool, people: People) -> Examples:
         rows=table["row"].to_numpy()[picked],
         raw_bytes=table["bytes"].to_numpy()[picked],
     )
-
-
-def _select(column: np.ndarray, people: People) -> np.ndarray:
-    """Positions of all messages of ``people`` in the ascending ``column``, in the order of ``people``."""
-    starts = np.searchsorted(column, people, side="left").tolist()
-    stops = np.searchsorted(column, people, side="right").tolist()
-    for person, start, stop in zip(people, starts, stops, strict=True):
-        if start == stop:
-            raise InputError(f"person {person} has no message in chitchat; ask for one of its people")
-    return np.concatenate([np.arange(0), *map(np.arange, starts, stops)])

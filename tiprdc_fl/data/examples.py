@@ -7,8 +7,44 @@ from typing import Literal
 import numpy as np
 import torch
 
-Inputs = torch.Tensor | list[str]
+from tiprdc_fl.errors import InputError
+
 People = Sequence[int] | np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class MappedImages:
+    """A selection of images in a file that is mapped into memory; an index reads just what it asks for.
+
+    So 160,000 training images of 218x178 pixels, 19 GB, need not fit into memory.
+
+    Attributes:
+        pixels: all images of the file, uint8 [n, 3, height, width], read-only.
+        rows: positions in it of the selected ones, int64 [k].
+    """
+
+    pixels: np.ndarray
+    rows: np.ndarray
+
+    def __len__(self) -> int:
+        """Number of selected images."""
+        return len(self.rows)
+
+    def __getitem__(self, index: slice | np.ndarray | torch.Tensor) -> torch.Tensor:
+        """A copy in memory of the images at ``index`` of the selection, uint8 [m, 3, height, width].
+
+        Args:
+            index: a slice, positions (integers [m]) or a mask (bool [k]).
+        """
+        chosen = index.numpy(force=True) if isinstance(index, torch.Tensor) else index
+        return torch.from_numpy(self.pixels[self.rows[chosen]])
+
+    def take(self, rows: np.ndarray) -> "MappedImages":
+        """The images at ``rows`` (positions or a mask) of this selection; reads nothing."""
+        return MappedImages(self.pixels, self.rows[rows])
+
+
+Inputs = torch.Tensor | MappedImages | list[str]
 
 
 @dataclass(frozen=True)
@@ -16,8 +52,8 @@ class Examples:
     """Examples of one or more people, ordered as the people were asked for and by row within a person.
 
     Attributes:
-        inputs: images, uint8 [n, 3, height, width]; or messages, a list of n strings; None when only the
-            attributes were asked for.
+        inputs: images, uint8 [n, 3, height, width], in memory or mapped from a file; or messages, a list of n
+            strings; None when only the attributes were asked for.
         attributes: attribute name -> label, int8 [n].
         people: whose example it is, int64 [n].
         rows: the example's number among the person's own, int32 [n], counted from 0.
@@ -43,6 +79,30 @@ class Examples:
         return self.inputs
 
 
+def numbered(people: np.ndarray) -> np.ndarray:
+    """Each example's number among its person's own, int32 [n] from 0; ``people`` is ascending."""
+    return (np.arange(len(people)) - np.searchsorted(people, people)).astype(np.int32)
+
+
+def positions_of(people: People, column: np.ndarray, examples: str) -> np.ndarray:
+    """Positions of all examples of ``people``, in the order of ``people``.
+
+    Args:
+        people: ids that are wanted.
+        column: whose each example is, int64 [n], ascending.
+        examples: what they are and where, such as "message in chitchat", for the error.
+
+    Raises:
+        InputError: somebody has none.
+    """
+    starts = np.searchsorted(column, people, side="left").tolist()
+    stops = np.searchsorted(column, people, side="right").tolist()
+    for person, start, stop in zip(people, starts, stops, strict=True):
+        if start == stop:
+            raise InputError(f"person {person} has no {examples}; ask for one of its people")
+    return np.concatenate([np.arange(0), *map(np.arange, starts, stops)])
+
+
 @dataclass(frozen=True)
 class Dataset:
     """People and a way to load their examples.
@@ -54,6 +114,8 @@ class Dataset:
         attributes: names of the attributes every example carries.
         load: people -> their examples; a pure function, safe to call in any process.
         labels: people -> the same examples with ``inputs=None``; cheaper than ``load`` where it can be.
+        test_people: ids of the people whose examples the dataset's authors set aside for testing; None where
+            they did not divide the data, or did not by people.
     """
 
     name: str
@@ -62,3 +124,4 @@ class Dataset:
     attributes: tuple[str, ...]
     load: Callable[[People], Examples]
     labels: Callable[[People], Examples]
+    test_people: People | None = None

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from tiprdc_fl.data import DATASETS
-from tiprdc_fl.data.examples import Dataset, Examples
+from tiprdc_fl.data.examples import Dataset, Examples, MappedImages
 
 
 @dataclass(frozen=True)
@@ -20,6 +20,7 @@ class DataSource:
         image_size: height and width in pixels.
         seed: of generated data.
         most: examples a person keeps, the first ones; None keeps all.
+        contributor: column that names the contributor, for the user's own data.
     """
 
     name: str
@@ -27,6 +28,7 @@ class DataSource:
     image_size: tuple[int, int]
     seed: int
     most: int | None = None
+    contributor: str | None = None
 
 
 @lru_cache(maxsize=4)
@@ -37,7 +39,8 @@ def open_dataset(source: DataSource) -> Dataset:
         InputError: as the dataset's function says.
     """
     root = None if source.root is None else Path(source.root)
-    dataset = DATASETS[source.name](root, source.image_size, source.seed)
+    named = {} if source.contributor is None else {"contributor": source.contributor}
+    dataset = DATASETS[source.name](root, source.image_size, source.seed, **named)
     if source.most is None:
         return dataset
     most, load, labels = source.most, dataset.load, dataset.labels
@@ -66,11 +69,13 @@ def renumber(examples: Examples) -> Examples:
 
 
 def select(examples: Examples, mask: np.ndarray) -> Examples:
-    """The examples at a mask, bool [n]."""
+    """The examples at a mask, bool [n]; mapped images stay on the disk."""
     chosen = mask.nonzero()[0]
     inputs = examples.inputs
     if isinstance(inputs, list):
         inputs = [inputs[index] for index in chosen]
+    elif isinstance(inputs, MappedImages):
+        inputs = inputs.take(chosen)
     elif inputs is not None:
         inputs = inputs[chosen]
     return Examples(

@@ -28,10 +28,12 @@ def extract(message: Message, context: Context) -> Message:
     if extractor is None:
         return Message(RecordDict({"missing": ConfigRecord({"extractor": True})}), reply_to=message)
     fields = json.loads(str(request["source"]))
-    dataset = open_dataset(DataSource(**{**fields, "image_size": tuple(fields["image_size"])}))
+    source = DataSource(**{**fields, "image_size": tuple(fields["image_size"])})
+    dataset = open_dataset(source)
     contributors: list[int] = list(request["contributors"])  # pyright: ignore
     tasks: list[str] = list(request["tasks"])  # pyright: ignore
-    answers = contribute_each(extractor, dataset, contributors, tasks, str(request["codec"]))
+    codec = str(request["codec"])
+    answers = contribute_each(extractor, dataset, contributors, tasks, codec, source.seed)
     return Message(_reply(dict(answers)), reply_to=message)
 
 

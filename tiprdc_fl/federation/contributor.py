@@ -12,10 +12,12 @@ import pyarrow as pa
 import torch
 from torch import Tensor
 
+from tiprdc_fl import seeding
 from tiprdc_fl.data import Dataset
 from tiprdc_fl.data.examples import Examples
 from tiprdc_fl.errors import InputError
 from tiprdc_fl.federation.codec import encode
+from tiprdc_fl.models.architecture import Architecture
 from tiprdc_fl.models.extractor import Extractor, forward, preprocess
 from tiprdc_fl.models.text import valid_steps
 from tiprdc_fl.store import contribution_schema, to_stream
@@ -53,7 +55,12 @@ class StageError(Exception):
 
 
 def contribute(
-    extractor: Extractor, dataset: Dataset, contributor: int, tasks: Iterable[str], codec: str
+    extractor: Extractor,
+    dataset: Dataset,
+    contributor: int,
+    tasks: Iterable[str],
+    codec: str,
+    seed: int = 0,
 ) -> bytes:
     """A contribution: features with their task labels and measurements, as an Arrow IPC stream.
 
@@ -65,6 +72,7 @@ def contribute(
         contributor: its id, the person's.
         tasks: names of the attributes that are sent as labels.
         codec: a key of CODECS.
+        seed: of the noise, where the extractor's architecture asks for noise. A real device draws its own.
 
     Raises:
         StageError: a stage failed; it names the contributor and the stage.
@@ -75,7 +83,7 @@ def contribute(
     with _stage("prepare", contributor, seconds):
         prepared = preprocess(extractor.architecture, examples.loaded) if len(examples) else None
     with _stage("forward", contributor, seconds):
-        features = _features(extractor, prepared)
+        features = _features(extractor, prepared, seeding.generator(seed, "noise", contributor))
     with _stage("encode", contributor, seconds):
         payloads = encode(features, codec)
         table = _table(examples, payloads, list(tasks))
@@ -84,7 +92,12 @@ def contribute(
 
 
 def contribute_each(
-    extractor: Extractor, dataset: Dataset, contributors: Iterable[int], tasks: Iterable[str], codec: str
+    extractor: Extractor,
+    dataset: Dataset,
+    contributors: Iterable[int],
+    tasks: Iterable[str],
+    codec: str,
+    seed: int = 0,
 ) -> Iterator[tuple[int, bytes | Failure]]:
     """Contributions one after another; a contributor that fails does not disturb the others."""
     tasks = list(tasks)
@@ -93,7 +106,7 @@ def contribute_each(
     try:
         for contributor in contributors:
             try:
-                yield contributor, contribute(extractor, dataset, contributor, tasks, codec)
+                yield contributor, contribute(extractor, dataset, contributor, tasks, codec, seed)
             except StageError as error:
                 yield contributor, error.failure
     finally:
@@ -119,19 +132,31 @@ def _stage(name: str, contributor: int, seconds: dict[str, float]) -> Iterator[N
     seconds[name] = perf_counter() - start
 
 
-def _features(extractor: Extractor, prepared: Tensor | None) -> list[np.ndarray]:
-    """Features of every example; a message's are cut to its valid steps."""
+def _features(
+    extractor: Extractor, prepared: Tensor | None, generator: np.random.Generator
+) -> list[np.ndarray]:
+    """What is sent of every example; a message's features are cut to its valid steps."""
     if prepared is None:
         return []
     batches = [forward(extractor, batch) for batch in prepared.split(EXTRACTION_BATCH)]
     if extractor.architecture.modality == "image":
-        return [z.numpy() for batch in batches for z in batch]
-    lengths = [valid_steps(batch).sum(dim=1) for batch in batches]
-    return [
-        z[:length].numpy()
-        for batch, of in zip(batches, lengths, strict=True)
-        for z, length in zip(batch, of, strict=True)
-    ]
+        features = [z.numpy() for batch in batches for z in batch]
+    else:
+        lengths = [valid_steps(batch).sum(dim=1) for batch in batches]
+        features = [
+            z[:length].numpy()
+            for batch, of in zip(batches, lengths, strict=True)
+            for z, length in zip(batch, of, strict=True)
+        ]
+    return [_noisy(z, extractor.architecture, generator) for z in features]
+
+
+def _noisy(z: np.ndarray, architecture: Architecture, generator: np.random.Generator) -> np.ndarray:
+    """One example with the architecture's noise on every value."""
+    if architecture.noise == "none":
+        return z
+    draw = generator.normal if architecture.noise == "gaussian" else generator.laplace
+    return z + draw(0.0, architecture.noise_scale, z.shape).astype(np.float32)
 
 
 def _table(examples: Examples, payloads: list[bytes], tasks: list[str]) -> dict[str, pa.Array]:

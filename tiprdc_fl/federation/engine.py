@@ -29,7 +29,8 @@ def run_inline(
     extractor = load_extractor(Path(request.extractor))
     dataset = dataset or open_dataset(request.source)
     store, asked = open_collection(collection)
-    answers = contribute_each(extractor, dataset, asked, request.tasks, request.codec)
+    seed = request.source.seed
+    answers = contribute_each(extractor, dataset, asked, request.tasks, request.codec, seed)
     return collect(len(asked), answers, store, Path(collection.folder) / "quarantine", on_answer)
 
 

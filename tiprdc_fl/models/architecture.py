@@ -1,6 +1,6 @@
 """What an extractor is built from, and the networks that fit it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal
 
@@ -9,8 +9,11 @@ from torch import nn
 from tiprdc_fl.errors import InputError
 from tiprdc_fl.models.image import SMALLEST_IMAGE, ImageClassifier, ImageEstimator, ImageExtractor
 from tiprdc_fl.models.text import TextClassifier, TextEstimator, TextExtractor, text_size
+from tiprdc_fl.models.transform import Projection
 
 Precision = Literal["bfloat16", "float32"]
+Transform = Literal["extract", "project", "pass"]
+Noise = Literal["none", "gaussian", "laplace"]
 
 
 @dataclass(frozen=True)
@@ -24,6 +27,11 @@ class Architecture:
         vocabulary: token of each id, PAD and UNKNOWN first (text).
         max_tokens: longer messages are cut (text).
         precision: "bfloat16" runs under autocast, "float32" does not.
+        transform: what the device computes: "extract" features (Tables 1 and 2), "project" them to principal
+            components, or "pass" the preprocessed input on.
+        components: of "project".
+        noise: that the device adds to what it computed, independently to every value.
+        noise_scale: the Gaussian's standard deviation or the Laplace distribution's scale b.
     """
 
     modality: Literal["image", "text"]
@@ -32,6 +40,10 @@ class Architecture:
     vocabulary: tuple[str, ...] = ()
     max_tokens: int = 0
     precision: Precision = "float32"
+    transform: Transform = "extract"
+    components: int = 0
+    noise: Noise = "none"
+    noise_scale: float = 0.0
 
     def __post_init__(self) -> None:
         """Raises InputError when an image is too small for Table 1's five poolings."""
@@ -48,15 +60,39 @@ class Architecture:
 
 
 def feature_shape(architecture: Architecture) -> tuple[int, ...]:
-    """Shape of one example's features: (2w, h/4, w/4), or (-1, d) for a message of any length."""
+    """Shape of what is sent of one example; a leading -1 for a message of any length.
+
+    Features (2w, h/4, w/4) or (-1, d); principal components (k,) or (-1, k); an image (3, h, w).
+    """
+    if architecture.transform == "extract":
+        return seen_shape(architecture)
+    if architecture.transform == "pass":
+        return (3, *architecture.image_size)
+    return (architecture.components,) if architecture.modality == "image" else (-1, architecture.components)
+
+
+def seen_shape(architecture: Architecture) -> tuple[int, ...]:
+    """Shape of one example as probes see it: components are restored to features first."""
+    if architecture.transform == "pass":
+        return (3, *architecture.image_size)
     if architecture.modality == "text":
         return (-1, text_size(architecture.width))
     height, breadth = architecture.image_size
     return (2 * architecture.width, height // 4, breadth // 4)
 
 
+def extracting(architecture: Architecture) -> Architecture:
+    """The same architecture where the device computes features and adds nothing."""
+    return replace(architecture, transform="extract", components=0, noise="none", noise_scale=0.0)
+
+
 def build_extractor(architecture: Architecture) -> nn.Module:
-    """A feature extractor with fresh weights."""
+    """What runs on the device, noise aside, with fresh weights."""
+    if architecture.transform == "pass":
+        return nn.Identity()
+    if architecture.transform == "project":
+        plain = extracting(architecture)
+        return Projection(build_extractor(plain), feature_shape(plain), architecture.components)
     if architecture.modality == "text":
         return TextExtractor(architecture.width, len(architecture.vocabulary))
     return ImageExtractor(architecture.width)

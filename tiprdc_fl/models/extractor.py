@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -25,6 +26,14 @@ PREPROCESSING = {
 }
 
 
+class Images(Protocol):
+    """Images uint8 [n, 3, h, w], in memory (a tensor) or not."""
+
+    def __getitem__(self, index: Any, /) -> Tensor:
+        """Some of them, as a tensor."""
+        ...
+
+
 @dataclass(frozen=True)
 class Extractor:
     """A network in evaluation mode with what is needed to feed it.
@@ -40,7 +49,7 @@ class Extractor:
     digest: str
 
 
-def preprocess(architecture: Architecture, inputs: Tensor | list[str]) -> Tensor:
+def preprocess(architecture: Architecture, inputs: Images | list[str]) -> Tensor:
     """Raw inputs as the network takes them.
 
     Args:
@@ -50,14 +59,14 @@ def preprocess(architecture: Architecture, inputs: Tensor | list[str]) -> Tensor
     Returns:
         Images float [n, 3, h, w] in [0, 1], channels last in memory; or tokens int64 [n, length].
     """
-    if isinstance(inputs, Tensor):
-        return inputs.contiguous(memory_format=torch.channels_last).float().div_(255)
-    return tokenise(inputs, architecture.token_ids, architecture.max_tokens)
+    if isinstance(inputs, list):
+        return tokenise(inputs, architecture.token_ids, architecture.max_tokens)
+    return inputs[:].contiguous(memory_format=torch.channels_last).float().div_(255)
 
 
-def batch_reader(architecture: Architecture, inputs: Tensor | list[str]) -> Callable[[np.ndarray], Tensor]:
+def batch_reader(architecture: Architecture, inputs: Images | list[str]) -> Callable[[np.ndarray], Tensor]:
     """A function from indices to preprocessed batches; messages are tokenised once, here."""
-    if isinstance(inputs, Tensor):
+    if not isinstance(inputs, list):
         return lambda indices: preprocess(architecture, inputs[torch.from_numpy(indices)])
     tokens = preprocess(architecture, inputs)
     lengths = (tokens != PAD).sum(dim=1)
@@ -85,9 +94,14 @@ def freeze(network: nn.Module) -> nn.Module:
 @torch.inference_mode()
 def forward(extractor: Extractor, prepared: Tensor) -> Tensor:
     """Features of one batch of preprocessed inputs, float32 on the CPU, [n, *feature_shape]."""
-    device = next(extractor.network.parameters()).device
-    with autocast(extractor.architecture.precision, device.type):
-        return extractor.network(prepared.to(device)).float().cpu()
+    with autocast(extractor.architecture.precision, prepared.device.type):
+        return extractor.network(prepared).float()
+
+
+@torch.inference_mode()
+def restore(extractor: Extractor, z: Tensor) -> Tensor:
+    """What was sent as probes see it, [n, *seen_shape]: principal components become features again."""
+    return extractor.network.restore(z) if extractor.architecture.transform == "project" else z  # pyright: ignore
 
 
 def to_bytes(network: nn.Module, architecture: Architecture) -> bytes:

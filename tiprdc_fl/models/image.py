@@ -1,4 +1,4 @@
-"""Table 1: the networks for images.
+"""Table 1, and V-CL#16 and V-CL#19 of Table 3: the networks for images.
 
 Every convolution is 3x3 with padding 1, batch normalisation and ReLU; pooling rounds down; dropout 0.5
 stands between fully connected layers; weights start as He et al. (2015) propose, but for output layers, which
@@ -30,12 +30,12 @@ def conv_block(channels_in: int, channels: int, convolutions: int) -> nn.Sequent
     return nn.Sequential(*layers, nn.MaxPool2d(2))
 
 
-def trunk(width: int) -> nn.Sequential:
+def trunk(width: int, convolutions: int = 3) -> nn.Sequential:
     """The 256, 512, 512 blocks: features [batch, 2w, h/4, w/4] -> [batch, 8w, h/32, w/32]."""
     return nn.Sequential(
-        conv_block(2 * width, 4 * width, 3),
-        conv_block(4 * width, 8 * width, 3),
-        conv_block(8 * width, 8 * width, 3),
+        conv_block(2 * width, 4 * width, convolutions),
+        conv_block(4 * width, 8 * width, convolutions),
+        conv_block(8 * width, 8 * width, convolutions),
     )
 
 
@@ -88,11 +88,18 @@ class ImageClassifier(nn.Module):
 
     Features [batch, 2w, h/4, w/4] -> logits [batch, classes]. It serves as the adversary in training and as
     the default probe, with fresh weights.
+
+    Args:
+        width: channels of the extractor's first convolution.
+        image_size: height and width in pixels.
+        classes: how many logits.
+        convolutions: in each block: 3 in Table 1 and in V-CL#16 of Table 3, which is the same network; 4 in
+            V-CL#19.
     """
 
-    def __init__(self, width: int, image_size: tuple[int, int], classes: int):
+    def __init__(self, width: int, image_size: tuple[int, int], classes: int, convolutions: int = 3):
         super().__init__()
-        self.trunk = trunk(width)
+        self.trunk = trunk(width, convolutions)
         hidden = 64 * width
         initialise(self.trunk)
         self.head = fully_connected([flat_size(width, image_size), hidden, hidden, classes])

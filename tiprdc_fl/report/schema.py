@@ -10,7 +10,7 @@ import pyarrow as pa
 from tiprdc_fl.evaluation import Result
 from tiprdc_fl.store import STAGES
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 REPRESENTATIONS = ("features", "random", "raw", "majority")
 CAVEAT = (
     "Leakage is what the strongest adversary tried here could infer: a lower bound on what the features "
@@ -102,6 +102,21 @@ def pooled_row(rows: Sequence[dict[str, Any]], attribute: str) -> dict[str, Any]
         and row["per_person"]["value"] is not None
     ]
     return max(found, key=lambda row: row["per_person"]["value"], default=None)
+
+
+def protection_text(configuration: dict[str, Any]) -> str:
+    """What the devices did before they sent, such as "hybrid, epsilon 0.5, 64 components"."""
+    section, training = configuration["protection"], configuration["training"]
+    settings = {
+        "tiprdc": f"budget {training['budget']:g}",
+        "encoder": f"trained on {section['encoder']}",
+        "hybrid": f"epsilon {section['epsilon']:g}, {section['components']} components",
+        "noisy": f"sigma {section['sigma']:g}",
+        "dp": f"epsilon {section['epsilon']:g}",
+        "random": "an extractor that was never trained",
+        "raw": "nothing is hidden",
+    }
+    return f"{section['name']}, {settings[section['name']]}"
 
 
 def headline(report: dict[str, Any]) -> dict[str, float]:

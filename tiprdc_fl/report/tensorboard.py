@@ -34,7 +34,8 @@ def write_report(report: dict[str, Any], folder: Path) -> None:
     """The report's figures as scalars: a point for each attribute, representation and probe."""
     with SummaryWriter(str(folder)) as writer:
         for row in report["results"]:
-            name = f"{row['role']}/{row['attribute']}/{row['representation']}/{row['probe']}"
+            probe = row["probe"] + ("_auxiliary" if row["learned_from"] == "collector" else "")
+            name = f"{row['role']}/{row['attribute']}/{row['representation']}/{probe}"
             for figure in ("accuracy", "balanced_accuracy", "roc_auc", "usable_bits"):
                 if row[figure]["value"] is not None:
                     writer.add_scalar(f"{figure}/{name}", row[figure]["value"])

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from tiprdc_fl.report.schema import CAVEAT, pooled_row, strongest
+from tiprdc_fl.report.schema import CAVEAT, pooled_row, protection_text, strongest
 
 _COLUMNS = {
     "features": "sent\nfeatures",
@@ -18,7 +18,8 @@ _COLUMNS = {
 }
 _ROLES = {"private": "PRIVATE (should be low)", "task": "TASK (should be high)"}
 _LEGEND = {
-    "classifier, linear": "probes: a network as in the paper, and logistic regression",
+    "table1, table2": "the paper's classifier; linear: logistic regression; mlp, knn, trees: other adversaries",
+    "auxiliary": "learned from the collector's own people, the others from contributors' labels",
     "sent features": "what the contributors sent; the strongest probe counts",
     "untrained extractor": "control: features of a random network, never trained",
     "raw data": "control: the same networks trained end to end on raw inputs",
@@ -30,6 +31,7 @@ _LEGEND = {
 def show(report: dict[str, Any], console: Console) -> None:
     """Prints tables and sentences."""
     some = report["results"][0]
+    _say(console, f"\nProtection: {protection_text(report['configuration'])}")
     _say(console, "")
     _say(console, "How well can an attribute be inferred?", style="bold")
     _say(console, "Balanced accuracy in %, the mean over classes: 50 is chance for two classes.")
@@ -71,8 +73,10 @@ def inference_table(report: dict[str, Any]) -> Table:
         for attribute in dict.fromkeys(row["attribute"] for row in rows):
             table.add_row(f"  {escape(attribute)}")
             found = [row for row in rows if row["attribute"] == attribute]
-            for probe in dict.fromkeys(row["probe"] for row in found if row["representation"] != "majority"):
-                table.add_row(f"    {probe}", *(_cell(found, kind, probe) for kind in _COLUMNS))
+            probes = [(row["probe"], row["learned_from"]) for row in found if row["probe"] != "constant"]
+            for probe, source in dict.fromkeys(probes):
+                name = f"    {probe}, auxiliary" if source == "collector" else f"    {probe}"
+                table.add_row(name, *(_cell(found, kind, probe, source) for kind in _COLUMNS))
     return table
 
 
@@ -82,21 +86,25 @@ def sentences(report: dict[str, Any]) -> Iterator[str]:
     for role, what in {"private": "Leakage", "task": "Utility"}.items():
         for attribute in dict.fromkeys(row["attribute"] for row in results if row["role"] == role):
             best, raw = (strongest(results, attribute, kind) for kind in ("features", "raw"))
-            if best is None or raw is None:
+            if best is None:
                 yield (
                     f"{what} of {attribute}: n/a, not defined where the people measured have one value of it."
                 )
                 continue
-            yield (
-                f"{what} of {attribute} in %: {_percent(best)} by the {best['probe']} probe on the features, "
-                f"{_percent(raw)} on raw data; {_bits(best)} of {_bits(raw)} usable bits."
+            yield f"{what} of {attribute} in %: {_percent(best)} by the {_probe(best)} on the features" + (
+                f"; {_bits(best)} usable bits."
+                if raw is None
+                else f", {_percent(raw)} on raw data; {_bits(best)} of {_bits(raw)} usable bits."
             )
             pooled = pooled_row(results, attribute)
             if pooled is not None:
                 yield (
                     f"  From all examples of a person together instead of one: "
-                    f"{_percent(pooled, 'per_person')} by the {pooled['probe']} probe."
+                    f"{_percent(pooled, 'per_person')} by the {_probe(pooled)}."
                 )
+    yield from _curve(report["curve"])
+    yield from _reidentified(report["reidentification"])
+    yield from _reconstructed(report["reconstruction"])
     for attribute, value in report["co_trained_adversary"].items():
         if value is None:  # the few people it is measured on have one value
             continue
@@ -105,6 +113,44 @@ def sentences(report: dict[str, Any]) -> Iterator[str]:
             "for comparison with the paper, not a leakage figure."
         )
     yield CAVEAT
+
+
+def _probe(row: dict[str, Any]) -> str:
+    """A probe in words."""
+    learned = " (auxiliary)" if row["learned_from"] == "collector" else ""
+    return f"{row['probe']} probe{learned}"
+
+
+def _curve(rows: list[dict[str, Any]]) -> Iterator[str]:
+    """The strongest insider at each number of people, a line for each attribute."""
+    for attribute in dict.fromkeys(row["attribute"] for row in rows):
+        points = []
+        for people in dict.fromkeys(row["people"] for row in rows):
+            here = [row | {"representation": "features"} for row in rows if row["people"] == people]
+            best = strongest(here, attribute, "features")
+            points.append(f"{people:,}: {_percent(best) if best else 'n/a'}")
+        yield f"Leakage of {attribute} in % by the number of people the insider learns from: {', '.join(points)}."
+
+
+def _reidentified(rows: list[dict[str, Any]]) -> Iterator[str]:
+    """Whether two contributions are of one person, as the features and the controls tell it."""
+    of_whole = [row for row in rows if row["unit"] == "contribution" and row["roc_auc"]["value"] is not None]
+    if of_whole:
+        figures = ", ".join(
+            f"{_percent(row, 'roc_auc')} {_COLUMNS[row['representation']].replace(chr(10), ' ')}"
+            for row in of_whole
+        )
+        yield f"Same person or not, of two contributions, ROC-AUC in % (chance is 50): {figures}."
+
+
+def _reconstructed(figures: dict[str, Any] | None) -> Iterator[str]:
+    """How near a decoder comes to the images."""
+    if figures is not None:
+        blind = figures["blind"]
+        yield (
+            f"Reconstruction by a decoder: SSIM {figures['ssim']['value']:.2f} (the mean image: "
+            f"{blind['ssim']['value']:.2f}), PSNR {figures['psnr']['value']:.1f} dB ({blind['psnr']['value']:.1f})."
+        )
 
 
 def cost_table(report: dict[str, Any]) -> Table:
@@ -162,10 +208,11 @@ def _say(console: Console, line: str, style: str = "") -> None:
     console.print(line, highlight=False, markup=False, style=style)
 
 
-def _cell(rows: list[dict[str, Any]], representation: str, probe: str) -> str:
+def _cell(rows: list[dict[str, Any]], representation: str, probe: str, source: str) -> str:
     """The figure of one probe on one representation; the blind guess stands beside every probe."""
     for row in rows:
-        if row["representation"] == representation and row["probe"] in (probe, "constant"):
+        fits = row["probe"] == "constant" or (row["probe"], row["learned_from"]) == (probe, source)
+        if row["representation"] == representation and fits:
             return _percent(row)
     return ""
 

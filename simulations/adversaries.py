@@ -1,0 +1,105 @@
+"""Which adversary finds most (Table 4): ``python -m simulations.adversaries [key=value ...]``."""
+
+from matplotlib.figure import Figure
+
+from simulations.paper import TABLE_4, published
+from simulations.study import Study, leave, main
+from simulations.study_arguments import Options, modality_of
+from simulations.study_figures import UNDEFINED, Column, Report, Row, private_of, span
+from simulations.study_output import Outcome
+from simulations.study_pictures import Series, draw_series, shared_legend
+from simulations.study_runs import Case
+from simulations.study_sweeps import as_span, share
+from tiprdc_fl.config import ATTACKS, Config
+
+CO_TRAINED = "trained with the extractor"
+_IMAGE_ONLY, _TEXT_ONLY = {"table1", "vcl16", "vcl19", "rescl"}, {"table2"}
+
+
+def _cases(config: Config, options: Options) -> list[Case]:
+    other = _IMAGE_ONLY if modality_of(config.data.name) == "text" else _TEXT_ONLY
+    attacks = ",".join(name for name in ATTACKS if name not in other)
+    overrides = ("protection.name=tiprdc", f"evaluation.attacks=[{attacks}]")
+    budget = f"{config.training.budget:g}"
+    return [Case(f"every adversary, budget {budget}", overrides, {"budget": budget})]
+
+
+def _columns(config: Config) -> list[Column]:
+    return [
+        Column("attribute", "attribute", "label"),
+        Column("adversary", "adversary", "label"),
+        Column("learned_from", "learned from", "label"),
+        Column("leakage", "leakage"),
+        Column("accuracy", "plain\nacc.", brief=True),
+        Column("bits", "usable\nbits", "number"),
+        Column("pooled", "pooled", brief=True),
+        Column("paper", "paper", "paper"),
+    ]
+
+
+def _measure(case: Case, report: Report) -> list[Row]:
+    """A row for each adversary and whose labels it learned from, then the co-trained one."""
+    rows = [
+        {
+            "attribute": row["attribute"],
+            "adversary": row["probe"],
+            "learned_from": row.get("learned_from") or "",
+            "leakage": span(row["balanced_accuracy"]),
+            "accuracy": span(row["accuracy"]),
+            "bits": span(row["usable_bits"]),
+            "pooled": span(row["per_person"]),
+            "paper": published(TABLE_4, row["attribute"], detail=row["probe"]),
+        }
+        for row in report["results"]
+        if (row["role"], row["representation"]) == ("private", "features")
+    ]
+    return [*rows, *(_co_trained(report, name) for name in private_of(report))]
+
+
+def _co_trained(report: Report, attribute: str) -> Row:
+    value = (report.get("co_trained_adversary") or {}).get(attribute)
+    empty: Row = dict.fromkeys(("accuracy", "bits", "pooled"), UNDEFINED)
+    who: Row = {"attribute": attribute, "adversary": CO_TRAINED, "learned_from": "collector"}
+    return {**who, **empty, "leakage": span(value), "paper": None}
+
+
+def _draw(figure: Figure, outcome: Outcome) -> None:
+    """A panel for each private attribute; a series for whose labels were learned from."""
+    names = list(dict.fromkeys(str(row["attribute"]) for row in outcome.rows))
+    for axes, name in zip(figure.subplots(len(names), 1, squeeze=False).flat, names, strict=True):
+        rows = [row for row in outcome.rows if row["attribute"] == name]
+        kinds = list(dict.fromkeys(str(row["adversary"]) for row in rows))
+        sources = list(dict.fromkeys(str(row["learned_from"]) for row in rows))
+        series = [_series(rows, kinds, source, number == 0) for number, source in enumerate(sources)]
+        shown = [kind.replace(" with the ", "\nwith the\n") for kind in kinds]
+        draw_series(axes, shown, series, False, f"adversary that infers {name}")
+    shared_legend(figure)
+
+
+def _series(rows: list[Row], kinds: list[str], source: str, with_paper: bool) -> Series:
+    found = {str(row["adversary"]): row for row in rows if row["learned_from"] == source}
+    paper = {str(row["adversary"]): share(row["paper"]) for row in rows}
+    spans = [as_span(found.get(kind, {}).get("leakage")) for kind in kinds]
+    beside = [paper[kind] for kind in kinds] if with_paper else ()
+    return Series(f"labels of the {source}", spans, beside, "the paper's plain accuracy")
+
+
+STUDY = Study(
+    name="adversaries",
+    question="Which adversary infers the private attribute best?",
+    about=(
+        "Table 4 (CelebA, gender, budget 0.9): 59.02, 59.83, 60.77 and 61.05 % by the default classifier, V-CL#16, "
+        "V-CL#19 and Res-CL. Here each learns afresh, from contributors' labels (an insider) and from the "
+        "collector's own; the one trained with the extractor is no leakage figure. training.budget=B: another "
+        "budget."
+    ),
+    paper=TABLE_4,
+    cases=_cases,
+    columns=_columns,
+    measure=_measure,
+    draw=_draw,
+)
+
+
+if __name__ == "__main__":
+    leave(main(STUDY))

@@ -1,0 +1,109 @@
+"""Leakage against the number of people an adversary has labels of: ``python -m simulations.leakage_curve``."""
+
+from collections.abc import Iterator
+
+from matplotlib.figure import Figure
+
+from simulations.study import Study, leave, main
+from simulations.study_arguments import Options, modality_of
+from simulations.study_figures import Column, Report, Row, Span, private_of, span
+from simulations.study_output import Outcome
+from simulations.study_pictures import CHANCE, Series, label, points, shared_legend
+from simulations.study_runs import Case
+from simulations.study_sweeps import as_span
+from tiprdc_fl.config import Config
+from tiprdc_fl.report.schema import strongest
+
+ALL = "all"
+
+
+def _cases(config: Config, options: Options) -> list[Case]:
+    names = ("tiprdc", "random") if modality_of(config.data.name) == "text" else ("tiprdc", "random", "raw")
+    return [Case(_label(name, config), (f"protection.name={name}",), {"method": name}) for name in names]
+
+
+def _label(name: str, config: Config) -> str:
+    return f"tiprdc, budget {config.training.budget:g}" if name == "tiprdc" else f"{name} control"
+
+
+def _columns(config: Config) -> list[Column]:
+    return [
+        Column("method", "method", "label"),
+        Column("attribute", "attribute", "label"),
+        Column("people", "people", "label"),
+        Column("learned_people", "labelled\npeople", "count"),
+        Column("examples", "labelled\nexamples", "count"),
+        Column("probe", "strongest\nadversary", "note"),
+        Column("leakage", "leakage"),
+    ]
+
+
+def _measure(case: Case, report: Report) -> list[Row]:
+    """A row for each number of people, the strongest adversary's, and one for all of them."""
+    return [row for name in private_of(report) for row in _rows(case, report, name)]
+
+
+def _rows(case: Case, report: Report, attribute: str) -> Iterator[Row]:
+    found = [row for row in report.get("curve") or [] if row["attribute"] == attribute]
+    whole = _all_people(report, attribute)
+    for people in sorted({row["people"] for row in found}):
+        those = [one for one in found if one["people"] == people]
+        top = max(those, key=lambda one: one["balanced_accuracy"]["value"] or 0)
+        if whole is None or people != whole["learned_people"]:  # else it is the row of all people
+            yield _row(case, attribute, str(people), float(people), float(top["learned_examples"]), top)
+    if whole is not None:
+        count, examples = float(whole["learned_people"]), float(whole["learned_examples"])
+        yield _row(case, attribute, ALL, count, examples, whole)
+
+
+def _all_people(report: Report, attribute: str) -> Report | None:
+    """The strongest insider that learned from everybody the evaluation allows."""
+    insiders = [row for row in report["results"] if row.get("learned_from", "contributors") == "contributors"]
+    return strongest(insiders, attribute, "features")
+
+
+def _row(case: Case, attribute: str, people: str, count: float, examples: float, top: Report) -> Row:
+    labels: Row = {"method": case.facts["method"], "attribute": attribute, "people": people}
+    figures: Row = {"probe": top["probe"], "leakage": span(top["balanced_accuracy"])}
+    return {**labels, "learned_people": count, "examples": examples, **figures}
+
+
+def _draw(figure: Figure, outcome: Outcome) -> None:
+    axes = figure.add_subplot()
+    lines = list(dict.fromkeys((str(row["method"]), str(row["attribute"])) for row in outcome.rows))
+    ticks: set[float] = set()
+    for number, (method, attribute) in enumerate(lines):
+        rows = [row for row in outcome.rows if (row["method"], row["attribute"]) == (method, attribute)]
+        places = [float(str(row["learned_people"])) for row in rows]
+        ticks |= set(places)
+        # Apart by 2 % of their place, so that intervals do not hide one another on the logarithmic axis.
+        apart = [place * 1.02 ** (number - (len(lines) - 1) / 2) for place in places]
+        spans: list[Span] = [as_span(row["leakage"]) for row in rows]
+        points(axes, apart, Series(f"{method}: {attribute}", spans), number, "-")
+    axes.set_xscale("log")
+    axes.minorticks_off()
+    axes.set_xticks(sorted(ticks), [f"{tick:g}" for tick in sorted(ticks)])
+    axes.axhline(CHANCE, color="grey", linestyle=":", linewidth=1)
+    label(axes, "people whose labels the adversary has", "leakage: balanced accuracy in %")
+    shared_legend(figure)
+
+
+STUDY = Study(
+    name="leakage_curve",
+    question="How does leakage grow with the people an adversary learns from?",
+    about=(
+        "The paper has no such figure. A flat end says that more labelled people would hardly help the adversary; "
+        "a rising one that the leakage reported elsewhere is what this number of people allows. "
+        "evaluation.curve=[...] sets the numbers."
+    ),
+    paper=(),
+    cases=_cases,
+    columns=_columns,
+    measure=_measure,
+    draw=_draw,
+    defaults=("evaluation.curve=[10,30,100]",),
+)
+
+
+if __name__ == "__main__":
+    leave(main(STUDY))

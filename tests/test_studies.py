@@ -1,0 +1,516 @@
+"""The studies: sweeps that resume and share runs, tables, pictures, and the paper's figures beside ours."""
+
+import csv
+import importlib
+import io
+import json
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+from rich.console import Console
+
+from simulations import paper
+from simulations.study import help_of, main
+from simulations.study_arguments import preset_values
+from simulations.study_figures import Column, Span, combine, flat, flat_names, over_seeds
+from simulations.study_output import DPI, SIZE
+from simulations.study_pictures import spread
+from simulations.tradeoff import pareto
+from simulations.transfer import write_folder
+from tiprdc_fl.config import Config
+from tiprdc_fl.config_reading import load_config
+from tiprdc_fl.errors import InputError
+
+NAMES = (
+    *("tradeoff", "budget", "multi_attribute", "reconstruction"),
+    *("adversaries", "transfer", "text", "leakage_curve"),
+)
+STUDIES = {name: importlib.import_module(f"simulations.{name}").STUDY for name in NAMES}
+CASES = dict(zip(NAMES, (16, 4, 12, 4, 1, 4, 6, 3), strict=True))
+QUALITY = {"random": 0.85, "raw": 0.95, "encoder": 0.9, "hybrid": 0.6, "noisy": 0.8, "dp": 0.55}
+
+
+def interval(value: float) -> dict[str, float]:
+    return {"value": value, "low": value - 0.03, "high": value + 0.02}
+
+
+def leakage(config: Config) -> float:
+    """The fake's leakage: more at a lower budget, and a little more with every seed."""
+    base = QUALITY.get(config.protection.name, 0.6 + 0.3 * (1 - config.training.budget))
+    return base + 0.01 * config.seed
+
+
+def rows_of(config: Config) -> list[dict[str, Any]]:
+    found = []
+    roles = [("private", n) for n in config.data.private or []] + [
+        ("task", n) for n in config.data.tasks or []
+    ]
+    for role, attribute in roles:
+        for probe in (config.evaluation.attacks if role == "private" else config.evaluation.probes) or []:
+            for source in ("contributors", "collector") if role == "private" else ("contributors",):
+                top = leakage(config) - (0.1 if probe == "linear" else 0.05 if source == "collector" else 0)
+                figure = interval(top if role == "private" else 0.95 - (0.9 - top) / 3)
+                names = ("balanced_accuracy", "accuracy", "roc_auc", "usable_bits", "per_person")
+                counts = {"learned_people": config.clients, "learned_examples": 20 * config.clients}
+                counts |= {"measured_people": 100, "measured_examples": 1900}
+                labels = {"role": role, "attribute": attribute, "representation": "features", "probe": probe}
+                found.append(labels | {"learned_from": source} | dict.fromkeys(names, figure) | counts)
+    return found
+
+
+def report_of(config: Config) -> dict[str, Any]:
+    curve = [
+        {
+            **{"attribute": name, "people": people, "learned_examples": 20 * people, "probe": "linear"},
+            "balanced_accuracy": interval(leakage(config) - 1 / people),
+        }
+        for name in config.data.private or []
+        for people in config.evaluation.curve
+    ]
+    like = {"ssim": interval(0.6), "ms_ssim": None, "psnr": {"value": 18.0, "low": 17.0, "high": 19.0}}
+    blind = {"ssim": 0.3, "ms_ssim": None, "psnr": 12.0}
+    again = {"representation": "features", "unit": "contribution", "roc_auc": interval(0.8), "people": 100}
+    report = {
+        "results": rows_of(config),
+        "co_trained_adversary": dict.fromkeys(config.data.private or [], 0.55),
+        "curve": curve,
+        "reconstruction": like | {"blind": blind} if config.evaluation.reconstruction else None,
+        "reidentification": [again] if config.evaluation.reidentification else [],
+        "federation": {"sent_bytes_per_example": 2048.0, "sent_to_raw_ratio": 0.7},
+        "configuration": asdict(config),
+    }
+    return json.loads(json.dumps(report))
+
+
+class FakeRun:
+    """What run(config) leaves behind, without training; remembers what it was asked for."""
+
+    def __init__(self) -> None:
+        self.asked: list[Config] = []
+        self.stop_at: int | None = None
+
+    def __call__(self, config: Config, console: Console, quiet: bool) -> dict[str, Any]:
+        assert quiet
+        if self.stop_at == len(self.asked):
+            raise KeyboardInterrupt
+        self.asked.append(config)
+        folder = Path(str(config.run_dir))
+        folder.mkdir(parents=True)
+        if config.evaluation.reconstruction:
+            ramp = np.arange(8 * 3 * 32 * 32, dtype=np.uint8).reshape(8, 3, 32, 32)
+            np.savez(folder / "reconstruction.npz", original=ramp, reconstructed=255 - ramp)
+        report = report_of(config)
+        (folder / "report.json").write_text(json.dumps(report), encoding="utf-8")
+        return report
+
+
+@pytest.fixture
+def run() -> FakeRun:
+    return FakeRun()
+
+
+@pytest.fixture
+def study(
+    tmp_path: Path, run: FakeRun, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> Callable[..., tuple[int, str]]:
+    """Calls a study by name; gives its status and what it printed."""
+    monkeypatch.setattr(write_folder, "__defaults__", (None, 2))
+    if "picture" not in request.node.name:  # drawing takes longer than all the rest
+        monkeypatch.setattr("simulations.study_output._write_picture", lambda *_: None)
+
+    def call(name: str, *arguments: str) -> tuple[int, str]:
+        console = Console(width=150, file=io.StringIO())
+        given = [f"out={tmp_path}/out", *arguments]
+        status = main(STUDIES[name], given, run, console)
+        assert isinstance(console.file, io.StringIO)
+        return status, console.file.getvalue()
+
+    return call
+
+
+def results(tmp_path: Path, name: str) -> tuple[list[dict[str, str]], dict[str, Any], Path]:
+    """CSV's rows, JSON and the picture's path of the one finished study of this name."""
+    [table] = (tmp_path / "out").glob(f"{name}-*.csv")
+    with table.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    return rows, json.loads(table.with_suffix(".json").read_text("utf-8")), table.with_suffix(".png")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_study_writes_table_picture_and_json_that_agree(name, study, run, tmp_path):
+    status, text = study(name)
+    assert status == 0
+    assert len(run.asked) == CASES[name]
+    assert f"case {CASES[name]} of {CASES[name]}: " in text
+    table, written, picture = results(tmp_path, name)
+    assert table == [{key: "" if v is None else str(v) for key, v in row.items()} for row in written["rows"]]
+    assert list(table[0]) == flat_names([Column(**one) for one in written["columns"]])
+    assert STUDIES[name].question in text
+    assert str(picture) in text.replace("\n", "")
+    with Image.open(picture) as image:
+        assert image.size == tuple(round(side * DPI) for side in SIZE)
+        assert np.asarray(image.convert("L")).std() > 5
+    assert not list((tmp_path / "out").glob("*.partial"))
+    assert "bootstrap over holdout people" in written["caption"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_paper_stands_beside_ours(name, study, tmp_path):
+    _, text = study(name)
+    figures = STUDIES[name].paper
+    assert len(results(tmp_path, name)[1]["paper"]) == len(figures)
+    for one in figures:
+        assert one.sentence in " ".join(text.split())
+
+
+def test_the_papers_figures_are_in_the_rows_they_belong_to(study, tmp_path):
+    study("budget", "data.private=[Young]")
+    rows, _, _ = results(tmp_path, "budget")
+    assert [row["paper_Gray_Hair"] for row in rows] == ["0.8436", "", "", "0.9152"]
+    assert [row["paper_Young"] for row in rows] == ["0.6563", "", "", "0.8185"]
+    study("adversaries")
+    rows, _, _ = results(tmp_path, "adversaries")
+    found = {row["adversary"]: row["paper"] for row in rows if row["learned_from"] == "contributors"}
+    assert [found[a] for a in ("table1", "vcl16", "vcl19", "rescl")] == [
+        "0.5902",
+        "0.5983",
+        "0.6077",
+        "0.6105",
+    ]
+    study("transfer")
+    rows, _, _ = results(tmp_path, "transfer")
+    found = {(row["train"], row["test"]): (row["paper_Male"], row["paper_Black_Hair"]) for row in rows}
+    assert found[("second", "first")] == ("0.5973", "0.8715")  # LFW -> CelebA
+    assert found[("first", "second")] == ("0.5687", "0.8927")  # CelebA -> LFW
+
+
+def test_every_published_share_is_a_share():
+    tables = (
+        paper.FIGURE_4,
+        paper.FIGURE_6,
+        paper.FIGURE_6_MULTI,
+        paper.FIGURE_7,
+        paper.TABLE_4,
+        paper.TABLE_5,
+    )
+    assert all(0.5 < one.share < 1 for table in tables for one in table)
+    assert paper.published(paper.TABLE_5, "Black Hair", dataset="LFW", detail="LFW") == 0.8812
+    assert paper.published(paper.TABLE_5, "Smiling") is None
+
+
+def test_an_interrupted_study_goes_on_where_it_stopped(study, run, capsys):
+    run.stop_at = 3
+    assert study("budget")[0] == 130
+    assert capsys.readouterr().err == "interrupted; the same command resumes\n"
+    run.stop_at = None
+    status, text = study("budget")
+    assert status == 0
+    assert len(run.asked) == 4
+    assert len({config.run_dir for config in run.asked}) == 4
+    assert text.count("found in") == 3
+
+
+def test_studies_share_finished_runs(study, run):
+    study("tradeoff")
+    asked = len(run.asked)
+    study("budget")
+    assert len(run.asked) == asked
+    study("multi_attribute")  # its four runs that hide Male alone are there
+    assert len(run.asked) == asked + 8
+
+
+def test_another_configuration_is_another_run(study, run):
+    study("budget")
+    study("budget", "evaluation.steps=151")
+    assert len(run.asked) == 8
+    study("budget", "federation.workers=1", "training.library=elsewhere")  # changes no figure
+    assert len(run.asked) == 8
+
+
+def test_a_report_of_another_configuration_is_not_taken(study, run):
+    study("budget")
+    path = Path(str(run.asked[0].run_dir)) / "report.json"
+    report = json.loads(path.read_text("utf-8"))
+    report["configuration"]["training"]["epochs"] += 1
+    path.write_text(json.dumps(report), encoding="utf-8")
+    with pytest.raises(FileExistsError):  # the fake is asked again
+        study("budget")
+
+
+def test_a_broken_report_is_not_taken(study, run):
+    study("budget")
+    (Path(str(run.asked[0].run_dir)) / "report.json").write_text("{", encoding="utf-8")
+    with pytest.raises(FileExistsError):
+        study("budget")
+
+
+def test_extractors_are_kept_in_one_library(study, run, tmp_path):
+    study("tradeoff")
+    assert {config.training.library for config in run.asked} == {str(tmp_path / "out/extractors")}
+
+
+def test_over_seeds_is_students_interval():
+    # Mean 0.7, standard deviation 0.1, n = 3: 0.7 +- 4.302653 * 0.1 / sqrt(3).
+    found = over_seeds([0.6, 0.7, 0.8])
+    assert found == pytest.approx((0.7, 0.7 - 0.248414, 0.7 + 0.248414), abs=1e-6)
+    assert over_seeds([0.6, None]) == (0.6, None, None)
+    assert over_seeds([None]) == (None, None, None)
+
+
+def test_seeds_repeat_a_study_and_report_the_mean(study, run, tmp_path):
+    status, text = study("budget", "seeds=3", "seed=5")
+    assert status == 0
+    assert [config.seed for config in run.asked] == [5] * 4 + [6] * 4 + [7] * 4
+    assert "case 12 of 12: tiprdc, budget 0, seed 7" in text
+    rows, written, _ = results(tmp_path, "budget")
+    assert written["seeds"] == [5, 6, 7]
+    assert written["intervals"] == "mean of 3 seeds, 95 % t-intervals over the seeds"
+    assert written["intervals"] in " ".join(text.split())
+    assert len(rows) == 4
+    # The fake leaks 0.65, 0.66 and 0.67 at budget 1: 4.302653 * 0.01 / sqrt(3) either way.
+    assert float(rows[0]["leakage_Male"]) == pytest.approx(0.66)
+    assert float(rows[0]["leakage_Male_high"]) == pytest.approx(0.66 + 0.0248414, abs=1e-6)
+
+
+def test_more_seeds_later_reuse_the_first(study, run):
+    study("budget")
+    study("budget", "seeds=2")
+    assert len(run.asked) == 8
+
+
+def test_rows_of_seeds_are_matched_by_their_labels():
+    columns = [
+        Column("a", "a", "label"),
+        Column("note", "n", "note"),
+        Column("x", "x"),
+        Column("n", "n", "count"),
+    ]
+    first = [
+        {"a": "p", "note": "u", "x": Span(0.5), "n": 1.0},
+        {"a": "q", "note": "u", "x": Span(0.1), "n": 1.0},
+    ]
+    second = [
+        {"a": "q", "note": "v", "x": Span(0.3), "n": 3.0},
+        {"a": "p", "note": "u", "x": Span(None), "n": 3.0},
+    ]
+    p, q = combine(columns, [first, second])
+    assert (p["x"], p["note"], p["n"]) == (Span(0.5), "u", 2.0)
+    assert (flat(columns, q)["x"], q["note"]) == (pytest.approx(0.2), "u / v")
+    assert flat(columns, q)["x_low"] == pytest.approx(0.2 - 12.7062 * 0.1, abs=1e-4)
+
+
+def test_the_front_is_what_nobody_beats():
+    points = [(0.9, 0.9), (0.6, 0.8), (0.6, 0.7), (0.5, 0.5), (0.7, 0.8), (None, 0.9), (0.5, 0.5)]
+    assert pareto(points) == [True, True, False, True, False, False, True]
+    assert pareto([]) == []
+
+
+def test_controls_do_not_compete(study, tmp_path):
+    study("tradeoff")
+    rows, _, _ = results(tmp_path, "tradeoff")
+    front = {row["method"] for row in rows if row["front"] == "yes"}
+    assert "dp" in front  # leaks least
+    assert not front & {"random", "raw"}
+
+
+def test_leakage_is_the_strongest_adversary_of_either_source(study, tmp_path):
+    study("adversaries", "training.budget=1")
+    rows, written, _ = results(tmp_path, "adversaries")
+    assert {row["learned_from"] for row in rows} == {"contributors", "collector"}
+    assert {row["adversary"] for row in rows} >= {"knn", "mlp", "trained with the extractor"}
+    study("budget")
+    budget, _, _ = results(tmp_path, "budget")
+    assert float(budget[0]["leakage_Male"]) == max(float(row["leakage"]) for row in rows)
+    assert written["runs"][0]["case"] == "every adversary, budget 1"
+
+
+def test_multi_attribute_leaves_empty_what_a_run_does_not_hide(study, tmp_path):
+    study("multi_attribute")
+    rows, _, _ = results(tmp_path, "multi_attribute")
+    assert {row["hidden"] for row in rows} == {"Male", "Young", "Male and Young"}
+    assert all((row["leakage_Young"] == "") == (row["hidden"] == "Male") for row in rows)
+    both = next(row for row in rows if (row["hidden"], row["budget"]) == ("Male and Young", "0.9"))
+    assert (both["paper_Young"], both["paper_Smiling"]) == ("0.6485", "0.8816")
+
+
+def test_the_curve_ends_with_everybody(study, tmp_path):
+    study("leakage_curve")
+    rows, _, _ = results(tmp_path, "leakage_curve")
+    mine = [row for row in rows if row["method"] == "tiprdc"]
+    assert [(row["people"], row["learned_people"]) for row in mine] == [
+        *(("10", "10.0"), ("30", "30.0"), ("100", "100.0"), ("all", "200.0"))
+    ]
+
+
+def test_transfer_uses_one_datasets_extractor_on_the_other(study, run, tmp_path):
+    assert study("transfer")[0] == 0
+    first, second, there, back = run.asked
+    assert (first.training.extractor, second.training.extractor) == (None, None)
+    assert there.training.extractor == f"{first.run_dir}/extractor.safetensors"
+    assert back.training.extractor == f"{second.run_dir}/extractor.safetensors"
+    assert there.data == second.data
+    assert back.data == first.data
+    assert (second.data.name, second.data.collector_people) == ("folder", None)
+    metadata = (tmp_path / "out/other_faces/metadata.csv").read_text("utf-8").splitlines()
+    assert metadata[0].startswith("file_name,contributor,")
+    with Image.open(tmp_path / "out/other_faces" / metadata[1].split(",")[0]) as image:
+        assert image.size == (64, 80)
+
+
+def test_transfer_takes_a_second_dataset(study, run):
+    status, _ = study(
+        "transfer", "other.name=lfw", "other.root=lfw", "other.private=[Asian]", "other.clients=7"
+    )
+    assert status == 0
+    assert run.asked[1].data.root == "lfw"
+    assert (run.asked[1].data.private, run.asked[1].data.tasks) == (["Asian"], ["Black Hair"])
+    assert [config.clients for config in run.asked] == [100, 7, 7, 100]
+
+
+def test_the_folder_of_a_transfer_is_drawn_once(tmp_path):
+    folder = write_folder(tmp_path / "other", people=1)
+    (folder / "metadata.csv").write_text("kept", encoding="utf-8")
+    assert write_folder(folder, people=1) == folder
+    assert (folder / "metadata.csv").read_text("utf-8") == "kept"
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "expected"),
+    [
+        (
+            "budget",
+            ["training.budget=0.5"],
+            "training.budget=0.5: the study itself sweeps training.budget (1, 0.9, 0.5, 0)",
+        ),
+        ("tradeoff", ["protection.name=dp"], "protection.name=dp: the study itself sweeps"),
+        ("budget", ["seeds=0"], "seeds=0: expected how often"),
+        ("budget", ["seeds=many"], "seeds=many: expected how often"),
+        ("budget", ["out="], "out=: a folder is expected"),
+        ("budget", ["run_dir=here"], "run_dir=here: a study names its run folders itself"),
+        ("budget", ["training.extractor=e"], "training.extractor=e: a study trains its extractors"),
+        ("budget", ["clients=-1"], "clients=-1: expected an integer, at least 1"),
+        ("budget", ["client=5"], "unknown key 'client'; did you mean 'clients'?"),
+        ("budget", ["other.name=lfw"], "unknown key 'other.name'"),
+        ("budget", ["quick"], "quick: key=value is expected"),
+        ("budget", ["--preset", "x"], "unknown option --preset; keys are given as key=value"),
+        ("budget", ["--config", "nowhere"], "--config nowhere: no such file; presets: "),
+        ("budget", ["--config"], "argument --config: expected one argument"),
+        ("text", ["data.name=faces"], "data.name=faces: simulations.text needs text"),
+        ("tradeoff", ["data.name=chitchat"], "data.name=chitchat: simulations.tradeoff needs images"),
+        ("multi_attribute", ["data.private=[Male]"], "data.private=[Male]: two attributes or more"),
+        (
+            "transfer",
+            ["other.nam=lfw"],
+            "other.nam=lfw: the second dataset's keys are other.clients, other.name",
+        ),
+        ("transfer", ["other.image_size=64"], "other.image_size=64: the second dataset's keys are"),
+        ("transfer", ["other.name=lfw"], "data.name=lfw needs data.root=PATH"),
+        ("transfer", ["other.name=chitchat"], "other.name=chitchat: simulations.transfer needs images"),
+        ("transfer", ["other.tasks=[Smiling,Young]"], "are paired by position: name as many"),
+    ],
+)
+def test_a_mistake_gives_one_line_and_runs_nothing(name, arguments, expected, study, run, capsys):
+    assert study(name, *arguments)[0] == 2
+    error = capsys.readouterr().err
+    assert error.startswith("error: ")
+    assert expected in error
+    assert error.count("\n") == 1
+    assert run.asked == []
+
+
+def test_a_run_that_cannot_be_done_names_its_case(study, capsys, monkeypatch):
+    def refuse(self: FakeRun, config: Config, console: Console, quiet: bool) -> None:
+        raise InputError("too few people")
+
+    monkeypatch.setattr(FakeRun, "__call__", refuse)
+    assert study("budget")[0] == 2
+    assert capsys.readouterr().err == "error: tiprdc, budget 1: too few people\n"
+
+
+def test_out_must_be_a_folder(run, tmp_path, capsys):
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    with pytest.raises(NotADirectoryError):  # the fake's; run(config) reports it as InputError
+        main(STUDIES["budget"], [f"out={tmp_path}/file"], run, Console(file=io.StringIO()))
+    (tmp_path / "free").mkdir()
+    (tmp_path / "free/budget-faces.partial").mkdir()  # where the first file is begun
+    assert main(STUDIES["budget"], [f"out={tmp_path}/free"], run, Console(file=io.StringIO())) == 2
+    assert "free cannot be written" in capsys.readouterr().err
+
+
+def test_a_missing_picture_is_a_mistake_with_a_remedy(study, run, capsys):
+    study("reconstruction")
+    (Path(str(run.asked[1].run_dir)) / "reconstruction.npz").unlink()
+    assert study("reconstruction")[0] == 2
+    assert "reconstruction.npz cannot be read: remove its folder and repeat" in capsys.readouterr().err
+
+
+def test_a_preset_beats_the_studys_defaults_and_the_user_beats_both(study, run, tmp_path):
+    preset = tmp_path / "small.yaml"
+    preset.write_text("clients: 7\ntraining: {epochs: 4}\ndata.tasks: [Smiling]\n", encoding="utf-8")
+    study("budget", "--config", str(preset), "clients=9")
+    config = run.asked[0]
+    assert (config.clients, config.training.epochs, config.data.tasks) == (9, 4, ["Smiling"])
+    assert config.evaluation.steps == 150  # the study's
+    assert preset_values(str(preset)) == {"clients": 7, "training.epochs": 4, "data.tasks": ["Smiling"]}
+
+
+@pytest.mark.parametrize(
+    ("preset", "dataset", "tasks"),
+    [
+        ("paper_celeba", "celeba", ["Gray_Hair", "Smiling"]),
+        ("paper_lfw", "lfw", ["Black Hair", "Eyeglasses"]),
+        ("paper_dial", "dial", ["Mentioned"]),
+    ],
+)
+def test_presets_have_the_papers_settings(preset, dataset, tasks):
+    config = load_config(preset, ["data.root=somewhere"])
+    assert (config.data.name, config.data.tasks, config.model.width) == (dataset, tasks, 64)
+    assert (config.training.batch_size, config.training.learning_rate) == (64, 1e-4)
+    assert config.data.image_size == (218, 178) or dataset == "dial"
+
+
+def test_a_preset_names_the_dataset(study, run):
+    assert study("budget", "--config", "paper_lfw", "data.root=lfw")[0] == 0
+    assert run.asked[0].data.name == "lfw"
+    assert run.asked[0].model.width == 64
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_help_is_one_screen(name, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        main(STUDIES[name], ["--help"])
+    assert stopped.value.code == 0
+    text = capsys.readouterr().out
+    assert all(
+        part in text for part in ("out=DIR", "seeds=K", "evaluation.steps=150", STUDIES[name].question)
+    )
+    assert len(text.splitlines()) <= 40
+    assert max(map(len, text.splitlines())) <= 100
+    assert ("other.KEY" in help_of(STUDIES[name])) == (name == "transfer")
+
+
+def test_labels_of_points_avoid_one_another():
+    places = [(100.0, 100.0), (104.0, 101.0), (300.0, 50.0)]
+    sizes = [(30.0, 14.0)] * 3
+    corners = [(x + dx, y + dy) for (x, y), (dx, dy) in zip(places, spread(places, sizes), strict=True)]
+    for i, (x, y) in enumerate(corners):
+        for other_x, other_y in corners[:i]:
+            assert abs(x - other_x) >= 30 or abs(y - other_y) >= 14
+
+
+def test_table_5_runs_as_its_preset_says(study, run):
+    first = ("--config", "paper_celeba", "data.root=celeba", "data.tasks=[Black_Hair]")
+    assert study("transfer", *first, "other.name=lfw", "other.root=lfw")[0] == 0
+    celeba, lfw = run.asked[0].data, run.asked[1].data
+    assert (celeba.name, celeba.collector_people, lfw.name, lfw.collector_people) == (
+        "celeba",
+        7500,
+        "lfw",
+        None,
+    )
+    assert celeba.image_size == lfw.image_size == (218, 178)

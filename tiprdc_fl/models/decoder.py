@@ -1,0 +1,77 @@
+"""The extractor's layers in reverse (Section 5.2, Figure 5): features -> images."""
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from tiprdc_fl.errors import InputError
+from tiprdc_fl.models.architecture import Architecture
+from tiprdc_fl.models.image import ImageExtractor, initialise
+
+
+def convolutions(channels_in: int, channels: int) -> nn.Sequential:
+    """Two times (3x3 convolution, batch normalisation, ReLU); the side lengths stay."""
+    layers: list[nn.Module] = []
+    for size in (channels_in, channels):
+        layers += [
+            nn.Conv2d(size, channels, 3, padding=1, bias=False),
+            nn.BatchNorm2d(channels),
+            nn.ReLU(True),
+        ]
+    return nn.Sequential(*layers)
+
+
+class ImageDecoder(nn.Module):
+    """Decoder: 2 x conv-2w, upsample, 2 x conv-w, upsample, conv-3, sigmoid (Table 1, left, upside down).
+
+    Features float [batch, 2w, h//4, w//4] -> images float [batch, 3, h, w] in (0, 1); 408,003 weights at the
+    paper's width 64. Each upsampling interpolates to the exact size before the pooling that it undoes, which
+    rounds down: 54x44 -> 109x89 -> 218x178.
+
+    Upsampling is bilinear: max pooling could be undone exactly only with the positions of the maxima, and those
+    stay on the device. Features are standardised first, because channels of an adversarially trained extractor
+    differ widely in scale.
+
+    Args:
+        width: channels of the extractor's first convolution.
+        image_size: height and width of the images in pixels.
+    """
+
+    def __init__(self, width: int, image_size: tuple[int, int]):
+        super().__init__()
+        self.image_size = image_size
+        self.standardise = nn.BatchNorm2d(2 * width, affine=False)
+        self.deep = convolutions(2 * width, 2 * width)
+        self.shallow = convolutions(2 * width, width)
+        self.output = nn.Conv2d(width, 3, 3, padding=1)
+        initialise(self)
+        nn.init.zeros_(self.output.weight)  # it starts at mid-grey rather than at random colours
+
+    def forward(self, z: Tensor) -> Tensor:
+        """Images of a batch of features."""
+        height, breadth = self.image_size
+        z = _enlarged(self.deep(self.standardise(z)), (height // 2, breadth // 2))
+        return self.output(_enlarged(self.shallow(z), (height, breadth))).sigmoid()
+
+
+def _enlarged(x: Tensor, size: tuple[int, int]) -> Tensor:
+    return F.interpolate(x, size, mode="bilinear", align_corners=False)
+
+
+def build_decoder(architecture: Architecture) -> nn.Module:
+    """A fresh network from what probes see of an example (``seen_shape``) to its image.
+
+    Where the device sends images ("pass", noisy or raw) the adversary removes the noise instead: the extractor's
+    layers, then the decoder's.
+
+    Raises:
+        InputError: the architecture is for text.
+    """
+    if architecture.modality != "image":
+        raise InputError(
+            f"reconstruction rebuilds images, and the extractor is for {architecture.modality}: "
+            "turn it off or choose a data set of images"
+        )
+    decoder = ImageDecoder(architecture.width, architecture.image_size)
+    if architecture.transform == "pass":
+        return nn.Sequential(ImageExtractor(architecture.width), decoder)
+    return decoder
