@@ -89,7 +89,7 @@ STUDY = Study(
     measure=_measure,
     draw=_draw,
     modalities=("image", "text"),
-    defaults=("evaluation.reidentification=true", "data.private=[Male,Young]"),
+    defaults=("data.private=[Male,Young]",),
     attributes={
         "lfw": ("data.private=[Male,Asian]",),
         "dial": ("data.private=[Race]",),  # it has one; the user must name more

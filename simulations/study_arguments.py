@@ -23,7 +23,6 @@ COMMON = (
     "evaluation.max_examples=4000",
     "evaluation.bootstrap=500",
     "evaluation.controls=[]",
-    "evaluation.reidentification=false",
 )
 NETWORKS = {
     "image": ("evaluation.attacks=[table1,linear,trees]", "evaluation.probes=[table1,linear]"),

@@ -83,15 +83,22 @@ def in_paper(names: Sequence[str], figures: tuple[Published, ...]) -> list[str]:
     return [name for name in names if any(same_name(one.attribute, name) for one in figures)]
 
 
+def hiding(config: Config, figures: tuple[Published, ...]) -> tuple[Published, ...]:
+    """The paper's figures for the attributes that are hidden here: others are about another extractor."""
+    ours = set(config.data.private or [])
+    return tuple(one for one in figures if {*one.private} == ours)
+
+
 def names_of(config: Config) -> list[str]:
     """Every attribute's name, private ones first."""
     return [name for _, name in attributes_of(config)]
 
 
 def paper_cells(report: Report, figures: tuple[Published, ...], **wanted: object) -> Row:
-    """The paper's figure for each of a run's attributes it has one of."""
-    names = in_paper([*private_of(report), *tasks_of(report)], figures)
-    return {f"paper_{name}": published(figures, name, **wanted) for name in names}
+    """The paper's figure for each of a run's attributes, where it hides the same ones."""
+    private = tuple(sorted(private_of(report)))
+    names = in_paper([*private, *tasks_of(report)], figures)
+    return {f"paper_{name}": published(figures, name, private=private, **wanted) for name in names}
 
 
 def as_span(cell: Cell | None) -> Span:

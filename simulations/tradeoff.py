@@ -44,6 +44,7 @@ from simulations.study_sweeps import (
     attribute_cells,
     attribute_columns,
     budget_cases,
+    hiding,
     in_paper,
     names_of,
     paper_cells,
@@ -77,7 +78,9 @@ def _case(method: str, epsilon: str = "") -> Case:
 
 def _columns(config: Config) -> list[Column]:
     private = config.data.private or []
-    figures = attribute_columns(config, plain=False, paper=in_paper(names_of(config), FIGURE_4))
+    figures = attribute_columns(
+        config, plain=False, paper=in_paper(names_of(config), hiding(config, FIGURE_4))
+    )
     return [
         Column("method", "method", "label"),
         Column("setting", "lambda,\nepsilon,\nsigma", "label"),
@@ -211,7 +214,6 @@ STUDY = Study(
     draw=_draw,
     finish=mark_front,
     modalities=("image",),
-    defaults=("evaluation.reidentification=true",),
 )
 
 

@@ -36,7 +36,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "attacks": {"attacks", "models", "errors", "seeding"},
     "baselines": {"errors", "models", "seeding", "training"},
     "evaluation": {"attacks", "models", "seeding", "store"},
-    "report": {"report", "evaluation", "store"},
+    "report": {"report", "errors", "evaluation", "store"},
     # What wires them.
     "run_folder": CONFIG | {"errors"},
     "views": STAGES | {"baselines", "extractors", "stages"},

@@ -10,19 +10,13 @@ from PIL import Image
 from torch import Tensor
 
 from tiprdc_fl import seeding
+from tiprdc_fl.attacks.likeness import BEST_PSNR, likeness, scales_of
 from tiprdc_fl.attacks.probe import Fit
-from tiprdc_fl.attacks.reconstruction import (
-    BEST_PSNR,
-    Images,
-    Reconstructions,
-    grid,
-    likeness,
-    reconstruct,
-    scales_of,
-)
+from tiprdc_fl.attacks.reconstruction import Images, Reconstructions, reconstruct
 from tiprdc_fl.errors import InputError
 from tiprdc_fl.models.architecture import Architecture, build_extractor, seen_shape
 from tiprdc_fl.models.decoder import build_decoder
+from tiprdc_fl.report.faces_grid import grid
 
 SMALL = Architecture("image", 8, image_size=(32, 32))
 FIT = Fit(steps=60, batch_size=32, learning_rate=0.008, seed=0, device="cpu", precision="float32")

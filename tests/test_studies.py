@@ -218,9 +218,11 @@ def test_an_interrupted_study_goes_on_where_it_stopped(study, run, capsys):
 def test_studies_share_finished_runs(study, run):
     study("tradeoff")
     asked = len(run.asked)
-    study("budget")
+    study("budget", "data.private=[Male]")
     assert len(run.asked) == asked
     study("multi_attribute")  # its four runs that hide Male alone are there
+    assert len(run.asked) == asked + 8
+    study("budget")  # and here those that hide Young
     assert len(run.asked) == asked + 8
 
 
@@ -263,7 +265,7 @@ def test_over_seeds_is_students_interval():
 
 
 def test_seeds_repeat_a_study_and_report_the_mean(study, run, tmp_path):
-    status, text = study("budget", "seeds=3", "seed=5")
+    status, text = study("budget", "seeds=3", "seed=5", "data.private=[Male]")
     assert status == 0
     assert [config.seed for config in run.asked] == [5] * 4 + [6] * 4 + [7] * 4
     assert "case 12 of 12: tiprdc, budget 0, seed 7" in text
@@ -323,7 +325,7 @@ def test_leakage_is_the_strongest_adversary_of_either_source(study, tmp_path):
     rows, written, _ = results(tmp_path, "adversaries")
     assert {row["learned_from"] for row in rows} == {"contributors", "collector"}
     assert {row["adversary"] for row in rows} >= {"knn", "mlp", "trained with the extractor"}
-    study("budget")
+    study("budget", "data.private=[Male]")
     budget, _, _ = results(tmp_path, "budget")
     assert float(budget[0]["leakage_Male"]) == max(float(row["leakage"]) for row in rows)
     assert written["runs"][0]["case"] == "every adversary, budget 1"

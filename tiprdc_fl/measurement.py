@@ -17,6 +17,7 @@ from tiprdc_fl.config import Config
 from tiprdc_fl.evaluation import Result, evaluate, interval, majority, mean, resample
 from tiprdc_fl.models.architecture import extracting
 from tiprdc_fl.models.extractor import batch_reader
+from tiprdc_fl.report.faces_grid import grid
 from tiprdc_fl.report.progress import stage
 from tiprdc_fl.report.schema import result_rows
 from tiprdc_fl.run_folder import timed, write_json
@@ -126,8 +127,9 @@ def learning_curve(current: Run, features: Representation, fit: Fit) -> list[dic
     settings, attacks, found = current.config.evaluation, attacks_of(current), []
     rows = features.insider
     order = seeding.generator(current.config.seed, "curve").permutation(np.unique(rows.people))
-    sizes = [size for size in settings.curve if size < len(order)]
-    sizes = [*sizes, len(order)] if settings.curve else []
+    if not settings.curve:
+        return []
+    sizes = [*(size for size in settings.curve if size < len(order)), len(order)]
     with (
         timed(current.folder, "curve"),
         stage(current.console, "curve", len(sizes) * fit.steps, "batches") as advance,
@@ -157,7 +159,8 @@ def _rows_at(rows: Rows, chosen: np.ndarray, names: Sequence[str]) -> Rows:
 
 def reconstruction(current: Run, views: Views, fit: Fit) -> dict[str, Any]:
     """A decoder that learned from the collector's people rebuilds the holdout people's images."""
-    from tiprdc_fl.attacks.reconstruction import Images, Likeness, reconstruct
+    from tiprdc_fl.attacks.likeness import Likeness
+    from tiprdc_fl.attacks.reconstruction import Images, reconstruct
 
     features, own, holdout = views.shown["features"], views.collector, views.holdout
     if views.auxiliary is None or own is None:
@@ -188,8 +191,6 @@ def reconstruction(current: Run, views: Views, fit: Fit) -> dict[str, Any]:
 
 def save_pictures(folder: Path, originals: Tensor, pictures: Tensor) -> None:
     """``reconstruction.npz`` (uint8 [k, 3, h, w] each) and the same side by side in ``reconstruction.png``."""
-    from tiprdc_fl.attacks.reconstruction import grid
-
     np.savez_compressed(
         folder / "reconstruction.npz", original=originals.numpy(), reconstructed=pictures.numpy()
     )

@@ -11,16 +11,13 @@ from itertools import islice
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.neighbors import KNeighborsClassifier
 from threadpoolctl import threadpool_limits
 from torch import Tensor
 
 from tiprdc_fl import seeding
-from tiprdc_fl.models.text import valid_steps
 
-MOST_VALUES = 1024  # of an image that stay: 20,000 rows of them are 80 MB
 WORDS = 500
 # Values that are learned from in the end. Trees on all 960 pooled values of CelebA faces take 15 times as long as
 # on 64 and reach 0.81 balanced accuracy on Male instead of 0.75 (Smiling 0.73 and 0.70).
@@ -86,22 +83,6 @@ class Reduced:
             if reduce not in self.values:
                 self.values[reduce] = np.empty((len(self.rows), found.shape[1]), np.float32)
             self.values[reduce][np.searchsorted(self.rows, chosen)] = found
-
-
-def pooled(x: Tensor) -> Tensor:
-    """Images or their features [batch, c, h, w] -> averages over a grid of cells, at most MOST_VALUES a row."""
-    _, channels, height, breadth = x.shape
-    scale = min(1.0, (MOST_VALUES / (channels * height * breadth)) ** 0.5)
-    grid = max(1, int(height * scale)), max(1, int(breadth * scale))
-    return F.adaptive_avg_pool2d(x.float(), grid).flatten(1)[:, :MOST_VALUES]
-
-
-def mean_and_max(z: Tensor) -> Tensor:
-    """Mean and largest value over a message's valid steps, [batch, length, d] -> [batch, 2d]."""
-    z, valid = z.float(), valid_steps(z).unsqueeze(2)
-    most = z.masked_fill(~valid, -torch.inf).amax(dim=1)
-    mean = z.sum(dim=1) / valid.sum(dim=1).clamp(min=1)
-    return torch.cat([mean, torch.where(valid.any(dim=1), most, 0)], dim=1)
 
 
 def bag_of_words(tokens: Tensor) -> Tensor:

@@ -12,9 +12,8 @@ from tiprdc_fl.attacks.classical import (
     bag_of_words,
     learn_neighbours,
     learn_trees,
-    mean_and_max,
-    pooled,
 )
+from tiprdc_fl.attacks.reduction import cells, mean_and_max
 from tiprdc_fl.errors import InputError
 from tiprdc_fl.models.adversaries import ResidualClassifier
 from tiprdc_fl.models.architecture import Architecture, build_extractor, extracting, seen_shape
@@ -158,12 +157,12 @@ def _values(architecture: Architecture) -> int:
 
 
 def _neighbours(architecture: Architecture, classes: int) -> Classical:
-    return Classical(pooled, learn_neighbours)
+    return Classical(cells, learn_neighbours)
 
 
 def _trees(architecture: Architecture, classes: int) -> Classical:
     if architecture.modality == "image":
-        return Classical(pooled, learn_trees)
+        return Classical(cells, learn_trees)
     return Classical(bag_of_words if architecture.transform == "pass" else mean_and_max, learn_trees)
 
 

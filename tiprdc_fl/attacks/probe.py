@@ -217,8 +217,8 @@ def _train(
     steps = fit.steps if trainees else 0
     first_pass = _batch_count(training, fit.batch_size) if reduced.reducers else 0
     checks = {round(steps * (check + 1) / CHECKS) for check in range(CHECKS)}
-    for step, chosen in enumerate(islice(_passes(training, fit), max(steps, first_pass))):
-        x = _placed(read(chosen), fit.device)
+    for step, chosen in enumerate(islice(passes(training, fit), max(steps, first_pass))):
+        x = placed(read(chosen), fit.device)
         if step < first_pass:
             reduced.add(chosen, x)
         if step < steps:
@@ -255,14 +255,14 @@ def _check(trainees: Mapping[str, _Trainee], read: Read, validation: np.ndarray,
             one.score, one.state = score, copy.deepcopy(one.network.state_dict())
 
 
-def _passes(training: np.ndarray, fit: Fit) -> Iterator[np.ndarray]:
+def passes(training: np.ndarray, fit: Fit) -> Iterator[np.ndarray]:
     """Batches of one pass over the training rows after another, each in an order of its own, without end."""
     for number in count():
         generator = seeding.generator(fit.seed, "probe", "order", number)
-        yield from _batches(generator.permutation(training), fit.batch_size)
+        yield from batches(generator.permutation(training), fit.batch_size)
 
 
-def _placed(x: Tensor, device: str) -> Tensor:
+def placed(x: Tensor, device: str) -> Tensor:
     """Inputs on the device, images and their features channels last: convolutions are faster on them."""
     return x.to(device, memory_format=torch.channels_last) if x.dim() == 4 else x.to(device)
 
@@ -274,8 +274,8 @@ def _logits(trainees: Mapping[str, _Trainee], read: Read, reduced: Reduced, fit:
     On the way ``reduced`` receives the rows.
     """
     found: dict[str, list[Tensor]] = {name: [] for name in trainees}
-    for chosen in _batches(reduced.rows, 512):
-        x = _placed(read(chosen), fit.device)
+    for chosen in batches(reduced.rows, 512):
+        x = placed(read(chosen), fit.device)
         reduced.add(chosen, x)
         for name, one in trainees.items():
             one.network.eval()
@@ -291,7 +291,7 @@ def _logits(trainees: Mapping[str, _Trainee], read: Read, reduced: Reduced, fit:
     return logits
 
 
-def _batches(rows: np.ndarray, size: int) -> Iterator[np.ndarray]:
+def batches(rows: np.ndarray, size: int) -> Iterator[np.ndarray]:
     """Rows in equal batches, of ``size`` to twice ``size`` where there are as many."""
     yield from np.array_split(rows, _batch_count(rows, size))
 

@@ -28,13 +28,13 @@ def reduced(x: Tensor, most: int = MOST) -> np.ndarray:
         float32 [n, c * cells] with as many cells as fit, [n, 2d] or [n, k].
 
     Raises:
-        InputError: ``x`` has another number of axes, or more channels than ``most``.
+        InputError: ``x`` has another number of axes.
     """
     x = x.detach().float()
     if x.dim() == 4:
-        return _cells(x, most).flatten(1).cpu().numpy()
+        return cells(x, most).cpu().numpy()
     if x.dim() == 3:
-        return _mean_and_max(x).cpu().numpy()
+        return mean_and_max(x).cpu().numpy()
     if x.dim() == 2:
         return x.cpu().numpy()
     raise InputError(
@@ -44,13 +44,7 @@ def reduced(x: Tensor, most: int = MOST) -> np.ndarray:
 
 
 def cell_counts(channels: int, height: int, breadth: int, most: int = MOST) -> tuple[int, int]:
-    """Rows and columns of cells so that channels * rows * columns <= most, both sides shrunk alike.
-
-    Raises:
-        InputError: not even one cell fits.
-    """
-    if channels > most:
-        raise InputError(f"features have {channels} channels, and {most} values are to be kept: raise it")
+    """Rows and columns of cells so that channels * rows * columns <= most, both sides shrunk alike; at least 1."""
     scale = min(1.0, math.sqrt(most / (channels * height * breadth)))
     rows = max(1, min(height, math.floor(height * scale)))
     # Rounding the rows down leaves room that the columns may use; a flat image has one row whatever the scale.
@@ -58,14 +52,14 @@ def cell_counts(channels: int, height: int, breadth: int, most: int = MOST) -> t
     return rows, columns
 
 
-def _cells(x: Tensor, most: int) -> Tensor:
-    """Means over equal cells: [n, c, h, w] -> [n, c, rows, columns]."""
-    return F.adaptive_avg_pool2d(x, cell_counts(*x.shape[1:], most=most))
+def cells(x: Tensor, most: int = MOST) -> Tensor:
+    """Images or their features, averaged over equal cells: [n, c, h, w] -> [n, c * rows * columns]."""
+    return F.adaptive_avg_pool2d(x.float(), cell_counts(*x.shape[1:], most=most)).flatten(1)
 
 
-def _mean_and_max(z: Tensor) -> Tensor:
+def mean_and_max(z: Tensor) -> Tensor:
     """Mean and maximum over valid steps: [n, length, d] -> [n, 2d]; zeros for a message without any."""
-    valid = valid_steps(z).unsqueeze(2)
+    z, valid = z.float(), valid_steps(z).unsqueeze(2)
     mean = z.sum(dim=1) / valid.sum(dim=1).clamp(min=1)
     largest = z.masked_fill(~valid, -math.inf).amax(dim=1)
     return torch.cat([mean, largest.nan_to_num(neginf=0.0)], dim=1)
