@@ -13,7 +13,7 @@ from simulations.study_sweeps import as_span, share
 from tiprdc_fl.config import ATTACKS, Config
 
 CO_TRAINED = "trained with the extractor"
-_IMAGE_ONLY, _TEXT_ONLY = {"table1", "vcl16", "vcl19", "rescl"}, {"table2"}
+_IMAGE_ONLY, _TEXT_ONLY = {"table1", "vcl16", "vcl19", "rescl", "knn"}, {"table2"}
 
 
 def _cases(config: Config, options: Options) -> list[Case]:

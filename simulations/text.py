@@ -11,9 +11,10 @@ from simulations.study_runs import Case
 from simulations.study_sweeps import attribute_cells, attribute_columns, budget_cases, draw_attributes
 from tiprdc_fl.config import Config
 
-# Raw messages and noise on pixels are no representation of text: the two controls are what is left.
+# Raw messages and noise on pixels are no representation of text.
 _BASELINES = (
     Case("encoder", ("protection.name=encoder",), {"method": "encoder", "setting": ""}),
+    Case("hybrid", ("protection.name=hybrid",), {"method": "hybrid", "setting": ""}),
     Case("random control", ("protection.name=random",), {"method": "random", "setting": ""}),
 )
 

@@ -76,7 +76,9 @@ def test_baselines_share_one_encoder(tmp_path, no_training):
 )
 def test_another_training_configuration_has_another_key(tmp_path, argument):
     runs = [opened(tmp_path / "a"), opened(tmp_path / "b", argument)]
-    keys = [training_key(one, plan_of(one.config, "cpu")) for one in runs]
+    keys = [
+        training_key(one, plan_of(one.config, "cpu"), one.dataset.load(one.people.collector)) for one in runs
+    ]
     assert keys[0] != keys[1]
 
 
@@ -115,3 +117,58 @@ def test_a_given_extractor_must_fit(tmp_path):
         trained(tmp_path / "d", f"training.extractor={tmp_path / 'nowhere'}")
     for name in "bcd":
         assert not (tmp_path / name).exists()
+
+
+def test_an_extractor_of_a_baseline_is_not_taken_for_tiprdc(tmp_path):
+    trained(tmp_path / "raw", "protection.name=raw")
+    path = tmp_path / "raw/extractor.safetensors"
+    with pytest.raises(InputError, match=r"is of a baseline .* set protection.name instead"):
+        opened(tmp_path / "b", f"training.extractor={path}")
+    with pytest.raises(InputError, match=r"protection.name=dp asks for something else"):
+        opened(tmp_path / "c", f"training.extractor={path}", "protection.name=dp")
+
+
+def test_other_texts_are_another_training(tmp_path):
+    """Labels, people and sizes are equal, so only the words tell."""
+    keys = []
+    for number, words in enumerate(("cat tree wind", "cat moon river")):
+        root = tmp_path / f"texts{number}"
+        root.mkdir()
+        rows = [f"{person},{words} {i},{person % 2},{i % 2}" for person in range(12) for i in range(4)]
+        (root / "metadata.csv").write_text("\n".join(["contributor,text,A,B", *rows]))
+        arguments = (
+            "data.name=folder",
+            f"data.root={root}",
+            "data.private=[A]",
+            "data.tasks=[B]",
+            "clients=3",
+        )
+        run = opened(tmp_path / f"run{number}", *arguments, "data.collector_people=6")
+        examples = run.dataset.load(run.people.collector)
+        keys.append(training_key(run, plan_of(run.config, "cpu"), examples))
+    assert keys[0] != keys[1]
+
+
+@pytest.mark.parametrize("cut", ["extractor.safetensors", "training.json"])
+def test_an_interrupted_copy_from_the_library_is_made_again(tmp_path, monkeypatch, cut):
+    library = f"training.library={tmp_path / 'library'}"
+    first = trained(tmp_path / "a", library)
+
+    def interrupted(source: Path, target: Path) -> None:
+        if Path(source).name == cut:
+            Path(target).write_bytes(Path(source).read_bytes()[:100])
+            raise KeyboardInterrupt
+        Path(target).write_bytes(Path(source).read_bytes())
+
+    with monkeypatch.context() as patch:
+        patch.setattr(extractors.shutil, "copyfile", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            trained(tmp_path / "b", library)
+    assert trained(tmp_path / "b", library) == first
+    assert origin_of(tmp_path / "b") is not None
+
+
+def test_more_components_than_there_can_be_are_refused_before_training(tmp_path):
+    with pytest.raises(InputError, match=r"protection.components=64: .* at most 2\d; lower it"):
+        opened(tmp_path / "a", "protection.name=hybrid")
+    assert not (tmp_path / "a").exists()

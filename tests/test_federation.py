@@ -45,7 +45,8 @@ def identity():
 @pytest.fixture(scope="module")
 def weights() -> bytes:
     seeding.seed_torch(0, "test")
-    architecture = Architecture("image", 4, image_size=(32, 32), precision="bfloat16")
+    size, noise = (32, 32), {"noise": "laplace", "noise_scale": 0.01}  # noise, too, is whoever's work it is
+    architecture = Architecture("image", 4, image_size=size, precision="bfloat16", **noise)
     return to_bytes(build_extractor(architecture), architecture)
 
 

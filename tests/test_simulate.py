@@ -8,11 +8,13 @@ import shutil
 import signal
 import subprocess
 import sys
+from importlib.resources import files
 from pathlib import Path
 
 import pytest
 import torch
 from celeba_folder import many_people
+from jsonschema import Draft202012Validator
 
 from tiprdc_fl import simulate, stages
 from tiprdc_fl.config import flatten
@@ -320,6 +322,54 @@ def test_a_single_contributor(folders):
     one = run(folders / "one", *INLINE, "clients=1")
     assert report(one)["federation"]["answered"] == 1
     assert {row["representation"] for row in results(one)} == {"features", "random", "raw", "majority"}
+
+
+def test_everything_that_can_be_measured(folders):
+    asked = ("evaluation.curve=[4,8,100]", "evaluation.reconstruction=true", "protection.components=4")
+    told = report(run(folders / "all", *INLINE, *asked, "protection.name=hybrid"))
+    schema = json.loads(files("tiprdc_fl.report").joinpath("report.schema.json").read_text(encoding="utf-8"))
+    assert list(Draft202012Validator(schema).iter_errors(told)) == []
+    everybody = told["federation"]["answered"]
+    sizes = {row["people"]: row["learned_examples"] for row in told["curve"]}
+    assert list(sizes) == [4, 8, everybody]
+    assert sizes[4] < sizes[8] < sizes[everybody] == told["results"][0]["learned_examples"]
+    sources = {(row["role"], row["learned_from"]) for row in told["results"] if row["probe"] != "constant"}
+    assert sources == {("private", "contributors"), ("private", "collector"), ("task", "contributors")}
+    learned = {row["learned_people"] for row in told["results"] if row["learned_from"] == "collector"}
+    assert learned == {told["people"]["collector"]["people"]}
+    assert told["reconstruction"]["ms_ssim_scales"] == 2
+    assert (folders / "all" / "reconstruction.png").stat().st_size > 0
+    kinds = {(row["representation"], row["unit"]) for row in told["reidentification"]}
+    assert kinds == {(a, b) for a in ("features", "random", "raw") for b in ("contribution", "example")}
+
+
+def test_only_what_is_asked_for_is_measured(folders):
+    asked = ("evaluation.adversaries=[auxiliary]", "evaluation.controls=[]", "evaluation.attacks=[linear]")
+    told = report(run(folders / "few", *INLINE, *asked, "evaluation.reidentification=false"))
+    found = {(row["role"], row["representation"], row["learned_from"]) for row in told["results"]}
+    assert found == {
+        ("private", "features", "collector"),
+        ("task", "features", "contributors"),
+        ("private", "majority", "contributors"),
+        ("task", "majority", "contributors"),
+    }
+    assert {row["probe"] for row in told["results"] if row["learned_from"] == "collector"} == {"linear"}
+    assert (told["curve"], told["reconstruction"], told["reidentification"]) == ([], None, [])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["data.name=chitchat", "protection.name=dp"], "protection.name=dp works on pixels"),
+        (["evaluation.attacks=[table2]"], "evaluation.attacks=table2: table2 cannot be used"),
+        (["data.name=folder", "data.root=.", "data.tasks=[A]"], "data.name=folder needs data.private=[COLUMN,...]"),
+        (["data.contributor=who"], "data.contributor=who is for data.name=folder only"),
+        (["data.split=official"], "data.split=official is CelebA's"),
+        (["training.extractor=nowhere"], "extractor nowhere: cannot be read"),
+    ],
+)
+def test_keys_that_do_not_fit_together(refuse, arguments, message):
+    assert message in refuse(*INLINE, *arguments, "run_dir=run").splitlines()[0]
 
 
 def test_messages(folders):

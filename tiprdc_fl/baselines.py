@@ -94,7 +94,8 @@ PROTECTIONS: dict[str, Protection] = {
     # The same extractor, trained without a privacy term.
     "encoder": Protection(_features, _without_privacy),
     # Principal components of the encoder's features, each within [0, 1], with Laplace noise of scale 1/epsilon
-    # (after Osia et al. 2020). Sums of k components: the budget of one example is k times epsilon.
+    # (after Osia et al. 2020). Budgets compose: k components of an image make k times epsilon, those of a
+    # message k times its steps times epsilon.
     "hybrid": Protection(_components, _without_privacy),
     # Gaussian noise on every pixel; the paper's sigma is 40 of 255 (Liu et al. 2019).
     "noisy": Protection(_gaussian),
@@ -113,6 +114,26 @@ def check_protection(name: str, modality: str) -> None:
         able = [key for key, one in PROTECTIONS.items() if one.device in (_features, _components)]
         raise InputError(
             f"protection.name={name} works on pixels and the dataset holds text; for text: {', '.join(able)}"
+        )
+
+
+def check_components(name: str, settings: Settings, shape: tuple[int, ...], examples: int) -> None:
+    """Raises InputError when more principal components are asked for than there can be.
+
+    Args:
+        name: key of PROTECTIONS.
+        settings: of it.
+        shape: of one example's features.
+        examples: of the collector's people.
+    """
+    if PROTECTIONS[name].device is not _components:
+        return
+    values = shape[-1] if shape[0] < 0 else int(np.prod(shape))
+    rows = MOST_STEPS if shape[0] < 0 else min(FITTED_ON, examples)  # a message has several steps
+    if settings.components > min(values, rows):
+        raise InputError(
+            f"protection.components={settings.components}: the collector's {examples:,} examples have features of "
+            f"{values:,} values, so at most {min(values, rows):,}; lower it or raise data.collector_people"
         )
 
 

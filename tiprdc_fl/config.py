@@ -139,7 +139,7 @@ class Protection:
     epsilon: float = _key(
         0.5,
         "dp, hybrid: Laplace noise of scale 1/epsilon on a value within [0, 1]; paper: 0.1 to 0.9",
-        above=0,
+        low=0.01,
     )
     components: int = _key(64, "hybrid: principal components of the encoder's features", low=1)
     encoder: str = _key(

@@ -201,6 +201,14 @@ def _conflicts(values: Mapping[str, Any]) -> Iterator[str]:
         yield f"data.contributor={show(values['data.contributor'])} is for data.name=folder only; leave it out"
     if values.get("data.split") == "official" and name != "celeba":
         yield f"data.split=official is CelebA's, and data.name={name} has none; use data.split=random"
+    protection, given = values.get("protection.name"), values.get("training.extractor")
+    if given is not None and protection not in (None, "tiprdc"):
+        yield (
+            f"training.extractor={show(given)} is what the devices run, and protection.name={protection} asks for "
+            "something else; leave one of the two out"
+        )
+    if values.get("evaluation.curve") and "insider" not in values.get("evaluation.adversaries", ["insider"]):
+        yield "evaluation.curve is the insider's; add insider to evaluation.adversaries or leave the curve out"
     if re.search(r"[/\\]", values.get("name") or ""):
         yield f"name={show(values['name'])}: expected a name without / and \\; run_dir=PATH sets the folder"
 

@@ -10,6 +10,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import torch
+
 from tiprdc_fl.baselines import PROTECTIONS, Settings, apply_protection
 from tiprdc_fl.config import Config
 from tiprdc_fl.data.examples import Examples
@@ -19,7 +22,7 @@ from tiprdc_fl.models.architecture import Architecture
 from tiprdc_fl.models.extractor import Extractor, batch_reader, load_extractor
 from tiprdc_fl.models.text import build_vocabulary
 from tiprdc_fl.report.progress import stage
-from tiprdc_fl.run_folder import timed, write_json
+from tiprdc_fl.run_folder import code_digest, timed, write_json
 from tiprdc_fl.stages import Run
 from tiprdc_fl.training.train import Plan, train_extractor, validation_rows
 
@@ -27,6 +30,7 @@ FILE = "extractor.safetensors"
 TRAINING = "training"  # folder in the run folder: checkpoint and result of the training itself
 ORIGIN = "training_from.json"
 FILES = (FILE, "training.json")
+LOOKED_AT = 256  # images that stand for all of them in a training's digest
 
 
 def train(current: Run) -> None:
@@ -104,6 +108,11 @@ def check_given(path: str | None, source: DataSource, modality: str) -> None:
     if path is None:
         return
     given = load_extractor(Path(path)).architecture
+    if (given.transform, given.noise) != ("extract", "none"):
+        raise InputError(
+            f"training.extractor={path} is of a baseline that does not send an extractor's features; set "
+            "protection.name instead"
+        )
     if given.modality != modality:
         raise InputError(
             f"training.extractor={path} is for {given.modality}, data.name={source.name} holds {modality}: "
@@ -121,24 +130,35 @@ def _take(current: Run, path: Path) -> None:
     """Copies a trained extractor's file, which ``check_given`` has seen, into the run folder."""
     write_json(current.folder / ORIGIN, {"path": str(path), "digest": load_extractor(path).digest})
     write_json(current.folder / "training.json", [])
-    shutil.copyfile(path, current.folder / f"{FILE}.partial")
-    (current.folder / f"{FILE}.partial").replace(current.folder / FILE)
+    _copy(path, current.folder / FILE)
 
 
 def _trained(current: Run, plan: Plan, architecture: Architecture, examples: Examples) -> Extractor:
     """The extractor of a plan, from the library where it has been trained before."""
     folder, library = current.folder / TRAINING, current.config.training.library
     folder.mkdir(exist_ok=True)
-    kept = None if library is None else Path(library) / training_key(current, plan)
+    kept = None if library is None else Path(library) / training_key(current, plan, examples)
     if kept is not None and (kept / FILE).is_file() and not (folder / FILE).exists():
-        for name in reversed(FILES):
-            shutil.copyfile(kept / name, folder / name)
         write_json(current.folder / ORIGIN, {"path": str(kept), "digest": load_extractor(kept / FILE).digest})
+        for name in reversed(FILES):  # the extractor last: it ends the training
+            _copy(kept / name, folder / name)
     if not (folder / FILE).exists():
         _train_in(current, plan, architecture, examples, folder)
-        if kept is not None:
-            _keep(folder, kept, training_configuration(current, plan))
-    return load_extractor(folder / FILE)
+    if kept is not None and not (kept / FILE).is_file():
+        _keep(folder, kept, training_configuration(current, plan, examples))
+    encoder = load_extractor(folder / FILE)
+    if encoder.architecture != architecture:
+        raise InputError(
+            f"{folder}: the data has changed since this extractor was trained; use another run_dir"
+        )
+    return encoder
+
+
+def _copy(source: Path, target: Path) -> None:
+    """Copies a file, whole or not at all."""
+    partial = target.with_suffix(".partial")
+    shutil.copyfile(source, partial)
+    partial.replace(target)
 
 
 def _train_in(current: Run, plan: Plan, architecture: Architecture, examples: Examples, folder: Path) -> None:
@@ -154,14 +174,22 @@ def _train_in(current: Run, plan: Plan, architecture: Architecture, examples: Ex
         train_extractor(examples, architecture, plan, folder, advance, write)
 
 
-def training_configuration(current: Run, plan: Plan) -> dict[str, Any]:
-    """Everything that a trained extractor depends on, but the machine and the content of image files."""
+def training_configuration(current: Run, plan: Plan, examples: Examples) -> dict[str, Any]:
+    """Everything that a trained extractor depends on, but the machine.
+
+    Of many images only some are looked at: to read 19 GB would take longer than it may save.
+    """
     source = asdict(current.source)
     if source["root"] is not None:
         source["root"] = os.path.realpath(source["root"])
-    people = hashlib.sha256(current.people.collector.astype("<i8").tobytes())
-    for labels in current.dataset.labels(current.people.collector).attributes.values():
-        people.update(labels.tobytes())
+    data = hashlib.sha256(examples.people.astype("<i8").tobytes())
+    for labels in examples.attributes.values():
+        data.update(labels.tobytes())
+    if isinstance(examples.loaded, list):
+        data.update("\n".join(examples.loaded).encode(errors="surrogateescape"))
+    elif len(examples):
+        looked_at = np.unique(np.linspace(0, len(examples) - 1, LOOKED_AT).astype(np.int64))
+        data.update(examples.loaded[torch.from_numpy(looked_at)].numpy().tobytes())
     fields = asdict(plan)
     del fields["device"]
     model = asdict(current.config.model)
@@ -170,14 +198,15 @@ def training_configuration(current: Run, plan: Plan) -> dict[str, Any]:
         "source": source,
         "model": model,
         "precision": current.precision,
-        "collector_people": people.hexdigest(),
-        "packages": {name: version(name) for name in ("tiprdc_fl", "torch")},
+        "collector_examples": data.hexdigest(),
+        "code": code_digest(),
+        "torch": version("torch"),
     }
 
 
-def training_key(current: Run, plan: Plan) -> str:
+def training_key(current: Run, plan: Plan, examples: Examples) -> str:
     """Digest of the training configuration: the name of its extractor in a library."""
-    text = json.dumps(training_configuration(current, plan), sort_keys=True)
+    text = json.dumps(training_configuration(current, plan, examples), sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
@@ -191,9 +220,10 @@ def _keep(folder: Path, kept: Path, configuration: dict[str, Any]) -> None:
             for name in FILES:
                 shutil.copyfile(folder / name, draft / name)
             write_json(draft / "configuration.json", configuration)
-            if not kept.exists():
-                draft.replace(kept)
+            draft.replace(kept)
     except OSError as error:
+        if (kept / FILE).is_file():  # another process has just kept the same training
+            return
         raise InputError(
             f"training.library={kept.parent} cannot be written: {error.strerror}; the extractor is in {folder}"
         ) from error

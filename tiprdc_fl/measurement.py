@@ -11,9 +11,10 @@ from torch import Tensor
 
 from tiprdc_fl import seeding
 from tiprdc_fl.attacks.networks import check_attacks
-from tiprdc_fl.attacks.probe import Fit, Rows
+from tiprdc_fl.attacks.probe import FEWEST_ROWS, Fit, Rows
 from tiprdc_fl.attacks.reidentification import Owned, auc, reidentify
 from tiprdc_fl.config import Config
+from tiprdc_fl.errors import InputError
 from tiprdc_fl.evaluation import Result, evaluate, interval, majority, mean, resample
 from tiprdc_fl.models.architecture import extracting
 from tiprdc_fl.models.extractor import batch_reader
@@ -88,6 +89,10 @@ def chosen_attacks(config: Config, modality: str) -> tuple[tuple[str, ...], tupl
         InputError: one of them is not for the modality.
     """
     settings = config.evaluation
+    if settings.reconstruction and modality != "image":
+        raise InputError(
+            "evaluation.reconstruction=true rebuilds images and the dataset holds text; leave it out"
+        )
     attacks = tuple(settings.attacks or DEFAULT_ATTACKS[modality])
     probes = tuple(settings.probes or DEFAULT_PROBES[modality])
     check_attacks("evaluation.attacks", attacks, modality)
@@ -99,7 +104,8 @@ def _probed(current: Run, views: Views, fit: Fit) -> list[Result]:
     """Every probe on every representation: insiders and task models, then auxiliary adversaries."""
     settings, attacks = current.config.evaluation, attacks_of(current)
     features, results = views.shown["features"], []
-    jobs = [(name, one, _wanted(current, one.insider), "contributors") for name, one in views.shown.items()]
+    jobs = [(name, one, one.insider, "contributors") for name, one in views.shown.items()]
+    jobs[0] = ("features", features, _wanted(current, features.insider), "contributors")
     if views.auxiliary is not None and "auxiliary" in settings.adversaries:
         jobs.append(("features", features, views.auxiliary, "collector"))
     with (
@@ -129,7 +135,9 @@ def learning_curve(current: Run, features: Representation, fit: Fit) -> list[dic
     order = seeding.generator(current.config.seed, "curve").permutation(np.unique(rows.people))
     if not settings.curve:
         return []
-    sizes = [*(size for size in settings.curve if size < len(order)), len(order)]
+    counts = np.cumsum([np.count_nonzero(rows.people == person) for person in order])
+    sizes = [size for size in settings.curve if size < len(order) and counts[size - 1] >= FEWEST_ROWS]
+    sizes.append(len(order))
     with (
         timed(current.folder, "curve"),
         stage(current.console, "curve", len(sizes) * fit.steps, "batches") as advance,

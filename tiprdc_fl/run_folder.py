@@ -1,5 +1,6 @@
 """The run folder: made or found again, with the configuration and the environment of the run in it."""
 
+import hashlib
 import json
 import os
 import platform
@@ -8,6 +9,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -77,8 +79,18 @@ def environment() -> dict[str, Any]:
         "torch_threads": torch.get_num_threads(),
         "cuda": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
         "command": sys.argv,
+        "code": code_digest(),
         "packages": {name: version(name) for name in PACKAGES},
     }
+
+
+@cache
+def code_digest() -> str:
+    """SHA-256 over the package's sources: what one version has measured, another does not reuse."""
+    root, digest = Path(__file__).parent, hashlib.sha256()
+    for path in sorted(root.rglob("*.py")):
+        digest.update(str(path.relative_to(root)).encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()
 
 
 def write_json(path: Path, value: Any) -> None:

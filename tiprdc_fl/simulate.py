@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from rich.console import Console
 
-from tiprdc_fl.baselines import check_protection
+from tiprdc_fl.baselines import check_components, check_protection
 from tiprdc_fl.command_line import parse_arguments
 from tiprdc_fl.config import Config, to_yaml
 from tiprdc_fl.config_reading import load_config
@@ -17,9 +17,9 @@ from tiprdc_fl.data.examples import Dataset
 from tiprdc_fl.data.source import DataSource, open_dataset
 from tiprdc_fl.data.split import Split, split_people
 from tiprdc_fl.errors import InputError
-from tiprdc_fl.extractors import check_given, origin_of, train
+from tiprdc_fl.extractors import check_given, origin_of, settings_of, train
 from tiprdc_fl.measurement import chosen_attacks, measure
-from tiprdc_fl.models.architecture import Precision
+from tiprdc_fl.models.architecture import Architecture, Precision, seen_shape
 from tiprdc_fl.report.terminal import show
 from tiprdc_fl.run_folder import open_run_folder
 from tiprdc_fl.stages import Run, federate, report_on
@@ -57,6 +57,9 @@ def prepare(config: Config, console: Console) -> Run:
     )
     source, dataset, people = open_data(config)
     check_protection(config.protection.name, dataset.modality)
+    shape = seen_shape(Architecture(dataset.modality, config.model.width, config.data.image_size))
+    examples = len(dataset.labels(people.collector)) if config.protection.name == "hybrid" else 0
+    check_components(config.protection.name, settings_of(config), shape, examples)
     chosen_attacks(config, dataset.modality)
     check_given(config.training.extractor, source, dataset.modality)
     folder, config = open_run_folder(config)

@@ -118,7 +118,7 @@ def _train(
     optimiser = torch.optim.Adam(network.parameters(), rate, fused=True)
     schedule = OneCycleLR(optimiser, rate, fit.steps, pct_start=0.3, cycle_momentum=False)
     checks = {round(fit.steps * (check + 1) / CHECKS) for check in range(CHECKS)}
-    least, best = math.inf, network.state_dict()
+    least, best = _error(network, rows, validation, fit), copy.deepcopy(network.state_dict())
     for step, chosen in enumerate(islice(passes(training, fit), fit.steps)):
         _step(network.train(), optimiser, rows.read(chosen), rows.target(chosen), fit)
         schedule.step()

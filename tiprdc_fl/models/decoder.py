@@ -57,11 +57,27 @@ def _enlarged(x: Tensor, size: tuple[int, int]) -> Tensor:
     return F.interpolate(x, size, mode="bilinear", align_corners=False)
 
 
+class Denoiser(nn.Module):
+    """The image that was sent plus a correction, which the extractor's and the decoder's layers make of it.
+
+    Images float [batch, 3, h, w] with noise of any size -> [batch, 3, h, w] within [0, 1]. The correction starts at
+    zero: what an adversary holds already is the least it can do.
+    """
+
+    def __init__(self, width: int, image_size: tuple[int, int]):
+        super().__init__()
+        decoder = ImageDecoder(width, image_size)
+        self.layers = nn.Sequential(ImageExtractor(width), decoder)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Images of a batch of images."""
+        return (x + 2 * self.layers(x) - 1).clamp(0, 1)
+
+
 def build_decoder(architecture: Architecture) -> nn.Module:
     """A fresh network from what probes see of an example (``seen_shape``) to its image.
 
-    Where the device sends images ("pass", noisy or raw) the adversary removes the noise instead: the extractor's
-    layers, then the decoder's.
+    Where the device sends images ("pass", noisy or raw) the adversary removes the noise instead.
 
     Raises:
         InputError: the architecture is for text.
@@ -71,7 +87,6 @@ def build_decoder(architecture: Architecture) -> nn.Module:
             f"reconstruction rebuilds images, and the extractor is for {architecture.modality}: "
             "turn it off or choose a data set of images"
         )
-    decoder = ImageDecoder(architecture.width, architecture.image_size)
     if architecture.transform == "pass":
-        return nn.Sequential(ImageExtractor(architecture.width), decoder)
-    return decoder
+        return Denoiser(architecture.width, architecture.image_size)
+    return ImageDecoder(architecture.width, architecture.image_size)

@@ -107,6 +107,8 @@ def pooled_row(rows: Sequence[dict[str, Any]], attribute: str) -> dict[str, Any]
 def protection_text(configuration: dict[str, Any]) -> str:
     """What the devices did before they sent, such as "hybrid, epsilon 0.5, 64 components"."""
     section, training = configuration["protection"], configuration["training"]
+    if training["extractor"] is not None:
+        return f"the extractor given as {training['extractor']}"
     settings = {
         "tiprdc": f"budget {training['budget']:g}",
         "encoder": f"trained on {section['encoder']}",

@@ -82,7 +82,7 @@ def inference_table(report: dict[str, Any]) -> Table:
 
 def sentences(report: dict[str, Any]) -> Iterator[str]:
     """What the table says, in words."""
-    results = report["results"]
+    results, most = report["results"], report["configuration"]["evaluation"]["max_per_person"]
     for role, what in {"private": "Leakage", "task": "Utility"}.items():
         for attribute in dict.fromkeys(row["attribute"] for row in results if row["role"] == role):
             best, raw = (strongest(results, attribute, kind) for kind in ("features", "raw"))
@@ -99,7 +99,7 @@ def sentences(report: dict[str, Any]) -> Iterator[str]:
             pooled = pooled_row(results, attribute)
             if pooled is not None:
                 yield (
-                    f"  From all examples of a person together instead of one: "
+                    f"  From up to {most} examples of a person together instead of one: "
                     f"{_percent(pooled, 'per_person')} by the {_probe(pooled)}."
                 )
     yield from _curve(report["curve"])
