@@ -106,6 +106,15 @@ def test_a_given_extractor_is_used_as_it_is(tmp_path, no_training):
     assert (origin_of(tmp_path / "b") or {})["path"] == str(path)
 
 
+def test_a_given_extractor_must_not_know_the_people_held_out(tmp_path):
+    trained(tmp_path / "a")
+    given = f"training.extractor={tmp_path / 'a/extractor.safetensors'}"
+    with pytest.raises(InputError, match="was trained on 2 of the 6 people held out here"):
+        opened(tmp_path / "b", given, "data.holdout_people=6")
+    opened(tmp_path / "c", given, "clients=9")  # the collector's people stay the same
+    opened(tmp_path / "d", given, "data.holdout_people=6", "seed=1")  # a seed has people of its own
+
+
 def test_a_given_extractor_must_fit(tmp_path):
     trained(tmp_path / "a")
     path = tmp_path / "a/extractor.safetensors"
@@ -141,7 +150,7 @@ def test_other_texts_are_another_training(tmp_path):
             f"data.root={root}",
             "data.private=[A]",
             "data.tasks=[B]",
-            "clients=3",
+            "clients=2",
         )
         run = opened(tmp_path / f"run{number}", *arguments, "data.collector_people=6")
         examples = run.dataset.load(run.people.collector)

@@ -4,8 +4,10 @@ import os
 import sys
 from collections.abc import Sequence
 from difflib import get_close_matches
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from rich.console import Console
 
@@ -62,6 +64,7 @@ def prepare(config: Config, console: Console) -> Run:
     check_components(config.protection.name, settings_of(config), shape, examples)
     chosen_attacks(config, dataset.modality)
     check_given(config.training.extractor, source, dataset.modality)
+    check_unseen(config, people)
     folder, config = open_run_folder(config)
     return Run(config, folder, source, dataset, people, device, precision, console)
 
@@ -93,6 +96,28 @@ def open_data(config: Config) -> tuple[DataSource, Dataset, Split]:
         official=official,
     )
     return source, dataset, people
+
+
+def check_unseen(config: Config, people: Split) -> None:
+    """Raises InputError when the extractor given was trained on people who are held out now.
+
+    It is known where the extractor lies in its run folder; one that was moved elsewhere is taken on trust.
+    """
+    path = Path(config.training.extractor or "").parent / "config.yaml"
+    if config.training.extractor is None or not path.is_file():
+        return
+    theirs = load_config(str(path), [])
+    same = (theirs.data.name, theirs.data.root) == (config.data.name, config.data.root)
+    if not same or (
+        config.data.name == "faces" and theirs.seed != config.seed
+    ):  # other people have other faces
+        return
+    seen = np.intersect1d(open_data(theirs)[2].collector, people.holdout)
+    if len(seen):
+        raise InputError(
+            f"training.extractor={config.training.extractor} was trained on {len(seen)} of the "
+            f"{len(people.holdout)} people held out here: set clients, seed and data.*_people as in {path}"
+        )
 
 
 def choose_device(device: str) -> str:
