@@ -2,23 +2,25 @@
 
 from matplotlib.figure import Figure
 
-from simulations.paper import TABLE_4, published
-from simulations.study import Study, leave, main
-from simulations.study_arguments import Options, modality_of
-from simulations.study_figures import UNDEFINED, Column, Report, Row, private_of, span
-from simulations.study_output import Outcome
-from simulations.study_pictures import Series, draw_series, shared_legend
-from simulations.study_runs import Case
-from simulations.study_sweeps import as_span, share
-from tiprdc_fl.config import ATTACKS, Config
+from simulations.common.arguments import Options
+from simulations.common.command import leave, main
+from simulations.common.datasets import modality_of
+from simulations.common.figures import UNDEFINED, Column, Report, Row, private_of, span
+from simulations.common.output import Outcome
+from simulations.common.paper import TABLE_4, published
+from simulations.common.pictures import Series, draw_series, shared_legend
+from simulations.common.runs import Case
+from simulations.common.study import Study
+from simulations.common.sweeps import as_span, share
+from tiprdc_fl.config import Config
 
 CO_TRAINED = "trained with the extractor"
-_IMAGE_ONLY, _TEXT_ONLY = {"table1", "vcl16", "vcl19", "rescl", "knn"}, {"table2"}
 
 
 def _cases(config: Config, options: Options) -> list[Case]:
-    other = _IMAGE_ONLY if modality_of(config.data.name) == "text" else _TEXT_ONLY
-    attacks = ",".join(name for name in ATTACKS if name not in other)
+    from tiprdc_fl.attacks.networks import attacks_for  # late: it imports torch, which --help needs not
+
+    attacks = ",".join(attacks_for(modality_of(config.data.name, config.data.root)))
     overrides = ("protection.name=tiprdc", f"evaluation.attacks=[{attacks}]")
     budget = f"{config.training.budget:g}"
     return [Case(f"every adversary, budget {budget}", overrides, {"budget": budget})]
@@ -39,6 +41,7 @@ def _columns(config: Config) -> list[Column]:
 
 def _measure(case: Case, report: Report) -> list[Row]:
     """A row for each adversary and whose labels it learned from, then the co-trained one."""
+    hiding = {"private": tuple(sorted(private_of(report))), "budget": float(case.facts["budget"])}
     rows = [
         {
             "attribute": row["attribute"],
@@ -48,7 +51,7 @@ def _measure(case: Case, report: Report) -> list[Row]:
             "accuracy": span(row["accuracy"]),
             "bits": span(row["usable_bits"]),
             "pooled": span(row["per_person"]),
-            "paper": published(TABLE_4, row["attribute"], detail=row["probe"]),
+            "paper": published(TABLE_4, row["attribute"], detail=row["probe"], **hiding),
         }
         for row in report["results"]
         if (row["role"], row["representation"]) == ("private", "features")

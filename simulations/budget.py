@@ -2,13 +2,14 @@
 
 from matplotlib.figure import Figure
 
-from simulations.paper import FIGURE_6, FIGURE_7, RACE_GAIN
-from simulations.study import Study, leave, main
-from simulations.study_arguments import Options
-from simulations.study_figures import Column, Report, Row
-from simulations.study_output import Outcome
-from simulations.study_runs import Case
-from simulations.study_sweeps import (
+from simulations.common.arguments import Options
+from simulations.common.command import leave, main
+from simulations.common.figures import Column, Report, Row
+from simulations.common.output import Outcome
+from simulations.common.paper import FIGURE_6, FIGURE_7, RACE_GAIN
+from simulations.common.runs import Case
+from simulations.common.study import Study
+from simulations.common.sweeps import (
     attribute_cells,
     attribute_columns,
     budget_cases,

@@ -4,21 +4,23 @@ from collections.abc import Iterator
 
 from matplotlib.figure import Figure
 
-from simulations.study import Study, leave, main
-from simulations.study_arguments import Options, modality_of
-from simulations.study_figures import Column, Report, Row, Span, private_of, span
-from simulations.study_output import Outcome
-from simulations.study_pictures import CHANCE, Series, label, points, shared_legend
-from simulations.study_runs import Case
-from simulations.study_sweeps import as_span
+from simulations.common.arguments import Options
+from simulations.common.command import leave, main
+from simulations.common.datasets import modality_of
+from simulations.common.figures import Column, Report, Row, Span, private_of, span
+from simulations.common.output import Outcome
+from simulations.common.pictures import CHANCE, Series, label, points, shared_legend
+from simulations.common.runs import Case
+from simulations.common.study import Study
+from simulations.common.sweeps import as_span
 from tiprdc_fl.config import Config
-from tiprdc_fl.report.schema import strongest
 
 ALL = "all"
 
 
 def _cases(config: Config, options: Options) -> list[Case]:
-    names = ("tiprdc", "random") if modality_of(config.data.name) == "text" else ("tiprdc", "random", "raw")
+    text = modality_of(config.data.name, config.data.root) == "text"  # of which raw is no protection
+    names = ("tiprdc", "random") if text else ("tiprdc", "random", "raw")
     return [Case(_label(name, config), (f"protection.name={name}",), {"method": name}) for name in names]
 
 
@@ -58,6 +60,8 @@ def _rows(case: Case, report: Report, attribute: str) -> Iterator[Row]:
 
 def _all_people(report: Report, attribute: str) -> Report | None:
     """The strongest insider that learned from everybody the evaluation allows."""
+    from tiprdc_fl.report.schema import strongest  # late: it imports torch, which --help needs not
+
     insiders = [row for row in report["results"] if row.get("learned_from", "contributors") == "contributors"]
     return strongest(insiders, attribute, "features")
 

@@ -2,14 +2,15 @@
 
 from matplotlib.figure import Figure
 
-from simulations.paper import FIGURE_6_MULTI, published
-from simulations.study import Study, leave, main
-from simulations.study_arguments import Options
-from simulations.study_figures import Column, Report, Row, private_of, tasks_of
-from simulations.study_output import Outcome
-from simulations.study_pictures import Series, draw_series, shared_legend
-from simulations.study_runs import Case
-from simulations.study_sweeps import (
+from simulations.common.arguments import Options
+from simulations.common.command import leave, main
+from simulations.common.figures import Column, Report, Row, private_of, tasks_of
+from simulations.common.output import Outcome
+from simulations.common.paper import FIGURE_6_MULTI, published
+from simulations.common.pictures import Series, draw_series, shared_legend
+from simulations.common.runs import Case
+from simulations.common.study import Study
+from simulations.common.sweeps import (
     BUDGETS,
     as_span,
     attribute_cells,

@@ -9,13 +9,14 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from simulations.study import Study, leave, main
-from simulations.study_arguments import Options
-from simulations.study_figures import UNDEFINED, Column, Report, Row, best, private_of, span
-from simulations.study_output import Outcome
-from simulations.study_pictures import TEXT
-from simulations.study_runs import Case
-from simulations.study_sweeps import budget_cases
+from simulations.common.arguments import Options
+from simulations.common.command import leave, main
+from simulations.common.figures import UNDEFINED, Column, Report, Row, best, private_of, span
+from simulations.common.output import Outcome
+from simulations.common.pictures import TEXT
+from simulations.common.runs import Case
+from simulations.common.study import Study
+from simulations.common.sweeps import budget_cases
 from tiprdc_fl.config import Config
 from tiprdc_fl.errors import InputError
 

@@ -2,16 +2,27 @@
 
 from matplotlib.figure import Figure
 
-from simulations.paper import FIGURE_7, RACE_GAIN, published
-from simulations.study import Study, leave, main
-from simulations.study_arguments import Options
-from simulations.study_figures import Column, Report, Row, tasks_of
-from simulations.study_output import Outcome
-from simulations.study_runs import Case
-from simulations.study_sweeps import attribute_cells, attribute_columns, budget_cases, draw_attributes
+from simulations.common.arguments import Options
+from simulations.common.command import leave, main
+from simulations.common.figures import Column, Report, Row
+from simulations.common.output import Outcome
+from simulations.common.paper import FIGURE_7, RACE_GAIN
+from simulations.common.runs import Case
+from simulations.common.study import Study
+from simulations.common.sweeps import (
+    attribute_cells,
+    attribute_columns,
+    budget_cases,
+    draw_attributes,
+    hiding,
+    in_paper,
+    names_of,
+    paper_cells,
+)
 from tiprdc_fl.config import Config
 
-# Raw messages and noise on pixels are no representation of text.
+# noisy, dp and raw are of pixels. Raw messages are measured beside every case with evaluation.controls=[raw], which
+# is in the run's report, as the table is of what devices send. Noise of hybrid: protection.epsilon.
 _BASELINES = (
     Case("encoder", ("protection.name=encoder",), {"method": "encoder", "setting": ""}),
     Case("hybrid", ("protection.name=hybrid",), {"method": "hybrid", "setting": ""}),
@@ -24,22 +35,16 @@ def _cases(config: Config, options: Options) -> list[Case]:
 
 
 def _columns(config: Config) -> list[Column]:
-    """The paper's Mentioned stands beside the first task, its Race (no figure) beside nothing."""
-    figures = attribute_columns(config, plain=True, paper=(config.data.tasks or [])[:1])
-    figures = [_renamed(one) if one.kind == "paper" else one for one in figures]
+    """The paper's Mentioned has a column where it is a task and Race is hidden; of Race it prints no figure."""
+    paper = in_paper(names_of(config), hiding(config, FIGURE_7))
+    figures = attribute_columns(config, plain=True, paper=paper)
     return [Column("method", "method", "label"), Column("budget", "budget", "label"), *figures]
 
 
-def _renamed(column: Column) -> Column:
-    return Column(column.key, "paper\nMentioned", "paper")
-
-
 def _measure(case: Case, report: Report) -> list[Row]:
-    budget = float(case.facts["setting"]) if case.facts["setting"] else None
-    paper = {f"paper_{tasks_of(report)[0]}": published(FIGURE_7, "Mentioned", budget=budget)}
-    return [
-        {"method": case.facts["method"], "budget": case.facts["setting"], **attribute_cells(report), **paper}
-    ]
+    method, budget = case.facts["method"], case.facts["setting"]
+    paper = paper_cells(report, FIGURE_7, budget=float(budget) if budget else None)
+    return [{"method": method, "budget": budget, **attribute_cells(report), **paper}]
 
 
 def _draw(figure: Figure, outcome: Outcome) -> None:

@@ -1,7 +1,8 @@
 """Utility against privacy (Figure 4): ``python -m simulations.tradeoff [key=value ...]``.
 
 TIPRDC at four budgets against the paper's four baselines and two controls. A method is on the Pareto front when
-no other leaks less and is at least as useful; the controls, which protect nothing, do not compete.
+no other leaks less and is at least as useful; the controls, which protect nothing, do not compete. Point estimates
+decide: methods whose intervals overlap may change places with other people or another seed.
 """
 
 from collections.abc import Sequence
@@ -9,10 +10,9 @@ from collections.abc import Sequence
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from simulations.paper import FIGURE_4
-from simulations.study import Study, leave, main
-from simulations.study_arguments import Options
-from simulations.study_figures import (
+from simulations.common.arguments import Options
+from simulations.common.command import leave, main
+from simulations.common.figures import (
     UNDEFINED,
     Column,
     Report,
@@ -26,8 +26,9 @@ from simulations.study_figures import (
     span,
     tasks_of,
 )
-from simulations.study_output import Outcome
-from simulations.study_pictures import (
+from simulations.common.output import Outcome
+from simulations.common.paper import FIGURE_4
+from simulations.common.pictures import (
     CHANCE,
     COLOURS,
     MARKERS,
@@ -38,8 +39,9 @@ from simulations.study_pictures import (
     shared_legend,
     spread,
 )
-from simulations.study_runs import Case
-from simulations.study_sweeps import (
+from simulations.common.runs import Case
+from simulations.common.study import Study
+from simulations.common.sweeps import (
     as_span,
     attribute_cells,
     attribute_columns,
@@ -116,7 +118,10 @@ def _value(one: Span) -> float:
 
 
 def mark_front(rows: list[Row]) -> list[Row]:
-    """The rows with "yes" in ``front`` where no other method leaks less and is at least as useful."""
+    """The rows with "yes" in ``front`` where no other method leaks less and is at least as useful.
+
+    Point estimates are compared, whatever their intervals.
+    """
     methods = [row for row in rows if row["method"] not in CONTROLS]
     front = pareto([(as_span(row["leakage"]).value, as_span(row["utility"]).value) for row in methods])
     best_ones = [row for row, on in zip(methods, front, strict=True) if on]
@@ -214,6 +219,7 @@ STUDY = Study(
     draw=_draw,
     finish=mark_front,
     modalities=("image",),
+    note="Pareto front: by point estimates, without regard to intervals",
 )
 
 

@@ -8,27 +8,28 @@ import csv
 import io
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
 from PIL import Image
 
-from simulations.paper import TABLE_5, published
-from simulations.study import Study, leave, main
-from simulations.study_arguments import BY_DATASET, Options, modality_of
-from simulations.study_figures import Column, Report, Row, best, private_of, tasks_of
-from simulations.study_output import Outcome
-from simulations.study_runs import Case
-from simulations.study_sweeps import attributes_of, draw_attributes, figure_key
-from tiprdc_fl import seeding
+from simulations.common.arguments import Options
+from simulations.common.command import leave, main
+from simulations.common.datasets import BY_DATASET, modality_of
+from simulations.common.figures import Column, Report, Row, best, private_of, tasks_of
+from simulations.common.output import Outcome
+from simulations.common.paper import TABLE_5, published, same_name
+from simulations.common.runs import Case
+from simulations.common.study import Study
+from simulations.common.sweeps import attributes_of, draw_attributes, figure_key
 from tiprdc_fl.config import Config, keys, show
 from tiprdc_fl.config_reading import load_config
-from tiprdc_fl.data.faces import faces
 from tiprdc_fl.errors import InputError
 
 FOLDER_PEOPLE = 300
 FOLDER_SIZE = (80, 64)
-_PAPER_NAMES = ("CelebA", "LFW")  # of the first and the second dataset, unless the first is LFW
+_PAPER_NAMES = {"celeba": "CelebA", "lfw": "LFW"}  # of Table 5, by data.name
 _TASKS = {
     "faces": "data.tasks=[Black_Hair]",
     "celeba": "data.tasks=[Black_Hair]",
@@ -40,28 +41,27 @@ def _cases(config: Config, options: Options) -> list[Case]:
     """Four cells; an extractor trained on one dataset is the other one's too."""
     keys_of = {"first": (), "second": second_dataset(config, options)}
     _check_pairs(config, options, keys_of["second"])
-    own = [_cell(name, name, keys_of[name], config) for name in keys_of]
-    return [
-        *own,
-        *(_cell(a, b, keys_of[b], config) for a, b in (("first", "second"), ("second", "first"))),
-    ]
+    pairs = (("first", "first"), ("second", "second"), ("first", "second"), ("second", "first"))
+    second = dict(one.split("=", 1) for one in keys_of["second"])["data.name"]
+    names = {"first": config.data.name, "second": second}
+    return [_cell(a, b, keys_of[b], config, names) for a, b in pairs]
 
 
-def _cell(trained: str, tested: str, overrides: tuple[str, ...], config: Config) -> Case:
-    names = _paper_names(config)
+def _cell(
+    trained: str, tested: str, overrides: tuple[str, ...], config: Config, names: dict[str, str]
+) -> Case:
     facts = {"train": trained, "test": tested, "attributes": attributes_of(config)}
-    facts |= {"paper_train": names[trained], "paper_test": names[tested]}
+    facts["paper"] = {
+        "detail": _PAPER_NAMES.get(names[trained]),
+        "dataset": _PAPER_NAMES.get(names[tested]),
+        "budget": config.training.budget,
+    }
     source = "" if trained == tested else _label(trained, trained)
     return Case(_label(trained, tested), ("protection.name=tiprdc", *overrides), facts, source)
 
 
 def _label(trained: str, tested: str) -> str:
     return f"trained on the {trained}, tested on the {tested} dataset"
-
-
-def _paper_names(config: Config) -> dict[str, str]:
-    names = _PAPER_NAMES[::-1] if config.data.name == "lfw" else _PAPER_NAMES
-    return dict(zip(("first", "second"), names, strict=True))
 
 
 def second_dataset(config: Config, options: Options) -> tuple[str, ...]:
@@ -86,7 +86,7 @@ def second_dataset(config: Config, options: Options) -> tuple[str, ...]:
 def _check_pairs(config: Config, options: Options, overrides: tuple[str, ...]) -> None:
     """Attributes are paired by position, so there must be as many."""
     other = load_config(options.preset, [*options.overrides, *overrides])
-    if modality_of(other.data.name) != "image":
+    if modality_of(other.data.name, other.data.root) != "image":
         raise InputError(f"other.name={other.data.name}: simulations.transfer needs images in both datasets")
     for key in ("private", "tasks"):
         ours, theirs = getattr(config.data, key) or [], getattr(other.data, key) or []
@@ -125,6 +125,9 @@ def write_folder(folder: Path, root: str | None = None, people: int = FOLDER_PEO
 
 
 def _draw_people(folder: Path, people: int) -> None:
+    from tiprdc_fl import seeding  # late: these import torch, which --help needs not
+    from tiprdc_fl.data.faces import faces
+
     dataset = faces(None, FOLDER_SIZE, seeding.derive(0, "simulations", "transfer"))
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
@@ -158,9 +161,15 @@ def _measure(case: Case, report: Report) -> list[Row]:
     for (role, ours), theirs in zip(facts["attributes"], names, strict=True):
         row[figure_key(role, ours)] = best(report, theirs)
         row[f"accuracy_{ours}"] = best(report, theirs, "accuracy")
-        cell = {"dataset": facts["paper_test"], "detail": facts["paper_train"]}
-        row[f"paper_{ours}"] = published(TABLE_5, ours, **cell)
+        row[f"paper_{ours}"] = _paper_share(facts, report, ours) if same_name(ours, theirs) else None
     return [row]
+
+
+def _paper_share(facts: dict[str, Any], report: Report, attribute: str) -> float | None:
+    """The paper's figure, where both datasets, the budget and what both extractors hide are the paper's."""
+    ours = sorted(name for role, name in facts["attributes"] if role == "private")
+    hidden = tuple(ours) if ours == sorted(private_of(report)) else ()
+    return published(TABLE_5, attribute, private=hidden, **facts["paper"])
 
 
 def _draw(figure: Figure, outcome: Outcome) -> None:
@@ -181,7 +190,7 @@ STUDY = Study(
         "Table 5 (budget 0.9): gender and black hair, extractor of CelebA or LFW, tested on either; gender stays "
         "at 57 to 60 %. Here data.* is the first dataset and other.* the second, attributes paired by position; "
         f"without other.name it is a folder of {FOLDER_PEOPLE} people that the study draws into out. The paper's "
-        "columns take the first as CelebA, the second as LFW."
+        "columns are filled where the datasets are celeba and lfw, and attributes and budget the paper's."
     ),
     paper=TABLE_5,
     cases=_cases,

@@ -1,5 +1,7 @@
 """CelebA's format, on small folders written here exactly as the authors distribute it."""
 
+import errno
+import os
 import pickle
 import re
 from pathlib import Path
@@ -217,6 +219,11 @@ ROW = "000003.jpg " + "-1 " * 40
         (1, "7", "line 1: announces 7 images but 6 rows follow"),
         (1, "six", "line 1: a line with the number of images and a line with the names"),
         (1, None, "line 1: a line with the number of images and a line with the names"),
+        (
+            2,
+            " ".join([*NAMES[:-1], "Male"]),
+            "line 2: two columns are named 'Male'; rename one, or remove one with its values",
+        ),
         (4, None, "line 1: announces 6 images but 5 rows follow"),
         (5, ROW + "1", "line 5: 42 columns instead of 41 (a file name and 40 labels)"),
         (8, ROW[:50], "line 8: 14 columns instead of 41"),
@@ -287,3 +294,17 @@ def test_an_image_that_does_not_decode_is_named_and_nothing_is_kept(root, conten
 def test_an_unknown_person_is_an_error(root):
     with pytest.raises(InputError, match="person 8 has no image in"):
         celeba(root, (8, 8), 0).labels([7, 8])
+
+
+@pytest.mark.parametrize("name", [ATTRIBUTES, IDENTITIES, PARTITION, IMAGES])
+def test_what_may_not_be_read_is_named(root, name, monkeypatch):
+    listed, read = os.scandir, Path.read_bytes
+
+    def refuse(path):
+        if Path(path) == root / name:
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return read(path) if isinstance(path, Path) and path.suffix else listed(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+    expect(f"{root / name} cannot be read: Permission denied; give the account that runs this", root)

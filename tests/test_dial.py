@@ -1,5 +1,6 @@
 """DIAL's two forms, on small folders written here exactly as they are handed round."""
 
+import errno
 import os
 import pickle
 import re
@@ -265,3 +266,22 @@ def test_an_unknown_person_is_an_error(root):
     write(root / "twitteraae_all", row(1, "x"))
     with pytest.raises(InputError, match="person 1 has no tweet in dial"):
         dial(root, SIZE, 0).labels([0, 1])
+
+
+@pytest.mark.parametrize("name", ["pos_neg", "vocab", ""])
+def test_what_may_not_be_read_is_named(root, name, monkeypatch):
+    write_cells(root)
+    write(root / "vocab", "hello")
+    originals = {"open": Path.open, "iterdir": Path.iterdir}
+
+    def refusing(method: str):
+        def refuse(path: Path, *args, **kwargs):
+            if path == root / name:
+                raise PermissionError(errno.EACCES, "Permission denied", str(path))
+            return originals[method](path, *args, **kwargs)
+
+        return refuse
+
+    for method in originals:
+        monkeypatch.setattr(Path, method, refusing(method))
+    expect(f"{root / name} cannot be read: Permission denied; give the account that runs this", root)

@@ -1,6 +1,7 @@
 """A user's own folder: three formats of metadata, labels of every kind, and each mistake named."""
 
 import csv
+import errno
 import json
 import pickle
 import re
@@ -15,7 +16,9 @@ import torch
 from PIL import Image
 
 from tiprdc_fl.data.folder import folder
+from tiprdc_fl.data.source import DataSource, open_dataset
 from tiprdc_fl.errors import InputError
+from tiprdc_fl.simulate import check_attributes
 
 SIZE = (8, 8)
 FORMATS = ("csv", "jsonl", "parquet")
@@ -296,7 +299,9 @@ def test_metadata_needs_examples_and_labels(root):
         f"{path} has neither a column file_name (paths of images) nor text (messages); there are contr", root
     )
     write(root, {k: MESSAGES[k] for k in ("text", "contributor", "score")})
-    expect(f"{path} has no column of labels ('score' holds fractions); add columns", root)
+    expect(
+        f"{path} has no column of labels ('score': metadata.csv line 2 is '0.5', a fraction; labels are", root
+    )
     write(root, {k: MESSAGES[k] for k in ("text", "contributor")})
     expect(f"{path} has no column of labels (no further column); add columns", root)
 
@@ -318,7 +323,24 @@ def test_metadata_without_rows_is_an_error(root, kind):
             "text,contributor,a\nx,1,0\n\nx,y,1,0\n",
             ", line 4: 4 columns instead of 3; put values with commas",
         ),
-        ('text,contributor,a\n"x,1,0\nx,1,0\n', ", line 2: unexpected end of data; correct the quotes"),
+        (
+            'text,contributor,a\n"x,1,0\nx,1,0\n',
+            ", line 2: the double quote that opens here is never closed; close it",
+        ),
+        (
+            'text,contributor,a\n"one ""1""\ntwo",1,0\n"three\nfour","1\nx,1,0\nx,1,0\n',
+            ", line 5: the double quote that opens here is never closed",
+        ),
+        (
+            'text,contributor,a\nx,1,0\n"x,1,0\nx,1,0\n"y",1,0\n',
+            ", line 3: a value in double quotes goes on to line 5 (",
+        ),
+        (
+            "text;contributor;a\nx;1;0\n",
+            ", line 1: the columns are separated by semicolons (';'); save the file with commas",
+        ),
+        ('\n"a, b, c";"contributor"\n"x";1\n', ", line 2: the columns are separated by semicolons"),
+        ("text\tcontributor\ta, b\nx\t1\t0\n", ", line 1: the columns are separated by tabs ('\\t')"),
         ('text,contributor,a\n"x"y,1,0\n', ", line 2: "),
         ("text,contributor,a,a\nx,1,0,0\n", " has two columns 'a'; rename one"),
     ],
@@ -384,13 +406,23 @@ def test_a_wrong_path_is_named(root, name, message):
 
 
 def test_missing_images_are_counted_and_the_first_named(root):
-    write_images(root)
-    for name in NAMES[:4]:
+    path = write_images(root)
+    (root / NAMES[3]).unlink()
+    expect(f"{path}, line 5: no image {root / NAMES[3]}; restore them or remove their rows", root)
+    for name in NAMES[1:3]:
         (root / name).unlink()
-    expect(
-        f"{root}: 4 of the 5 images in metadata.csv are missing: a/1.png, b/1.png, 2.png, ...; restore them",
-        root,
-    )
+    expect(f"{path}, line 3: no image {root / NAMES[1]} and 2 more of the 5 images; restore them", root)
+
+
+def test_a_path_written_with_backslashes_is_explained(root):
+    path = write_images(root, file_name=[NAMES[0], "b\\1.png", *NAMES[2:]])
+    expect(f"{path}, line 3: no image {root}/b\\1.png; write / instead of \\ in file_name", root)
+
+
+@pytest.mark.parametrize("name", ["a" * 256 + ".png", "b/" + "é" * 200 + ".png", "c/" * 5000 + "1.png"])
+def test_a_path_longer_than_a_file_name_can_be_is_named(root, name):
+    path = write_images(root, file_name=[*NAMES[:4], name])
+    expect(f"{path}, line 6: the file_name '{name[:40]}' ({len(name)} characters) cannot be looked up", root)
 
 
 def test_an_image_that_does_not_decode_is_named(root):
@@ -406,3 +438,102 @@ def test_an_unknown_person_is_an_error(root):
     write(root, MESSAGES)
     with pytest.raises(InputError, match="person 3 has no example in the folder"):
         folder(root, SIZE, 0).labels([0, 3])
+
+
+def rows(count: int, **changed: Any) -> dict[str, list[Any]]:
+    """Metadata of ``count`` messages; ``changed``: values of one column that differ, from the second row on."""
+    columns = {"text": [f"m{i}" for i in range(count)], "contributor": [i % 4 for i in range(count)]}
+    columns |= {"other": [i % 2 for i in range(count)]}
+    for name, values in changed.items():
+        columns[name] = [i % 2 for i in range(count)]
+        columns[name][1 : 1 + len(values)] = values
+    return columns
+
+
+@pytest.mark.parametrize(
+    ("count", "values", "reason"),
+    [
+        (
+            10,
+            ["maybe"],
+            "line 3 is 'maybe', a text, while 9 of 10 are whole numbers; correct it, or remove the",
+        ),
+        (40, ["true", "0", "o", "O"], "line 3 is 'true', a truth value, while 37 of 40 are whole numbers"),
+        (5, ["0.5"], "line 3 is '0.5', a fraction, while 4 of 5 are whole numbers; correct it"),
+        (20, ["0", "2"], "line 4 is '2', while nearly all are 0 or 1; correct it, or remove the row"),
+        (20, ["-7"], "line 3 is '-7', while nearly all are 0 or 1"),
+        (30, ["3", "2", "2"], "line 3 is '3', while nearly all are 0 or 1"),
+        (5, ["100"], "line 3 is '100', which is not from 0 to 99"),
+        (30, ["0.1"] * 29, "line 3 is '0.1', a fraction; labels are truth values, whole numbers or text"),
+        (200, [f"w{i}" for i in range(198)], "line 102 is 'w99', one text more than the 100 different"),
+        (5, ["x" * 99], None),
+        (9, ["maybe"], None),
+        (19, ["2"], None),
+        (40, ["9", "9", "3", "3"], "line 3 is '9', while nearly all are 0 or 1"),
+        (20, ["2"] * 3, None),
+        (20, ["-1"], None),
+        (20, ["9", "3"] * 2, None),
+    ],
+)
+def test_what_looks_like_a_typing_mistake_is_no_class(root, count, values, reason):
+    write(root, rows(count, wanted=values))
+    data = folder(root, SIZE, 0)
+    assert ("wanted" in data.attributes) == (reason is None)
+    assert set(data.refused) == ({"wanted"} if reason else set())
+    if reason:
+        assert data.refused["wanted"].startswith(f"metadata.csv {reason}")
+
+
+@pytest.mark.parametrize(
+    ("kind", "values", "reason"),
+    [
+        (
+            "jsonl",
+            [True, "yes", False],
+            "metadata.jsonl line 2 is 'yes', a text, while 2 of 3 are truth values",
+        ),
+        ("jsonl", [1, 0, 0.5], "metadata.jsonl line 3 is '0.5', a fraction, while 2 of 3 are whole numbers"),
+        ("parquet", [0.5, 1.0, 2.5], "metadata.parquet row 1 is '0.5', a fraction; labels are"),
+        ("parquet", [[1], [2], [3]], "metadata.parquet row 1 is '[1]', a list; labels are"),
+        ("jsonl", [None, None, None], "every value is missing"),
+    ],
+)
+def test_values_of_other_kinds_are_named_where_files_have_kinds(root, kind, values, reason):
+    write(root, rows(3) | {"wanted": values}, kind)
+    assert folder(root, SIZE, 0).refused["wanted"].startswith(reason)
+
+
+def test_a_refused_column_matters_only_to_who_asks_for_it(root):
+    write(root, rows(6, **{"Has Glasses": [1, 0, 1, "0.5"]}))
+    data = open_dataset(DataSource("folder", str(root), SIZE, 0, most=1))
+    check_attributes(data, ["other"])
+    message = (
+        "data.name=folder: column 'Has Glasses' holds no labels: metadata.csv line 6 is '0.5', a fraction"
+    )
+    with pytest.raises(InputError, match=re.escape(message)):
+        check_attributes(data, ["other", "Has Glasses"])
+    with pytest.raises(InputError, match=r"data\.name=folder has no attribute 'Has'; nearest: other"):
+        check_attributes(data, ["Has"])
+
+
+def test_the_home_folder_may_be_abbreviated(root, monkeypatch):
+    write(root, MESSAGES)
+    monkeypatch.setenv("HOME", str(root.parent))
+    assert list(open_dataset(DataSource("folder", "~/mine", SIZE, 0)).people) == [0, 1, 2]
+    with pytest.raises(InputError, match=r"data\.root=~no-such-user/x: .*; write the whole path"):
+        open_dataset(DataSource("folder", "~no-such-user/x", SIZE, 0))
+
+
+def test_a_root_longer_than_a_file_name_can_be_is_an_error(root):
+    expect("cannot be read: File name too long; check this path", root / ("a" * 300))
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_metadata_that_may_not_be_read_are_named(root, kind, monkeypatch):
+    path = write(root, MESSAGES, kind)
+
+    def refuse(path: Path) -> bytes:
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+    expect(f"{path} cannot be read: Permission denied; give the account that runs this the permission", root)

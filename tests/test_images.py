@@ -1,5 +1,6 @@
 """Image files: fitted as Pillow would, decoded once for everybody, read from the disk when they are used."""
 
+import errno
 import os
 import re
 import sys
@@ -113,6 +114,37 @@ def test_every_kind_of_image_gets_three_channels(files, mode):
 def test_grey_stays_grey(files):
     Image.new("L", (30, 30), 99).save(files.folder / "one.jpg")
     assert everything(files)[0].unique().tolist() == [99]
+
+
+@pytest.mark.parametrize("kind", ["PNG", "TIFF"])
+@pytest.mark.parametrize(("level", "expected"), [(0, 0), (128, 0), (129, 1), (99 * 257, 99), (65535, 255)])
+def test_16_bits_of_grey_are_scaled_to_8(files, kind, level, expected):
+    Image.fromarray(np.full((30, 30), level, np.uint16)).save(files.folder / "one.jpg", format=kind)
+    assert everything(files)[0].unique().tolist() == [expected]
+
+
+@pytest.mark.parametrize("kind", [">u2", "<u2"])
+def test_either_order_of_bytes_keeps_the_shades_of_16_bits(kind):
+    shades = np.arange(600, dtype=np.uint16).reshape(20, 30) * 109
+    mode = "I;16B" if kind == ">u2" else "I;16"
+    image = Image.frombytes(mode, (30, 20), shades.astype(kind).tobytes())
+    found = images._rgb(image, Path("x"))
+    assert (found.shape, found.dtype) == ((20, 30, 3), np.uint8)
+    assert (found == np.round(shades / 257).astype(np.uint8)[:, :, None]).all()
+
+
+@pytest.mark.parametrize("dtype", [np.int32, np.float32])
+def test_32_bits_are_refused(files, dtype):
+    Image.fromarray(np.full((30, 30), 99, dtype)).save(files.folder / "one.jpg", format="TIFF")
+    fails(files, f"{files.folder / 'one.jpg'} is a 32-bit image; save it with 8 bits a channel")
+
+
+def test_an_image_that_may_not_be_read_is_named(files, monkeypatch):
+    def refuse(path, *_):
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    monkeypatch.setattr(Image, "open", refuse)
+    fails(files, f"{files.folder / 'one.jpg'} cannot be read: Permission denied; give the account")
 
 
 def test_images_are_decoded_once_for_everybody(files, monkeypatch):

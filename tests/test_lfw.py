@@ -1,5 +1,7 @@
 """LFW's format, on small folders written here exactly as the authors distribute it."""
 
+import errno
+import os
 import pickle
 import re
 from pathlib import Path
@@ -181,6 +183,11 @@ def test_two_versions_of_the_images_are_an_error(root):
             ": no line '#', 'person', 'imagenum' and names of attributes, separated by tabs, at the top",
         ),
         (2, "#\tperson\timagenum", ": no line '#', 'person', 'imagenum' and names of attributes"),
+        (
+            2,
+            "\t".join(["#", "person", "imagenum", *NAMES[:-1], "Male"]),
+            ", line 2: two columns are named 'Male'; rename one, or remove one with its values",
+        ),
         (2, "#\tname\tnumber\tMale", ": no line '#', 'person', 'imagenum' and names of attributes"),
         (
             4,
@@ -235,3 +242,31 @@ def test_names_in_another_encoding_are_read_as_the_folders_have_them(root):
     old.rename(new.decode(errors="surrogateescape"))
     (root / ATTRIBUTES).write_bytes(attribute_text().encode("latin-1"))
     assert len(lfw(root, (8, 8), 0).load([0, 1, 2]).loaded[:]) == 5
+
+
+def test_spaces_and_underscores_name_the_same_person(root):
+    expected = lfw(root, (8, 8), 0).labels([0, 1, 2])
+    edit(root / ATTRIBUTES, FIRST + 3, row(3, person="José_Núñez"))
+    edit(root / ATTRIBUTES, FIRST + 2, row(2, person="Abdel_Aziz Al-Hakim"))
+    found = read_table(root, (8, 8))
+    assert list(found.names) == SORTED
+    labels = lfw(root, (8, 8), 0).labels([0, 1, 2])
+    assert labels.people.tolist() == expected.people.tolist() == [0, 1, 2, 2, 2]
+    assert labels.attributes["Male"].tolist() == expected.attributes["Male"].tolist()
+    edit(root / ATTRIBUTES, FIRST + 4, row(0, person="José_Núñez"))
+    expect(f"{root / ATTRIBUTES}, line 7: José Núñez 2 is also in line 3; remove one", root)
+
+
+def test_what_may_not_be_read_is_named(root, monkeypatch):
+    def refuse(path, *_, **__):
+        if Path(path) == denied:
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return listed(path)
+
+    listed = os.scandir
+    monkeypatch.setattr(os, "scandir", refuse)
+    for denied in (root, root / "lfw" / "Aaron_Eckhart"):
+        expect(f"{denied} cannot be read: Permission denied; give the account that runs this", root)
+    denied = root / ATTRIBUTES
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+    expect(f"{denied} cannot be read: Permission denied; give the account that runs this", root)

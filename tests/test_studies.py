@@ -14,24 +14,27 @@ import pytest
 from PIL import Image
 from rich.console import Console
 
-from simulations import paper
-from simulations.study import help_of, main
-from simulations.study_arguments import preset_values
-from simulations.study_figures import Column, Span, combine, flat, flat_names, over_seeds
-from simulations.study_output import DPI, SIZE
-from simulations.study_pictures import spread
+from simulations.common import paper
+from simulations.common.arguments import preset_values
+from simulations.common.command import help_of, main
+from simulations.common.figures import Column, Span, combine, flat, flat_names, over_seeds
+from simulations.common.files import DPI, SIZE
+from simulations.common.pictures import spread
 from simulations.tradeoff import pareto
 from simulations.transfer import write_folder
 from tiprdc_fl.config import Config
 from tiprdc_fl.config_reading import load_config
+from tiprdc_fl.data.split import split_people
 from tiprdc_fl.errors import InputError
+from tiprdc_fl.report.schema import SCHEMA_VERSION
+from tiprdc_fl.run_folder import code_digest
 
 NAMES = (
     *("tradeoff", "budget", "multi_attribute", "reconstruction"),
     *("adversaries", "transfer", "text", "leakage_curve"),
 )
 STUDIES = {name: importlib.import_module(f"simulations.{name}").STUDY for name in NAMES}
-CASES = dict(zip(NAMES, (16, 4, 12, 4, 1, 4, 6, 3), strict=True))
+CASES = dict(zip(NAMES, (16, 4, 12, 4, 1, 4, 7, 3), strict=True))
 QUALITY = {"random": 0.85, "raw": 0.95, "encoder": 0.9, "hybrid": 0.6, "noisy": 0.8, "dp": 0.55}
 
 
@@ -76,6 +79,8 @@ def report_of(config: Config) -> dict[str, Any]:
     blind = {"ssim": 0.3, "ms_ssim": None, "psnr": 12.0}
     again = {"representation": "features", "unit": "contribution", "roc_auc": interval(0.8), "people": 100}
     report = {
+        "schema_version": SCHEMA_VERSION,
+        "environment": {"code": code_digest()},
         "results": rows_of(config),
         "co_trained_adversary": dict.fromkeys(config.data.private or [], 0.55),
         "curve": curve,
@@ -121,7 +126,7 @@ def study(
     """Calls a study by name; gives its status and what it printed."""
     monkeypatch.setattr(write_folder, "__defaults__", (None, 2))
     if "picture" not in request.node.name:  # drawing takes longer than all the rest
-        monkeypatch.setattr("simulations.study_output._write_picture", lambda *_: None)
+        monkeypatch.setattr("simulations.common.files._write_picture", lambda *_: None)
 
     def call(name: str, *arguments: str) -> tuple[int, str]:
         console = Console(width=150, file=io.StringIO())
@@ -182,11 +187,61 @@ def test_the_papers_figures_are_in_the_rows_they_belong_to(study, tmp_path):
         "0.6077",
         "0.6105",
     ]
-    study("transfer")
-    rows, _, _ = results(tmp_path, "transfer")
-    found = {(row["train"], row["test"]): (row["paper_Male"], row["paper_Black_Hair"]) for row in rows}
+
+
+CELEBA = ("data.name=celeba", "data.root=celeba", "data.tasks=[Black_Hair]")
+LFW = ("other.name=lfw", "other.root=lfw")
+
+
+def transferred(rows: list[dict[str, str]]) -> dict[tuple[str, str], tuple[str, str]]:
+    """The paper's cells by the datasets' positions."""
+    return {(row["train"], row["test"]): (row["paper_Male"], row["paper_Black_Hair"]) for row in rows}
+
+
+def test_table_5_stands_beside_its_datasets_whichever_comes_first(study, tmp_path):
+    study("transfer", *CELEBA, *LFW)
+    found = transferred(results(tmp_path, "transfer")[0])
     assert found[("second", "first")] == ("0.5973", "0.8715")  # LFW -> CelebA
     assert found[("first", "second")] == ("0.5687", "0.8927")  # CelebA -> LFW
+    study("transfer", "data.name=lfw", "data.root=lfw", "other.name=celeba", "other.root=celeba")
+    with (tmp_path / "out/transfer-lfw.csv").open(encoding="utf-8", newline="") as file:
+        rows = [{key.replace(" ", "_"): cell for key, cell in row.items()} for row in csv.DictReader(file)]
+    found = transferred(rows)
+    assert found[("second", "first")] == ("0.5687", "0.8927")
+    assert found[("first", "first")] == ("0.5731", "0.8812")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        (),  # neither dataset is the paper's
+        (*CELEBA, "other.name=folder", "other.root={tmp_path}/images"),
+        (*CELEBA, *LFW, "training.budget=0.5"),
+        (*CELEBA, *LFW, "other.private=[Asian]", "other.tasks=[Black Hair]", "data.private=[Young]"),
+    ],
+)
+def test_table_5_stands_nowhere_else(arguments, study, tmp_path):
+    write_folder(tmp_path / "images", people=1)
+    assert study("transfer", *(one.format(tmp_path=tmp_path) for one in arguments))[0] == 0
+    rows, written, _ = results(tmp_path, "transfer")
+    shown = {cell for row in rows for key, cell in row.items() if key.startswith("paper_") and cell}
+    own = {"0.5882", "0.8898"} if "other.name=folder" in arguments else set()  # CelebA -> CelebA
+    assert shown == own
+    assert len(written["paper"]) == 8  # all of them stand under the table
+
+
+def test_the_papers_cells_need_its_attributes(study, tmp_path):
+    study("adversaries", "data.private=[Young]")
+    assert {row["paper"] for row in results(tmp_path, "adversaries")[0]} == {""}
+    study("text")
+    assert not [key for key in results(tmp_path, "text")[0][0] if key.startswith("paper_")]
+    status, text = study("text", "data.name=dial", "data.root=dial")
+    assert status == 0
+    with (tmp_path / "out/text-dial.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["paper_Mentioned"] for row in rows] == ["0.6771", "", "", "0.7687", "", "", ""]
+    assert [row["method"] for row in rows[4:]] == ["encoder", "hybrid", "random"]
+    assert "the paper's figures: plain accuracy on its own data" in " ".join(text.split())
 
 
 def test_every_published_share_is_a_share():
@@ -234,21 +289,116 @@ def test_another_configuration_is_another_run(study, run):
     assert len(run.asked) == 8
 
 
-def test_a_report_of_another_configuration_is_not_taken(study, run):
+@pytest.mark.parametrize(
+    ("section", "key", "value"),
+    [
+        ("configuration", "seed", 9),
+        ("environment", "code", "of another version"),
+        (None, "schema_version", SCHEMA_VERSION - 1),
+        (None, "environment", None),
+    ],
+)
+def test_a_report_of_something_else_is_not_taken(section, key, value, study, run):
     study("budget")
     path = Path(str(run.asked[0].run_dir)) / "report.json"
     report = json.loads(path.read_text("utf-8"))
-    report["configuration"]["training"]["epochs"] += 1
+    (report[section] if section else report)[key] = value
     path.write_text(json.dumps(report), encoding="utf-8")
-    with pytest.raises(FileExistsError):  # the fake is asked again
-        study("budget")
-
-
-def test_a_broken_report_is_not_taken(study, run):
+    assert study("budget")[0] == 0
+    assert [config.run_dir for config in run.asked[4:]] == [f"{path.parent}-2"]  # and not where it lies
     study("budget")
-    (Path(str(run.asked[0].run_dir)) / "report.json").write_text("{", encoding="utf-8")
-    with pytest.raises(FileExistsError):
-        study("budget")
+    assert len(run.asked) == 5
+
+
+@pytest.mark.parametrize("text", ["{", "[]", ""])
+def test_a_broken_report_is_not_taken(text, study, run):
+    study("budget")
+    (Path(str(run.asked[0].run_dir)) / "report.json").write_text(text, encoding="utf-8")
+    assert study("budget")[0] == 0
+    assert len(run.asked) == 5
+
+
+def test_other_code_makes_other_runs(study, run, monkeypatch):
+    study("budget")
+    monkeypatch.setattr("tiprdc_fl.run_folder.code_digest", lambda: "f" * 64)
+    study("budget")
+    assert len({config.run_dir for config in run.asked}) == 8
+
+
+def messages(folder: Path) -> Path:
+    """A user's own folder of messages."""
+    folder.mkdir(parents=True)
+    table = "contributor,text,Kind,Polite\n" + "".join(f"p{i},hello,{i % 2},{i % 3}\n" for i in range(9))
+    (folder / "metadata.csv").write_text(table, encoding="utf-8")
+    return folder
+
+
+def test_changed_data_makes_other_runs(study, run, tmp_path, monkeypatch):
+    texts = messages(tmp_path / "here/texts")
+    labels = ("data.name=folder", "data.private=[Kind]", "data.tasks=[Polite]")
+    study("budget", *labels, f"data.root={texts}")
+    monkeypatch.chdir(tmp_path / "here")
+    study("budget", *labels, "data.root=texts")  # the same folder
+    (texts / "picture.jpg").write_bytes(b"")
+    (texts / ".hidden").write_bytes(b"")
+    study("budget", *labels, "data.root=texts")  # nothing that metadata says
+    assert len(run.asked) == 4
+    messages(tmp_path / "there/texts")
+    monkeypatch.chdir(tmp_path / "there")
+    study("budget", *labels, "data.root=texts")  # called the same, elsewhere
+    assert len(run.asked) == 8
+    with (tmp_path / "there/texts/metadata.csv").open("a", encoding="utf-8") as file:
+        file.write("p9,bye,1,1\n")
+    study("budget", *labels, "data.root=texts")
+    assert len(run.asked) == 12
+    assert {config.data.root for config in run.asked[4:]} == {str(tmp_path / "there/texts")}
+
+
+def test_a_folder_is_what_its_metadata_says(study, run, tmp_path):
+    texts = messages(tmp_path / "texts")
+    own = ("data.name=folder", f"data.root={texts}", "data.private=[Kind]", "data.tasks=[Polite]")
+    for name in ("budget", "text", "adversaries", "leakage_curve"):
+        assert study(name, *own)[0] == 0
+        assert not {"table1", "vcl16", "knn"} & set(run.asked[-1].evaluation.attacks)
+        assert run.asked[-1].evaluation.probes == ["table2", "linear"]
+    images = write_folder(tmp_path / "images", people=1)
+    assert (
+        study("budget", *own[:1], f"data.root={images}", "data.private=[Male]", "data.tasks=[Smiling]")[0]
+        == 0
+    )
+    assert run.asked[-1].evaluation.probes == ["table1", "linear"]
+
+
+def test_results_of_another_configuration_are_kept(study, tmp_path):
+    def names() -> list[str]:
+        return sorted(path.name for path in (tmp_path / "out").glob("budget-faces*.json"))
+
+    study("budget")
+    before = (tmp_path / "out/budget-faces.json").read_text("utf-8")
+    _, text = study("budget", "evaluation.steps=151")
+    assert (tmp_path / "out/budget-faces.json").read_text("utf-8") == before
+    other = next(name for name in names() if name != "budget-faces.json")
+    assert len(other) == len("budget-faces-123456.json")
+    assert other in text
+    study("budget", "evaluation.steps=151", "federation.workers=1")
+    study("budget", "seeds=2")  # more of the first
+    assert names() == [other, "budget-faces.json"]
+    assert json.loads((tmp_path / "out/budget-faces.json").read_text("utf-8"))["seeds"] == [0, 1]
+
+
+def test_two_second_datasets_are_two_results(study, tmp_path):
+    study("transfer", *CELEBA, *LFW)
+    study("transfer", *CELEBA, *LFW, "other.clients=7")
+    assert len(list((tmp_path / "out").glob("transfer-celeba*.csv"))) == 2
+
+
+def test_a_home_folder_is_found(run, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setattr("simulations.common.files._write_picture", lambda *_: None)
+    given = [*CELEBA, "other.name=lfw", "other.root=~/lfw", "out=~/results"]
+    assert main(STUDIES["transfer"], given, run, Console(file=io.StringIO())) == 0
+    assert run.asked[1].data.root == str(tmp_path / "lfw")
+    assert (tmp_path / "results/transfer-celeba.csv").is_file()
 
 
 def test_extractors_are_kept_in_one_library(study, run, tmp_path):
@@ -262,6 +412,17 @@ def test_over_seeds_is_students_interval():
     assert found == pytest.approx((0.7, 0.7 - 0.248414, 0.7 + 0.248414), abs=1e-6)
     assert over_seeds([0.6, None]) == (0.6, None, None)
     assert over_seeds([None]) == (None, None, None)
+
+
+def test_intervals_over_seeds_stay_within_0_and_1():
+    columns = [Column("x", "x"), Column("bits", "bits", "number")]
+    for pair, end, key in (((1.0, 0.9), 1.0, "high"), ((0.0, 0.1), 0.0, "low")):
+        [row] = combine(columns, [[{"x": Span(value), "bits": Span(value)}] for value in pair])
+        cells = flat(columns, row)
+        assert cells[f"x_{key}"] == end
+        assert cells[f"bits_{key}"] == pytest.approx(
+            0.95 + 12.7062 * 0.05 if end else 0.05 - 12.7062 * 0.05, abs=1e-4
+        )
 
 
 def test_seeds_repeat_a_study_and_report_the_mean(study, run, tmp_path):
@@ -303,7 +464,7 @@ def test_rows_of_seeds_are_matched_by_their_labels():
     p, q = combine(columns, [first, second])
     assert (p["x"], p["note"], p["n"]) == (Span(0.5), "u", 2.0)
     assert (flat(columns, q)["x"], q["note"]) == (pytest.approx(0.2), "u / v")
-    assert flat(columns, q)["x_low"] == pytest.approx(0.2 - 12.7062 * 0.1, abs=1e-4)
+    assert (flat(columns, q)["x_low"], flat(columns, q)["x_high"]) == (0, 1)  # 0.2 -+ 12.7 * 0.1
 
 
 def test_the_front_is_what_nobody_beats():
@@ -315,6 +476,7 @@ def test_the_front_is_what_nobody_beats():
 def test_controls_do_not_compete(study, tmp_path):
     study("tradeoff")
     rows, _, _ = results(tmp_path, "tradeoff")
+    assert "Pareto front: by point estimates" in results(tmp_path, "tradeoff")[1]["caption"]
     front = {row["method"] for row in rows if row["front"] == "yes"}
     assert "dp" in front  # leaks least
     assert not front & {"random", "raw"}
@@ -369,7 +531,7 @@ def test_transfer_takes_a_second_dataset(study, run):
         "transfer", "other.name=lfw", "other.root=lfw", "other.private=[Asian]", "other.clients=7"
     )
     assert status == 0
-    assert run.asked[1].data.root == "lfw"
+    assert run.asked[1].data.root == str(Path("lfw").resolve())
     assert (run.asked[1].data.private, run.asked[1].data.tasks) == (["Asian"], ["Black Hair"])
     assert [config.clients for config in run.asked] == [100, 7, 7, 100]
 
@@ -412,6 +574,9 @@ def test_the_folder_of_a_transfer_is_drawn_once(tmp_path):
         ),
         ("transfer", ["other.image_size=64"], "other.image_size=64: the second dataset's keys are"),
         ("transfer", ["other.name=lfw"], "data.name=lfw needs data.root=PATH"),
+        ("budget", ["data.name=folder"], "data.name=folder needs data.root=PATH"),
+        ("text", ["data.name=folder", "data.root=nowhere"], "nowhere is not a folder"),
+        ("budget", ["out=/dev/null/x"], "out=/dev/null/x cannot be written: Not a directory; name another"),
         ("transfer", ["other.name=chitchat"], "other.name=chitchat: simulations.transfer needs images"),
         ("transfer", ["other.tasks=[Smiling,Young]"], "are paired by position: name as many"),
     ],
@@ -436,8 +601,9 @@ def test_a_run_that_cannot_be_done_names_its_case(study, capsys, monkeypatch):
 
 def test_out_must_be_a_folder(run, tmp_path, capsys):
     (tmp_path / "file").write_text("", encoding="utf-8")
-    with pytest.raises(NotADirectoryError):  # the fake's; run(config) reports it as InputError
-        main(STUDIES["budget"], [f"out={tmp_path}/file"], run, Console(file=io.StringIO()))
+    assert main(STUDIES["budget"], [f"out={tmp_path}/file"], run, Console(file=io.StringIO())) == 2
+    assert "file cannot be written: Not a directory; name another folder" in capsys.readouterr().err
+    assert run.asked == []
     (tmp_path / "free").mkdir()
     (tmp_path / "free/budget-faces.partial").mkdir()  # where the first file is begun
     assert main(STUDIES["budget"], [f"out={tmp_path}/free"], run, Console(file=io.StringIO())) == 2
@@ -474,6 +640,15 @@ def test_presets_have_the_papers_settings(preset, dataset, tasks):
     assert (config.data.name, config.data.tasks, config.model.width) == (dataset, tasks, 64)
     assert (config.training.batch_size, config.training.learning_rate) == (64, 1e-4)
     assert config.data.image_size == (218, 178) or dataset == "dial"
+
+
+def test_dials_preset_fits_either_form():
+    config = load_config("paper_dial", ["data.root=somewhere"])
+    people = 176_000 // 20  # of the four cells
+    found = split_people(
+        range(people), config.clients, config.data.collector_people, config.data.holdout_people, 0
+    )
+    assert min(len(found.collector), len(found.holdout)) > 2000
 
 
 def test_a_preset_names_the_dataset(study, run):

@@ -145,6 +145,9 @@ def choose_precision(precision: str, device: str) -> Precision:
 def check_attributes(dataset: Dataset, names: Sequence[str]) -> None:
     """Raises InputError when the dataset lacks an attribute."""
     for name in names:
+        if name in dataset.refused:
+            reason = dataset.refused[name]
+            raise InputError(f"data.name={dataset.name}: column {name!r} holds no labels: {reason}")
         if name not in dataset.attributes:
             near = get_close_matches(name, dataset.attributes, n=3, cutoff=0.4) or dataset.attributes
             raise InputError(

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from tiprdc_fl.data.examples import numbered
+from tiprdc_fl.data.files import check_attribute_names, is_file, is_folder, read_bytes, reading
 from tiprdc_fl.data.images import ImageFiles, ImageTable
 from tiprdc_fl.errors import InputError
 
@@ -54,9 +55,9 @@ class _Words:
 
 def check_root(root: Path) -> Path:
     """``root`` as an absolute path; raises InputError unless it holds the three entries."""
-    if not root.is_dir():
+    if not is_folder(root):
         raise InputError(f"data.root={root} is not a folder; data.name=celeba needs {WANTED}")
-    entries = {IMAGES: Path.is_dir, ATTRIBUTES: Path.is_file, IDENTITIES: Path.is_file}
+    entries = {IMAGES: is_folder, ATTRIBUTES: is_file, IDENTITIES: is_file}
     missing = [name for name, exists in entries.items() if not exists(root / name)]
     if missing:
         raise InputError(f"data.root={root} holds no {' and no '.join(missing)}; give {WANTED}")
@@ -95,7 +96,7 @@ def read_table(root: Path, size: tuple[int, int]) -> ImageTable:
 
 def _read_words(path: Path) -> _Words:
     """Find the words and lines of a file without a Python loop: CelebA's has 8.3 million words."""
-    text = path.read_bytes().removeprefix(b"\xef\xbb\xbf") + b"\n"
+    text = read_bytes(path).removeprefix(b"\xef\xbb\xbf") + b"\n"
     codes = np.frombuffer(text, np.uint8)
     blank = np.concatenate(([True], codes <= ord(" ")))  # every control character counts, also "\r"
     edges = np.flatnonzero(blank[1:] != blank[:-1])  # starts and stops take turns
@@ -125,6 +126,7 @@ def _read_attributes(path: Path) -> tuple[list[str], tuple[str, ...], np.ndarray
             f"must come first; restore the original file"
         )
     attributes = tuple(words.words(np.arange(1, 1 + words.counts[1])))
+    check_attribute_names(path, int(words.lines[1]), attributes)
     _check_columns(words, 2, 1 + len(attributes), f"a file name and {len(attributes)} labels")
     rows = len(words.lines) - 2
     if int(words.word(0)) != rows:
@@ -242,7 +244,7 @@ def _check_same(names: list[str], listed: dict[str, int], root: Path) -> None:
 
 def _check_images(names: list[str], folder: Path) -> None:
     """Every listed image must be there; others in the folder are ignored."""
-    with os.scandir(folder) as entries:
+    with reading(folder), os.scandir(folder) as entries:
         present = {entry.name for entry in entries}
     missing = [name for name in names if name not in present]
     if missing:

@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from tiprdc_fl.data.files import is_file, is_folder, reading
 from tiprdc_fl.errors import InputError
 
 CONFIDENT = 0.8  # CONF_LEVEL in the code of Elazar and Goldberg (2018)
@@ -28,9 +29,11 @@ def find_files(root: Path | None) -> list[Path]:
     """The table's files; or the four cells, with ``vocab`` after them if it is there."""
     if root is None:
         raise InputError(f"data.name=dial needs data.root=PATH: {_WANTED}")
-    if not root.is_dir():
+    if not is_folder(root):
         raise InputError(f"data.root={root} is not a folder; data.name=dial needs {_WANTED}")
-    present = {file.name: file for file in sorted(root.resolve().iterdir()) if file.is_file()}
+    with reading(root):
+        entries = sorted(root.resolve().iterdir())
+    present = {file.name: file for file in entries if is_file(file)}
     tables = [file for name, file in present.items() if _TABLE.fullmatch(name)]
     cells = [present[name] for name in CELLS if name in present]
     if bool(tables) == bool(cells):
@@ -46,7 +49,7 @@ def find_files(root: Path | None) -> list[Path]:
 
 def _lines(path: Path) -> Iterator[tuple[int, str]]:
     """Lines of a file with their numbers from 1, without line ends and byte order mark."""
-    with path.open("rb") as file:
+    with reading(path), path.open("rb") as file:
         for number, line in enumerate(file, 1):
             try:
                 text = line.decode("utf-8-sig" if number == 1 else "utf-8")

@@ -1,7 +1,7 @@
 """The types every dataset returns."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
@@ -116,6 +116,7 @@ class Dataset:
         labels: people -> the same examples with ``inputs=None``; cheaper than ``load`` where it can be.
         test_people: ids of the people whose examples the dataset's authors set aside for testing; None where
             they did not divide the data, or did not by people.
+        refused: columns that look like attributes but are none -> why, with the place and the value.
     """
 
     name: str
@@ -125,3 +126,4 @@ class Dataset:
     load: Callable[[People], Examples]
     labels: Callable[[People], Examples]
     test_people: People | None = None
+    refused: Mapping[str, str] = field(default_factory=dict)

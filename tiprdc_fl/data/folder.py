@@ -8,12 +8,14 @@ import difflib
 import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import numpy as np
 
 from tiprdc_fl.data.examples import Dataset, Examples, Inputs, People, numbered, positions_of
-from tiprdc_fl.data.folder_files import Metadata, number_people, read_labels, read_metadata
+from tiprdc_fl.data.folder_files import Metadata, number_people, read_metadata
+from tiprdc_fl.data.folder_inputs import read_images, read_texts
+from tiprdc_fl.data.folder_labels import read_labels
 from tiprdc_fl.data.images import ImageFiles, images_of
 from tiprdc_fl.errors import InputError
 
@@ -48,7 +50,7 @@ def folder(
 
     Each other column is an attribute, called as the column is, if its values are labels (see ``read_labels``):
     true and false, 0 and 1, -1 and 1, integers from 0 to 99, or at most 100 different texts. Columns with
-    anything else, such as fractions or descriptions, are ignored.
+    anything else, such as fractions or descriptions, are no attributes; ``refused`` says why.
 
     Args:
         root: folder with metadata.csv, metadata.jsonl or metadata.parquet; the first two in UTF-8.
@@ -64,12 +66,12 @@ def folder(
     owner = contributor or "contributor"
     _check_owner(metadata, owner, given=contributor is not None)
     kind = _kind(metadata)
-    labels = _labels(metadata, {owner, kind, ""})
+    labels, refused = _labels(metadata, {owner, kind, ""})
     people = number_people(metadata, owner)
     order = np.argsort(people, kind="stable")
     people = people[order]
     inputs, raw_bytes = (
-        _images(metadata, order, image_size) if kind == "file_name" else _texts(metadata, order)
+        read_images(metadata, order, image_size) if kind == "file_name" else read_texts(metadata, order)
     )
     table = _Table(
         inputs=inputs,
@@ -85,6 +87,7 @@ def folder(
         attributes=tuple(labels),
         load=functools.partial(_examples, table, True),
         labels=functools.partial(_examples, table, False),
+        refused=refused,
     )
 
 
@@ -117,69 +120,21 @@ def _some(names: Sequence[str], most: int = 10) -> str:
     return ", ".join(names[:most]) + (", ..." if len(names) > most else "")
 
 
-def _labels(metadata: Metadata, others: set[str]) -> dict[str, np.ndarray]:
-    """The labels of every column that has labels; those of an unnamed column, as pandas writes, nobody can want."""
+def _labels(metadata: Metadata, others: set[str]) -> tuple[dict[str, np.ndarray], dict[str, str]]:
+    """The labels of every column that has labels, and why the others have none.
+
+    Those of an unnamed column, as pandas writes, nobody can want.
+    """
     read = {name: read_labels(metadata, name) for name in metadata.columns if name not in others}
     labels = {name: column for name, column in read.items() if isinstance(column, np.ndarray)}
+    refused = {name: column for name, column in read.items() if isinstance(column, str)}
     if not labels:
-        reasons = [f"{name!r} {column}" for name, column in read.items() if isinstance(column, str)]
+        reasons = [f"{name!r}: {reason}" for name, reason in refused.items()]
         raise InputError(
             f"{metadata.path} has no column of labels ({_some(reasons, 3) or 'no further column'}); add columns "
             f"of true and false, of integers from 0 to 99 or of at most 100 different texts"
         )
-    return labels
-
-
-def _images(
-    metadata: Metadata, order: np.ndarray, image_size: tuple[int, int]
-) -> tuple[ImageFiles, np.ndarray]:
-    """The image files in the given order, and the sizes of their pixels in bytes."""
-    root = metadata.path.parent
-    names = _file_names(metadata)
-    missing = [name for name in names if not (root / name).is_file()]
-    if missing:
-        raise InputError(
-            f"{root}: {len(missing)} of the {len(names)} images in {metadata.path.name} are missing: "
-            f"{_some(missing, 3)}; restore them or remove their rows"
-        )
-    height, width = image_size
-    files = ImageFiles("folder", root, [names[i] for i in order.tolist()], image_size)
-    return files, np.full(len(names), 3 * height * width, np.int64)
-
-
-def _file_names(metadata: Metadata) -> list[str]:
-    """Paths of the images, each within the folder and listed once."""
-    seen: dict[str, int] = {}
-    for row, value in enumerate(metadata.columns["file_name"]):
-        if not isinstance(value, str) or not value.strip():
-            raise InputError(f"{metadata.place(row)}: no path in the column 'file_name'; fill it in")
-        path = PurePosixPath(value)
-        if path.is_absolute() or ".." in path.parts:
-            raise InputError(
-                f"{metadata.place(row)}: file_name {value!r} is not within the folder; "
-                f"give a path relative to {metadata.path.parent}"
-            )
-        if str(path) in seen:
-            first = metadata.numbers[seen[str(path)]]
-            raise InputError(
-                f"{metadata.place(row)}: {path} is also in {metadata.unit} {first}; remove one of the two"
-            )
-        seen[str(path)] = row
-    return list(seen)
-
-
-def _texts(metadata: Metadata, order: np.ndarray) -> tuple[list[str], np.ndarray]:
-    """The messages in the given order, and their sizes in bytes."""
-    texts: list[str] = []
-    for row, value in enumerate(metadata.columns["text"]):
-        if not isinstance(value, str) or not value.strip():
-            raise InputError(
-                f"{metadata.place(row)}: no message in the column 'text'; fill it in or remove the row"
-            )
-        # JSON can write half a character, which UTF-8 cannot.
-        texts.append(value.encode(errors="replace").decode())
-    texts = [texts[i] for i in order.tolist()]
-    return texts, np.array([len(text.encode()) for text in texts], np.int64)
+    return labels, refused
 
 
 def _examples(table: _Table, with_inputs: bool, people: People) -> Examples:

@@ -1,29 +1,26 @@
-"""The metadata of a user's own folder: a table in one of three formats, and what its columns mean."""
+"""The metadata of a user's own folder: a table in one of three formats, and whose its examples are."""
 
 import csv
 import io
 import json
-import math
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from tiprdc_fl.data.files import is_file, is_folder, read_bytes
 from tiprdc_fl.errors import InputError
 
 WANTED = (
     "a folder with metadata.csv, metadata.jsonl or metadata.parquet: a column file_name (images) or text "
     "(messages), a column that names the contributor, and columns of labels"
 )
-MOST_CLASSES = 100
-
-_MISSING = {"", "NA", "N/A", "NaN", "nan", "null", "NULL"}  # what spreadsheets, R and pandas write
-_INTEGER = re.compile(r"[+-]?[0-9]{1,18}(\.0*)?")
-_FRACTION = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)(e[+-]?[0-9]+)?", re.IGNORECASE)
 _NUMBER = re.compile(r"0|-?[1-9][0-9]{0,17}")  # written in the one way that tells it from any other
+_QUOTED = re.compile(r'"[^"]*(?:""[^"]*)*("|\Z)')  # a value in quotes; the group is empty if it never ends
+_SEPARATORS = {";": "semicolons", "\t": "tabs"}  # what spreadsheets write where commas are decimal marks
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,9 +52,9 @@ def read_metadata(root: Path | None) -> Metadata:
     """
     if root is None:
         raise InputError(f"data.name=folder needs data.root=PATH: {WANTED}")
-    if not root.is_dir():
+    if not is_folder(root):
         raise InputError(f"data.root={root} is not a folder; data.name=folder needs {WANTED}")
-    found = [name for name in _READERS if (root / name).is_file()]
+    found = [name for name in _READERS if is_file(root / name)]
     if not found:
         raise InputError(f"data.root={root} holds no metadata; data.name=folder needs {WANTED}")
     if len(found) > 1:
@@ -70,7 +67,7 @@ def read_metadata(root: Path | None) -> Metadata:
 
 def _read_text(path: Path) -> str:
     try:
-        return path.read_bytes().decode("utf-8-sig")
+        return read_bytes(path).decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = error.object.count(b"\n", 0, error.start) + 1
         byte = f"the byte 0x{error.object[error.start]:02x} is not UTF-8"
@@ -79,7 +76,9 @@ def _read_text(path: Path) -> str:
 
 def _read_csv(path: Path) -> Metadata:
     """Values are text; an empty one is none. A row may go over several lines within quotes."""
-    reader = csv.reader(io.StringIO(_read_text(path), newline=""), strict=True)
+    text = _read_text(path)
+    _check_separator(path, text)
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     records: list[list[str]] = []
     numbers: list[int] = []
     line = 1
@@ -90,7 +89,7 @@ def _read_csv(path: Path) -> Metadata:
                 numbers.append(line)
             line = reader.line_num + 1
     except csv.Error as error:
-        raise InputError(f"{path}, line {line}: {error}; correct the quotes of this row") from None
+        raise _quotes_error(path, text, line, reader.line_num, error) from None
     names = _check_names(path, [name.strip() for name in records[0]] if records else [])
     for record, number in zip(records, numbers, strict=True):
         if len(record) != len(names):
@@ -101,6 +100,34 @@ def _read_csv(path: Path) -> Metadata:
     values = [[value or None for value in column] for column in zip(*records[1:], strict=True)]
     columns = dict(zip(names, values or [[] for _ in names], strict=True))
     return Metadata(path, columns, "line", numbers[1:])
+
+
+def _check_separator(path: Path, text: str) -> None:
+    """The columns' names must have commas between them, outside of quotes."""
+    lines = enumerate(io.StringIO(text), 1)
+    number, header = next(((i, line) for i, line in lines if line.strip()), (0, ""))
+    header = _QUOTED.sub("", header)
+    for separator, called in _SEPARATORS.items():
+        if header.count(separator) > header.count(","):
+            raise InputError(
+                f"{path}, line {number}: the columns are separated by {called} ({separator!r}); "
+                f"save the file with commas (',') between columns"
+            )
+
+
+def _quotes_error(path: Path, text: str, first: int, last: int, error: csv.Error) -> InputError:
+    """What is wrong with the quotes of the row that begins in line ``first`` and breaks in line ``last``."""
+    rest = "".join(io.StringIO(text, newline="").readlines()[first - 1 :])
+    opening = next((quoted.start() for quoted in _QUOTED.finditer(rest) if not quoted[1]), None)
+    if "unexpected end" in str(error) and opening is not None:
+        line = first - 1 + len(io.StringIO(rest[: opening + 1], newline="").readlines())
+        return InputError(f"{path}, line {line}: the double quote that opens here is never closed; close it")
+    if last > first:
+        return InputError(
+            f"{path}, line {first}: a value in double quotes goes on to line {last} ({error}); "
+            f"close its quotes, and write each quote within a value twice"
+        )
+    return InputError(f"{path}, line {first}: {error}; correct the quotes of this row")
 
 
 def _read_jsonl(path: Path) -> Metadata:
@@ -130,7 +157,8 @@ def _read_parquet(path: Path) -> Metadata:
     import pyarrow.parquet as pq
 
     try:
-        with pq.ParquetFile(path) as file:  # read_table would take folders named a=b for columns
+        content = pa.BufferReader(read_bytes(path))
+        with pq.ParquetFile(content) as file:  # read_table would take folders named a=b for columns
             table = file.read()
     except (pa.ArrowException, OSError) as error:
         reason = " ".join(str(error).split())
@@ -174,67 +202,3 @@ def number_people(metadata: Metadata, column: str) -> np.ndarray:
     integers = all(_NUMBER.fullmatch(name) for name in set(names))
     ids = {name: i for i, name in enumerate(sorted(set(names), key=int if integers else None))}
     return np.array([ids[name] for name in names], np.int64)
-
-
-def read_labels(metadata: Metadata, column: str) -> np.ndarray | str:
-    """The labels in a column, int8 [n]; or, if it holds something else, what keeps it from being labels.
-
-    Labels are truth values (true is 1); the integers -1, 0 and 1 (1 is 1, others are 0); integers from 0 to 99
-    or at most 100 different texts (classes 0, 1, ... in sorted order). Text that looks like truth values or
-    numbers is taken for these, since a CSV file has nothing else, and 1.0 for 1: pandas writes integers so
-    where one is missing.
-
-    Raises:
-        InputError: a value is missing; so are texts such as NA, as other programs write.
-    """
-    values = [_plain(value) for value in metadata.columns[column]]
-    classes = _classes([value for value in values if value is not None])
-    if isinstance(classes, str):
-        return classes
-    if None in values:
-        raise InputError(
-            f"{metadata.place(values.index(None))}: no value in the column {column!r}; "
-            f"fill it in, or remove the row or the column"
-        )
-    return np.array([classes[value] for value in values], np.int8)
-
-
-def _plain(value: Any) -> Any:
-    """A value without surrounding white space or ".0"; None for what stands for none."""
-    if isinstance(value, float):
-        return None if math.isnan(value) else int(value) if value.is_integer() else value
-    if not isinstance(value, str):
-        return value
-    return None if value.strip() in _MISSING else value.strip()
-
-
-def _classes(values: list[Any]) -> dict[Any, int] | str:
-    """The class of every different value; or why there are none."""
-    kinds = set(map(type, values))
-    if not kinds:
-        return "empty"
-    if kinds <= {bool, int}:
-        return _classes_of_integers(set(values))
-    if kinds != {str}:
-        return f"holds {' and '.join(sorted(kind.__name__ for kind in kinds))}"
-    words: set[str] = set(values)
-    if {word.lower() for word in words} <= {"true", "false"}:
-        return {word: int(word.lower() == "true") for word in words}
-    if all(map(_INTEGER.fullmatch, words)):
-        numbers = {word: int(float(word)) for word in words}
-        classes = _classes_of_integers(set(numbers.values()))
-        return classes if isinstance(classes, str) else {word: classes[numbers[word]] for word in words}
-    if all(map(_FRACTION.fullmatch, words)):
-        return "holds fractions"
-    if len(words) > MOST_CLASSES:
-        return f"holds more than {MOST_CLASSES} different texts"
-    return {word: i for i, word in enumerate(sorted(words))}
-
-
-def _classes_of_integers(numbers: Collection[int]) -> dict[Any, int] | str:
-    if set(numbers) <= {-1, 0, 1}:
-        return {number: int(number > 0) for number in numbers}
-    outside = [number for number in numbers if not 0 <= number < MOST_CLASSES]
-    if outside:
-        return f"holds {outside[0]}, which is not from 0 to {MOST_CLASSES - 1}"
-    return {number: i for i, number in enumerate(sorted(numbers))}

@@ -22,9 +22,10 @@ from torch.nn.functional import interpolate
 
 from tiprdc_fl.data.cache import cached
 from tiprdc_fl.data.examples import Dataset, Examples, Inputs, MappedImages, People, positions_of
+from tiprdc_fl.data.files import reading, unreadable
 from tiprdc_fl.errors import InputError
 
-_FORMAT = 2  # of the decoded file: raise it when the preprocessing or the layout changes
+_FORMAT = 3  # of the decoded file: raise it when the preprocessing or the layout changes
 _CHUNK = 512  # images in flight: 60 MB at 218x178
 _UNREADABLE = (OSError, SyntaxError, ValueError, Image.DecompressionBombError)  # what Pillow raises
 
@@ -170,10 +171,8 @@ def _digest(files: ImageFiles) -> str:
 
 def _stamp(folder: Path, name: str) -> tuple[str, int, int]:
     """A file's name, size in bytes and modification time in nanoseconds."""
-    try:
+    with reading(folder / name):
         stat = (folder / name).stat()
-    except OSError as error:
-        raise InputError(f"{folder / name} cannot be read: {error.strerror}; restore this file") from error
     return name, stat.st_size, stat.st_mtime_ns
 
 
@@ -198,11 +197,24 @@ def _decode(folder: Path, name: str, size: tuple[int, int]) -> bytes:
     """Pixels of one image, the bytes of uint8 [3, height, width]."""
     try:
         with Image.open(folder / name) as opened:
-            pixels = torch.from_numpy(np.array(ImageOps.exif_transpose(opened).convert("RGB")))
+            pixels = torch.from_numpy(_rgb(ImageOps.exif_transpose(opened), folder / name))
     except _UNREADABLE as error:
+        if isinstance(error, OSError) and error.errno:  # of the operating system, not of Pillow
+            raise unreadable(folder / name, error) from error
         reason = " ".join(str(error).split())
         raise InputError(f"{folder / name} is not a readable image: {reason}; restore this file") from error
     return fit(pixels.permute(2, 0, 1), size).contiguous().numpy().tobytes()
+
+
+def _rgb(image: Image.Image, path: Path) -> np.ndarray:
+    """Pixels of an image of any kind, uint8 [h, w, 3]; 65535, the white of 16 bits, becomes 255."""
+    if image.mode in ("I", "F"):  # nothing says which of their values is white
+        raise InputError(f"{path} is a 32-bit image; save it with 8 bits a channel")
+    if not image.mode.startswith("I;16"):
+        return np.array(image.convert("RGB"))
+    # Pillow's own conversion would clip at 255, so that all but the darkest pixels were white.
+    grey = ((np.array(image).astype(np.uint32) + 128) // 257).astype(np.uint8)
+    return np.repeat(grey[:, :, None], 3, axis=2)
 
 
 @contextlib.contextmanager

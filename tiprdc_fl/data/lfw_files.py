@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from tiprdc_fl.data.examples import numbered
+from tiprdc_fl.data.files import check_attribute_names, is_file, is_folder, read_bytes, reading
 from tiprdc_fl.data.images import ImageFiles, ImageTable
 from tiprdc_fl.errors import InputError
 
@@ -28,7 +29,7 @@ class Found:
 
     Attributes:
         table: the images with a row of attributes.
-        names: people's names as in the file; the position is the id.
+        names: people's names, with spaces; the position is the id.
         left_out: number of images without a row.
     """
 
@@ -39,7 +40,7 @@ class Found:
 
 @dataclass(frozen=True)
 class _Row:
-    """One image's line of the file."""
+    """One image's line of the file; ``person`` has spaces, also where the file has underscores."""
 
     line: int
     person: str
@@ -67,7 +68,7 @@ def read_table(root: Path, size: tuple[int, int]) -> Found:
         InputError: files are missing, a row is not as the format has it, or a row has no image.
     """
     folder, path = _images_folder(root), root.resolve() / ATTRIBUTES
-    if not path.is_file():
+    if not is_file(path):
         raise InputError(f"data.root={root} holds no {ATTRIBUTES}; give {WANTED}")
     attributes, rows = _read_attributes(path)
     present = {f"{person}/{file}" for person in _folders(folder) for file in _photographs(folder, person)}
@@ -86,10 +87,10 @@ def read_table(root: Path, size: tuple[int, int]) -> Found:
 
 def _images_folder(root: Path) -> Path:
     """The folder of the people's folders, as an absolute path."""
-    if not root.is_dir():
+    if not is_folder(root):
         raise InputError(f"data.root={root} is not a folder; data.name=lfw needs {WANTED}")
     root = root.resolve()
-    found = [root / place for place in PLACES if (root / place).is_dir() and _holds_people(root / place)]
+    found = [root / place for place in PLACES if is_folder(root / place) and _holds_people(root / place)]
     if not found:
         raise InputError(f"data.root={root} holds no NAME/NAME_0001.jpg; give {WANTED}")
     if len(found) > 1:
@@ -105,29 +106,30 @@ def _holds_people(folder: Path) -> bool:
 
 def _folders(folder: Path) -> list[str]:
     """Names of the folders in ``folder``."""
-    with os.scandir(folder) as entries:
+    with reading(folder), os.scandir(folder) as entries:
         return [entry.name for entry in entries if entry.is_dir()]
 
 
 def _photographs(folder: Path, person: str) -> list[str]:
     """Names of a person's images; other files are ignored."""
-    with os.scandir(folder / person) as entries:
+    with reading(folder / person), os.scandir(folder / person) as entries:
         return [e.name for e in entries if e.name.startswith(f"{person}_") and e.name.endswith(".jpg")]
 
 
 def _read_attributes(path: Path) -> tuple[tuple[str, ...], list[_Row]]:
     """Read lfw_attributes.txt: the attributes' names, and the rows in the file's order."""
     # Only "\n" ends a line: str.splitlines would also cut at characters that a name may hold.
-    text = path.read_bytes().decode("utf-8-sig", errors="surrogateescape")
+    text = read_bytes(path).decode("utf-8-sig", errors="surrogateescape")
     lines = [(i, line.rstrip()) for i, line in enumerate(text.split("\n"), 1) if line.strip()]
-    titles = [line for _, line in lines if line.startswith("#")]
-    columns = next((columns for title in titles if len(columns := _cells(title)) > 3), [])
+    titles = [(i, _cells(line)) for i, line in lines if line.startswith("#")]
+    number, columns = next((title for title in titles if len(title[1]) > 3), (0, []))
     if columns[1:3] != ["person", "imagenum"]:
         raise InputError(
             f"{path}: no line '#', 'person', 'imagenum' and names of attributes, separated by tabs, at the top; "
             f"restore the original file"
         )
     attributes = tuple(columns[3:])
+    check_attribute_names(path, number, attributes)
     return attributes, [_row(path, i, line, attributes) for i, line in lines if not line.startswith("#")]
 
 
@@ -147,7 +149,8 @@ def _row(path: Path, line: int, text: str, attributes: tuple[str, ...]) -> _Row:
     if not (number.isascii() and number.isdecimal()):
         raise InputError(f"{path}, line {line}: image number {number!r} is not a number; correct this line")
     values = [_score(path, line, name, score) for name, score in zip(attributes, scores, strict=True)]
-    return _Row(line, person, int(number), values)
+    # A space and an underscore lead to one folder, hence to one person.
+    return _Row(line, person.replace("_", " "), int(number), values)
 
 
 def _score(path: Path, line: int, attribute: str, text: str) -> float:

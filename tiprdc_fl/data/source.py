@@ -8,6 +8,7 @@ import numpy as np
 
 from tiprdc_fl.data import DATASETS
 from tiprdc_fl.data.examples import Dataset, Examples, MappedImages
+from tiprdc_fl.errors import InputError
 
 
 @dataclass(frozen=True)
@@ -16,7 +17,7 @@ class DataSource:
 
     Attributes:
         name: key of DATASETS.
-        root: folder of the data, for datasets that lie on disk.
+        root: folder of the data, for datasets that lie on disk; ~ is the home folder.
         image_size: height and width in pixels.
         seed: of generated data.
         most: examples a person keeps, the first ones; None keeps all.
@@ -36,9 +37,9 @@ def open_dataset(source: DataSource) -> Dataset:
     """The dataset of a source; opened once in a process.
 
     Raises:
-        InputError: as the dataset's function says.
+        InputError: as the dataset's function says, or ~ stands for nobody's home folder.
     """
-    root = None if source.root is None else Path(source.root)
+    root = None if source.root is None else _expand(source.root)
     named = {} if source.contributor is None else {"contributor": source.contributor}
     dataset = DATASETS[source.name](root, source.image_size, source.seed, **named)
     if source.most is None:
@@ -49,6 +50,14 @@ def open_dataset(source: DataSource) -> Dataset:
         load=lambda people: first_rows(load(people), most),
         labels=lambda people: first_rows(labels(people), most),
     )
+
+
+def _expand(root: str) -> Path:
+    """The path with ~ replaced: a shell leaves it alone in ``data.root=~/photos``."""
+    try:
+        return Path(root).expanduser()
+    except RuntimeError as error:
+        raise InputError(f"data.root={root}: {error}; write the whole path") from None
 
 
 def first_rows(examples: Examples, most: int) -> Examples:

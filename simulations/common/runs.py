@@ -1,23 +1,21 @@
 """The runs behind a study: which there are, which are finished, and running the rest."""
 
-import hashlib
 import json
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
-from simulations.study_arguments import Options
-from simulations.study_figures import Report
-from tiprdc_fl.config import Config, flatten, nest
+from simulations.common.arguments import Options
+from simulations.common.digests import deciding, digest, settled
+from simulations.common.figures import Report
+from tiprdc_fl.config import Config, nest
 from tiprdc_fl.config_reading import load_config
 from tiprdc_fl.errors import InputError
-from tiprdc_fl.run_folder import FREE_KEYS
-
-# What does not decide a run's figures: two configurations that differ in these only are one run.
-_NO_FIGURE = {*FREE_KEYS, "training.library"}
 
 Runner = Callable[..., Report]
 
@@ -70,31 +68,36 @@ def plan(cases: Sequence[Case], options: Options, defaults: Sequence[str], seed:
         for case in cases:
             own = [*case.overrides, f"seed={number}"]
             if case.extractor_of:
-                own.append(f"training.extractor={folders[case.extractor_of] / 'extractor.safetensors'}")
-            config = load_config(options.preset, [*defaults, *options.overrides, *own])
-            folders[case.label] = options.out / "runs" / digest(config)
+                trained = os.path.realpath(folders[case.extractor_of] / "extractor.safetensors")
+                own.append(f"training.extractor={trained}")
+            config = settled(load_config(options.preset, [*defaults, *options.overrides, *own]))
+            folders[case.label] = _folder_of(config, options.out / "runs" / digest(config))
             planned.append(Planned(case, replace(config, run_dir=str(folders[case.label]))))
     return planned
 
 
-def digest(config: Config) -> str:
-    """Twelve hexadecimal digits that name a configuration: equal for runs with equal figures."""
-    text = json.dumps(_deciding(flatten(config)), sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:12]
+def _folder_of(config: Config, folder: Path) -> Path:
+    """``folder``, or the first of folder-2, folder-3, ... without the report of something else."""
+    for number in count(1):
+        free = folder if number == 1 else folder.with_name(f"{folder.name}-{number}")
+        if not (free / "report.json").exists() or finished(config, free) is not None:
+            break
+    return free
 
 
-def _deciding(flat: dict[str, object]) -> dict[str, object]:
-    return {name: value for name, value in flat.items() if name not in _NO_FIGURE}
+def finished(config: Config, folder: Path) -> Report | None:
+    """The report in a run folder, if it is complete, of this configuration and of the code as it is now."""
+    from tiprdc_fl.report.schema import SCHEMA_VERSION  # late: these import torch, which --help needs not
+    from tiprdc_fl.run_folder import code_digest
 
-
-def finished(one: Planned) -> Report | None:
-    """The report of a run that is complete and has this configuration, else None."""
     try:
-        report = json.loads((one.folder / "report.json").read_text(encoding="utf-8"))
+        report = json.loads((folder / "report.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
-    wanted = json.loads(json.dumps(nest(_deciding(flatten(one.config)))))
-    return report if _holds(report.get("configuration"), wanted) else None
+    configuration = nest(deciding(config))
+    wanted = {"schema_version": SCHEMA_VERSION, "environment": {"code": code_digest()}}
+    wanted = json.loads(json.dumps(wanted | {"configuration": configuration}))
+    return report if _holds(report, wanted) else None
 
 
 def _holds(stored: Any, wanted: Any) -> bool:
@@ -114,7 +117,7 @@ def perform(planned: Sequence[Planned], run: Runner, console: Console) -> list[R
     """
     reports = []
     for position, one in enumerate(planned, start=1):
-        report = finished(one)
+        report = finished(one.config, one.folder)
         found = "" if report is None else f", found in {one.folder}"
         seed = f", seed {one.config.seed}" if len({other.config.seed for other in planned}) > 1 else ""
         line = f"case {position} of {len(planned)}: {one.case.label}{seed}{found}"

@@ -9,11 +9,11 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
+from simulations.common.datasets import BY_DATASET, NETWORKS, expanded, modality_of
 from tiprdc_fl.config import keys, show
 from tiprdc_fl.config_reading import PRESETS, nearest_pairs
 from tiprdc_fl.errors import InputError
 
-TEXT = ("chitchat", "dial")
 OUT = Path("runs/studies")
 # One case with training takes under a minute on two cores.
 COMMON = (
@@ -24,22 +24,6 @@ COMMON = (
     "evaluation.bootstrap=500",
     "evaluation.controls=[]",
 )
-NETWORKS = {
-    "image": ("evaluation.attacks=[table1,linear,trees]", "evaluation.probes=[table1,linear]"),
-    "text": ("evaluation.attacks=[table2,linear,trees]", "evaluation.probes=[table2,linear]"),
-}
-# Where people are finite, those that are no contributors are shared between collector and holdout.
-BY_DATASET: dict[str, tuple[str, ...]] = {
-    "faces": (
-        *("clients=200", "data.collector_people=200", "data.holdout_people=100"),
-        *("data.private=[Male]", "data.tasks=[Smiling,Gray_Hair]"),
-    ),
-    "celeba": ("clients=100", "data.private=[Male]", "data.tasks=[Smiling,Gray_Hair]"),
-    "lfw": ("clients=100", "data.private=[Male]", "data.tasks=[Black Hair,Eyeglasses]"),
-    "folder": ("clients=100",),
-    "chitchat": ("clients=400", "data.collector_people=500", "data.holdout_people=300"),
-    "dial": ("clients=100",),
-}
 _OWN = {  # keys that a study sets itself, and what to give instead
     "run_dir": "a study names its run folders itself; out=DIR says where they are",
     "name": "a study names its runs itself; out=DIR says where they are",
@@ -113,7 +97,7 @@ def _options(preset: str | None, arguments: Sequence[str], takes_other: bool) ->
         raise InputError("out=: a folder is expected, such as out=runs/studies")
     if not (seeds.isascii() and seeds.isdigit() and 1 <= int(seeds) <= 1000):
         raise InputError(f"seeds={show(seeds)}: expected how often to repeat the study, an integer 1 to 1000")
-    return Options(Path(out), int(seeds), preset, tuple(overrides), tuple(others))
+    return Options(expanded(out), int(seeds), preset, tuple(overrides), tuple(others))
 
 
 def _other_key(name: str, value: str, argument: str) -> str:
@@ -125,18 +109,24 @@ def _other_key(name: str, value: str, argument: str) -> str:
         possible.remove("image_size")  # both are measured at the extractor's
         fitting = ", ".join(f"other.{key}" for key in ("clients", *possible))
         raise InputError(f"{show(argument)}: the second dataset's keys are {fitting}")
-    return f"data.{name}={value}"
-
-
-def modality_of(dataset: str) -> str:
-    """Whether a dataset is "text" or "image"; of an unknown one "image": ``load_config`` will complain."""
-    return "text" if dataset in TEXT else "image"
+    return f"data.{name}={expanded(value) if name == 'root' else value}"
 
 
 def dataset_of(options: Options, default: str) -> str:
     """The dataset's name: the user's, else the preset's, else ``default``."""
-    given = [a.partition("=")[2] for a in options.overrides if a.startswith("data.name=")]
-    return (given or [preset_values(options.preset).get("data.name", default)])[-1]
+    return str(_given(options, "data.name") or default)
+
+
+def root_of(options: Options) -> str | None:
+    """The dataset's folder: the user's, else the preset's, else None."""
+    root = _given(options, "data.root")
+    return None if root in (None, "", "null") else str(root)
+
+
+def _given(options: Options, key: str) -> Any:
+    """What the user says of a key, else the preset."""
+    given = [a.partition("=")[2] for a in options.overrides if a.startswith(f"{key}=")]
+    return given[-1] if given else preset_values(options.preset).get(key)
 
 
 def defaults_of(options: Options, dataset: str, own: Sequence[str]) -> list[str]:
@@ -146,8 +136,11 @@ def defaults_of(options: Options, dataset: str, own: Sequence[str]) -> list[str]
         options: the user's arguments.
         dataset: its name.
         own: the study's, over those of all studies.
+
+    Raises:
+        InputError: it is a folder of the user's own whose metadata cannot be read.
     """
-    networks = NETWORKS[modality_of(dataset)]
+    networks = NETWORKS[modality_of(dataset, root_of(options))]
     library = f"training.library={options.out / 'extractors'}"
     every = [f"data.name={dataset}", *COMMON, *networks, *BY_DATASET.get(dataset, ()), library, *own]
     decided = preset_values(options.preset)

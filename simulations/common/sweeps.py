@@ -5,8 +5,7 @@ from itertools import chain
 
 from matplotlib.figure import Figure
 
-from simulations.paper import Published, published, same_name
-from simulations.study_figures import (
+from simulations.common.figures import (
     UNDEFINED,
     Cell,
     Column,
@@ -17,8 +16,9 @@ from simulations.study_figures import (
     private_of,
     tasks_of,
 )
-from simulations.study_pictures import Series, draw_series, shared_legend
-from simulations.study_runs import Case
+from simulations.common.paper import Published, published, same_name
+from simulations.common.pictures import Series, draw_series, shared_legend
+from simulations.common.runs import Case
 from tiprdc_fl.config import Config
 
 BUDGETS = ("1", "0.9", "0.5", "0")  # the paper's lambda, Section 5.3

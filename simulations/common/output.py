@@ -1,28 +1,18 @@
-"""What a study leaves: its table on the terminal, CSV, PNG and JSON, each file whole or not at all."""
+"""A finished study, its caption and its table on the terminal."""
 
-import csv
-import io
-import re
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass
 from math import ceil, floor
 from pathlib import Path
 
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from simulations.paper import Published
-from simulations.study_figures import Cell, Column, Report, Row, Span, flat, flat_names
-from tiprdc_fl.config import Config, flatten
-from tiprdc_fl.errors import InputError
-from tiprdc_fl.report.schema import CAVEAT
-from tiprdc_fl.run_folder import write_json, write_text
+from simulations.common.figures import Cell, Column, Report, Row, Span
+from simulations.common.paper import Published
+from tiprdc_fl.config import Config
 
-SIZE = (12.0, 8.0)  # inches at DPI: 1200 x 800 pixels
-DPI = 100
 PAPER_NOTE = (
     "The paper reports plain accuracy on its own data, where guessing can exceed 90 %: compare shapes."
 )
@@ -42,6 +32,7 @@ class Outcome:
         caption: who was measured, and what the intervals are.
         seeds: the seeds it was repeated with.
         paper: what the paper reports on it.
+        identity: digest of what was asked for; results of another study of the name have another.
     """
 
     study: str
@@ -53,6 +44,7 @@ class Outcome:
     caption: str
     seeds: Sequence[int]
     paper: Sequence[Published]
+    identity: str
 
     @property
     def intervals(self) -> str:
@@ -71,12 +63,14 @@ def intervals_of(seeds: Sequence[int]) -> str:
     return f"mean of {len(seeds)} seeds, 95 % t-intervals over the seeds"
 
 
-def caption_of(config: Config, reports: Sequence[Report], seeds: Sequence[int]) -> str:
-    """Dataset, people and the meaning of the intervals, in one line."""
+def caption_of(
+    config: Config, reports: Sequence[Report], seeds: Sequence[int], notes: Sequence[str] = ()
+) -> str:
+    """Dataset, people, the meaning of the intervals and what else is to know, with semicolons between them."""
     counts = dict.fromkeys(f"{r['results'][0]['measured_people']:,}" for r in reports if r["results"])
     holdout = f"{' or '.join(counts)} holdout people"
     people = f"{config.data.name}, {config.clients:,} contributors"
-    return f"{people}; balanced accuracy on {holdout}; {intervals_of(seeds)}"
+    return "; ".join([people, f"balanced accuracy on {holdout}", intervals_of(seeds), *notes])
 
 
 def show_table(outcome: Outcome, console: Console) -> None:
@@ -128,66 +122,3 @@ def _bracket(cell: Span) -> str:
     if cell.low is None or cell.high is None or cell.low == cell.high:
         return ""
     return f" ({floor(round(100 * cell.low, 6))}-{ceil(round(100 * cell.high, 6))})"
-
-
-def publish(outcome: Outcome, out: Path, draw: Callable[[Figure, Outcome], None]) -> list[Path]:
-    """Writes OUT/<study>-<dataset>.csv, .png and .json; returns their paths.
-
-    Raises:
-        InputError: a file cannot be written.
-    """
-    name = re.sub(r"[^\w.+-]", "_", f"{outcome.study}-{outcome.config.data.name}")
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        write_text(out / f"{name}.csv", as_csv(outcome))
-        _write_picture(out / f"{name}.png", outcome, draw)
-        write_json(out / f"{name}.json", as_json(outcome))
-    except OSError as error:
-        raise InputError(f"out={out} cannot be written: {error.strerror}; name another folder") from error
-    return [out / f"{name}.{ending}" for ending in ("csv", "png", "json")]
-
-
-def as_csv(outcome: Outcome) -> str:
-    """The table with a line of names; shares of 1, empty where a figure is not defined."""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, flat_names(outcome.columns), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(flat(outcome.columns, row) for row in outcome.rows)
-    return text.getvalue()
-
-
-def as_json(outcome: Outcome) -> dict[str, object]:
-    """The table and all that is needed to understand and repeat it."""
-    return {
-        "study": outcome.study,
-        "question": outcome.question,
-        "dataset": outcome.config.data.name,
-        "caption": outcome.caption,
-        "intervals": outcome.intervals,
-        "seeds": list(outcome.seeds),
-        "columns": [asdict(column) for column in outcome.columns],
-        "rows": [flat(outcome.columns, row) for row in outcome.rows],
-        "paper": [asdict(one) for one in outcome.paper],
-        "paper_note": PAPER_NOTE,
-        "runs": [{"case": case, "seed": seed, "folder": folder} for case, seed, folder in outcome.runs],
-        "configuration": flatten(outcome.config),
-        "caveat": CAVEAT,
-    }
-
-
-def _write_picture(path: Path, outcome: Outcome, draw: Callable[[Figure, Outcome], None]) -> None:
-    """Draws on a figure of its own, so that nothing of a session's pyplot is touched."""
-    figure = Figure(figsize=SIZE, dpi=DPI, layout="constrained")
-    FigureCanvasAgg(figure)
-    figure.suptitle("\n".join(_title(outcome)), fontsize=14)
-    draw(figure, outcome)
-    temporary = path.with_suffix(".partial")
-    figure.savefig(temporary, format="png")
-    temporary.replace(path)
-
-
-def _title(outcome: Outcome) -> Iterator[str]:
-    yield outcome.question
-    people, measured, intervals = outcome.caption.split("; ")
-    yield f"{people}; {measured}"
-    yield intervals

@@ -7,8 +7,6 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy.special import stdtrit
 
-from tiprdc_fl.report.schema import pooled_row, strongest
-
 Report = dict[str, Any]
 LEVEL = 0.95
 
@@ -59,18 +57,26 @@ def span(figure: Mapping[str, Any] | float | None) -> Span:
 
 def best(report: Report, attribute: str, figure: str = "balanced_accuracy") -> Span:
     """A figure of the strongest probe on what was sent: leakage or utility by its attribute's role."""
-    row = strongest(report["results"], attribute, "features")
+    row = _strongest(report, attribute)
     return UNDEFINED if row is None else span(row[figure])
 
 
 def best_probe(report: Report, attribute: str) -> str:
     """The strongest probe's name; empty where no figure is defined."""
-    row = strongest(report["results"], attribute, "features")
+    row = _strongest(report, attribute)
     return "" if row is None else row["probe"]
+
+
+def _strongest(report: Report, attribute: str) -> Any:
+    from tiprdc_fl.report.schema import strongest  # late: it imports torch, which --help needs not
+
+    return strongest(report["results"], attribute, "features")
 
 
 def pooled(report: Report, attribute: str) -> Span:
     """Balanced accuracy over people of the best guess from all examples of a person together."""
+    from tiprdc_fl.report.schema import pooled_row  # late, as above
+
     row = pooled_row(report["results"], attribute)
     return UNDEFINED if row is None else span(row["per_person"])
 
@@ -134,6 +140,8 @@ def _combined(column: Column, cells: Sequence[Any]) -> Cell:
     if column.kind == "note":
         return " / ".join(dict.fromkeys(str(cell) for cell in cells if cell))
     values = over_seeds([cell.value if isinstance(cell, Span) else cell for cell in cells])
+    if column.kind == "percent":  # Student's interval knows nothing of 0 and 1
+        values = Span(*(None if part is None else min(1.0, max(0.0, part)) for part in values))
     return values if column.kind in _SPANS else values.value
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from simulations.study_figures import Span
+from simulations.common.figures import Span
 
 # Okabe and Ito's colours, told apart by people with any common colour blindness (jfly.uni-koeln.de/color).
 COLOURS = ("#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")

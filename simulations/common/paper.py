@@ -1,7 +1,7 @@
 """What the paper reports: Li et al., "TIPRDC", KDD 2020 (arXiv:2005.11480), Section 5, with sources.
 
-Every figure is plain accuracy in %. It does not say what guessing gives: in CelebA 95.8 % of the images show no
-gray hair and 78.0 % show somebody young, so several figures lie below the majority class. The studies report
+Every figure is plain accuracy in %. It does not say what guessing gives: of CelebA's first 20,000 rows 95.8 % show
+no gray hair and 78.0 % show somebody young, so several figures lie below the majority class. The studies report
 balanced accuracy, for which 50 % is chance: compare shapes, not digits. Of its other figures the paper prints
 curves and bars without numbers.
 """
