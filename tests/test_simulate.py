@@ -362,7 +362,10 @@ def test_only_what_is_asked_for_is_measured(folders):
     [
         (["data.name=chitchat", "protection.name=dp"], "protection.name=dp works on pixels"),
         (["evaluation.attacks=[table2]"], "evaluation.attacks=table2: table2 cannot be used"),
-        (["data.name=folder", "data.root=.", "data.tasks=[A]"], "data.name=folder needs data.private=[COLUMN,...]"),
+        (
+            ["data.name=folder", "data.root=.", "data.tasks=[A]"],
+            "data.name=folder needs data.private=[COLUMN,...]",
+        ),
         (["data.contributor=who"], "data.contributor=who is for data.name=folder only"),
         (["data.split=official"], "data.split=official is CelebA's"),
         (["training.extractor=nowhere"], "extractor nowhere: cannot be read"),

@@ -4,6 +4,7 @@ import csv
 import importlib
 import io
 import json
+import re
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -691,3 +692,15 @@ def test_table_5_runs_as_its_preset_says(study, run):
         None,
     )
     assert celeba.image_size == lfw.image_size == (218, 178)
+
+
+@pytest.mark.parametrize("terminal", [False, True])
+def test_a_narrow_place_cuts_no_figure(study, run, tmp_path, terminal):
+    console = Console(width=80, file=io.StringIO(), force_terminal=terminal)
+    assert main(STUDIES["tradeoff"], [f"out={tmp_path}/out"], run, console) == 0
+    assert isinstance(console.file, io.StringIO)
+    text = console.file.getvalue()
+    rows = [line for line in text.splitlines() if line.startswith("noisy")]
+    assert len(rows) == 1 and rows[0].split()[1] == "40"
+    assert (re.search(r"\d\.\d \(\d+-\d+\)", rows[0]) is None) == terminal
+    assert ("Intervals: in the CSV" in text) == terminal

@@ -1,7 +1,7 @@
 """A finished study, its caption and its table on the terminal."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil, floor
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from simulations.common.figures import Cell, Column, Report, Row, Span
 from simulations.common.paper import Published
 from tiprdc_fl.config import Config
 
+WIDEST = 400  # columns, more than any table has
 PAPER_NOTE = (
     "The paper reports plain accuracy on its own data, where guessing can exceed 90 %: compare shapes."
 )
@@ -74,17 +75,18 @@ def caption_of(
 
 
 def show_table(outcome: Outcome, console: Console) -> None:
-    """Prints the table and the paper's figures."""
-    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
-    columns = [column for column in outcome.columns if column.terminal]
-    for column in columns:
-        justify = "left" if _is_text(column) else "right"
-        table.add_column(escape(column.title), justify=justify, vertical="bottom", overflow="fold")
-    for row in outcome.rows:
-        table.add_row(*(escape(shown(column, row.get(column.key))) for column in columns))
+    """Prints the table and the paper's figures; on a narrow terminal the intervals give way, not the figures."""
+    table = table_of(outcome, brief=False)
+    width = Console(width=WIDEST).measure(table).maximum
+    narrow = console.is_terminal and width > console.width
     _say(console, f"\n{outcome.question}", "bold")
     _say(console, f"In %, where not said otherwise. {outcome.caption[0].upper()}{outcome.caption[1:]}.\n")
-    console.print(table)
+    if narrow:
+        console.print(table_of(outcome, brief=True))
+        _say(console, f"\nIntervals: in the CSV, or on a terminal of {width} columns.")
+    else:
+        # A console never prints broader than it is, and a file has no edge.
+        Console(file=console.file, width=max(width, console.width)).print(table)
     if outcome.paper:
         _say(console, "\nThe paper, plain accuracy in %:")
     for one in outcome.paper:
@@ -92,6 +94,18 @@ def show_table(outcome: Outcome, console: Console) -> None:
     if outcome.paper:
         _say(console, PAPER_NOTE)
     _say(console, "")
+
+
+def table_of(outcome: Outcome, brief: bool) -> Table:
+    """The table for the terminal; with ``brief``, without intervals."""
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
+    columns = [replace(column, brief=column.brief or brief) for column in outcome.columns if column.terminal]
+    for column in columns:
+        justify = "left" if _is_text(column) else "right"
+        table.add_column(escape(column.title), justify=justify, vertical="bottom", overflow="fold")
+    for row in outcome.rows:
+        table.add_row(*(escape(shown(column, row.get(column.key))) for column in columns))
+    return table
 
 
 def _say(console: Console, line: str, style: str = "") -> None:
