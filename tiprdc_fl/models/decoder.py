@@ -71,7 +71,7 @@ class Denoiser(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Images of a batch of images."""
-        return (x + 2 * self.layers(x) - 1).clamp(0, 1)
+        return (x + (2 * self.layers(x) - 1)).clamp(0, 1)
 
 
 def build_decoder(architecture: Architecture) -> nn.Module:
