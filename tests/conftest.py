@@ -1,3 +1,7 @@
 """Set up for every test."""
 
+import torch
+
 import tiprdc_fl.federation  # noqa: F401  (turns Flower's telemetry off before a test imports flwr)
+
+torch.set_num_threads(1)  # networks as small as the tests' only lose time by more
