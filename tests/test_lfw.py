@@ -195,6 +195,7 @@ def test_two_versions_of_the_images_are_an_error(root):
             ", line 4: 7 columns instead of 8 (person, image number and 6 scores, separated by tabs)",
         ),
         (4, row(1) + "\t1.5", ", line 4: 9 columns instead of 8"),
+        (4, "\t" + row(1).split("\t", 1)[1], ", line 4: the person is empty"),
         (4, row(1).replace("\t", " "), ", line 4: 1 columns instead of 8"),
         (4, row(1, imagenum="one"), ", line 4: image number 'one' is not a number; correct this line"),
         (4, row(1, imagenum="-1"), ", line 4: image number '-1' is not a number"),

@@ -277,7 +277,7 @@ def test_the_terminal_says_what_the_figures_mean():
         "untrained extractor control: features of a random network",
         "raw data control: the same networks trained end to end on raw inputs",
         "blind guess control: always the most frequent class",
-        "report.json has also accuracy",
+        "report.json has also ROC-AUC, usable bits and accuracy",
         f"Leakage of {PRIVATE} in %: 65.0 (63-67) by the linear probe on the features, "
         "85.0 (83-87) on raw data; 0.15 of 0.35 usable bits.",
         f"infers {PRIVATE} at 62.5 %: for comparison with the paper, not a leakage figure.",

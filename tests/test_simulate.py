@@ -35,6 +35,12 @@ TINY = (
 )
 INLINE = (*TINY, "federation.engine=inline")
 COMMAND = (sys.executable, "-m", "tiprdc_fl.simulate")
+# The same where a shell's background job has it ignore SIGINT, as it would then whomever it starts.
+LISTENING = (
+    *(sys.executable, "-c"),
+    "import runpy, signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+    "runpy.run_module('tiprdc_fl.simulate', run_name='__main__')",
+)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -431,7 +437,7 @@ def test_an_interrupted_collection_is_resumed(first, folders, monkeypatch, capsy
 def test_the_real_command_can_be_interrupted(tmp_path, stage, arguments):
     """Interrupted where the stage says how far it is: the process ends, and keeps what has arrived."""
     with subprocess.Popen(
-        [*COMMAND, *INLINE, *arguments, "run_dir=run"],
+        [*LISTENING, *INLINE, *arguments, "run_dir=run"],
         cwd=tmp_path,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

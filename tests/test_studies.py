@@ -411,7 +411,7 @@ def test_over_seeds_is_students_interval():
     # Mean 0.7, standard deviation 0.1, n = 3: 0.7 +- 4.302653 * 0.1 / sqrt(3).
     found = over_seeds([0.6, 0.7, 0.8])
     assert found == pytest.approx((0.7, 0.7 - 0.248414, 0.7 + 0.248414), abs=1e-6)
-    assert over_seeds([0.6, None]) == (0.6, None, None)
+    assert over_seeds([0.6, None]) == (None, None, None)  # no mean of two seeds
     assert over_seeds([None]) == (None, None, None)
 
 
@@ -463,7 +463,7 @@ def test_rows_of_seeds_are_matched_by_their_labels():
         {"a": "p", "note": "u", "x": Span(None), "n": 3.0},
     ]
     p, q = combine(columns, [first, second])
-    assert (p["x"], p["note"], p["n"]) == (Span(0.5), "u", 2.0)
+    assert (p["x"], p["note"], p["n"]) == (Span(None), "u", 2.0)
     assert (flat(columns, q)["x"], q["note"]) == (pytest.approx(0.2), "u / v")
     assert (flat(columns, q)["x_low"], flat(columns, q)["x_high"]) == (0, 1)  # 0.2 -+ 12.7 * 0.1
 

@@ -106,13 +106,14 @@ def mean_span(spans: Sequence[Span]) -> Span:
 
 
 def over_seeds(values: Sequence[float | None]) -> Span:
-    """Mean of one figure's values, one a seed, with Student's 95 % interval; needs two values for that."""
-    known = np.array([value for value in values if value is not None], float)
-    if not len(known):
+    """Mean of one figure's values, one a seed, with Student's 95 % interval.
+
+    Not defined where one of the seeds has no value: it would be a mean of fewer seeds than the caption says.
+    """
+    if None in values or len(values) < 2:
         return UNDEFINED
+    known = np.array(values, float)
     mean = float(known.mean())
-    if len(known) == 1:
-        return Span(mean)
     half = float(stdtrit(len(known) - 1, (1 + LEVEL) / 2) * known.std(ddof=1) / np.sqrt(len(known)))
     return Span(mean, mean - half, mean + half)
 

@@ -146,6 +146,10 @@ def _row(path: Path, line: int, text: str, attributes: tuple[str, ...]) -> _Row:
             f"{len(attributes)} scores, separated by tabs); restore this line from the original file"
         )
     person, number, *scores = cells
+    if not person.strip():
+        raise InputError(
+            f"{path}, line {line}: the person is empty; write the name as in its folder, with spaces"
+        )
     if not (number.isascii() and number.isdecimal()):
         raise InputError(f"{path}, line {line}: image number {number!r} is not a number; correct this line")
     values = [_score(path, line, name, score) for name, score in zip(attributes, scores, strict=True)]

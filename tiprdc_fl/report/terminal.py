@@ -46,7 +46,8 @@ def show(report: dict[str, Any], console: Console) -> None:
     console.print(_legend())
     _say(
         console,
-        "report.json has also accuracy (the blind guess's is the majority share), ROC-AUC, usable bits.",
+        "report.json has also ROC-AUC, usable bits and accuracy, which probes and blind guess aim at by the class "
+        "shares they learned from.",
     )
     for line in sentences(report):
         _say(console, f"\n{line}")
