@@ -23,7 +23,7 @@ def logarithms(probabilities) -> np.ndarray:
 
 def prediction_of(probabilities) -> Prediction:
     logs = logarithms(probabilities)
-    return Prediction(logs, logs, 0)
+    return Prediction(logs, logs)
 
 
 def guesses(
@@ -89,7 +89,7 @@ def test_accuracy_and_bits_judge_natural_shares_the_others_balanced_ones():
     labels = np.array([0, 0, 0, 1])
     balanced = logarithms([[0.9, 0.1], [0.9, 0.1], [0.2, 0.8], [0.2, 0.8]])
     natural = logarithms([[0.9, 0.1], [0.9, 0.1], [0.75, 0.25], [0.75, 0.25]])
-    found = measure(Prediction(balanced, natural, 0), labels, resample(np.arange(4), 5, 0))
+    found = measure(Prediction(balanced, natural), labels, resample(np.arange(4), 5, 0))
     accuracy, balanced_accuracy, area, bits = (figure.value for figure in found)
     assert accuracy == 3 / 4
     assert balanced_accuracy == pytest.approx((2 / 3 + 1) / 2)
@@ -239,7 +239,7 @@ def test_pooling_a_person_s_examples_beats_one_of_them():
     trait = people % 2
     hints = generator.normal(0.5 * (2 * trait - 1), 1.0)
     logits = np.stack([-hints, hints], axis=1)
-    prediction = Prediction(logits, logits, 0)
+    prediction = Prediction(logits, logits)
     drawn = resample(people, 200, 0)
     single = measure(prediction, trait, drawn)[1]
     pooled = measure_people(prediction, trait, drawn)

@@ -102,7 +102,6 @@ def test_a_rare_class_is_not_ignored(make):
     found = probe({"one": make()}, drawn(0, 4000, 0.05, gap=4), measured, fit)["one"]
     recall = [np.mean(found.balanced[measured.labels["A"] == c].argmax(axis=1) == c) for c in (0, 1)]
     assert min(recall) > 0.92  # the best possible is 0.977 for both
-    assert found.majority == 0
 
 
 @pytest.mark.parametrize(

@@ -162,7 +162,7 @@ def test_auc_does_not_depend_on_how_resamples_are_gathered(monkeypatch):
     result = found(drawn(0, 30, 4, trait=1), drawn(1, 30, 4, trait=0.5))
     counts = np.random.default_rng(0).multinomial(30, np.full(30, 1 / 30), size=20).astype(float)
     whole = auc(result.example, counts)
-    monkeypatch.setattr("tiprdc_fl.attacks.reidentification.WEIGHTS", 1)
+    monkeypatch.setattr("tiprdc_fl.attacks.roc.HELD", 1)
     assert np.array_equal(auc(result.example, counts), whole)
 
 

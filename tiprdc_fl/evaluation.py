@@ -8,6 +8,7 @@ import numpy as np
 from tiprdc_fl import seeding
 from tiprdc_fl.attacks.networks import ATTACKS
 from tiprdc_fl.attacks.probe import Candidate, Fit, Prediction, Rows, probe
+from tiprdc_fl.attacks.roc import weighted_auc
 from tiprdc_fl.models.architecture import Architecture
 
 LEVEL = 0.95
@@ -144,7 +145,7 @@ def majority(rows: Rows, measured: Rows, resamples: int, seed: int) -> list[Resu
         shares = np.bincount(labels, minlength=_classes(labels, measured.labels[attribute])) + 1.0
         logs = np.log(shares / shares.sum())
         logits = np.tile(logs, (len(measured.people), 1))
-        prediction = Prediction(logits, logits, int(shares.argmax()))
+        prediction = Prediction(logits, logits)
         named = (attribute, "majority", "constant", "contributors")
         results.append(_result(named, prediction, rows, measured, people))
     return results
@@ -202,7 +203,7 @@ def measure_people(prediction: Prediction, labels: np.ndarray, people: Resamples
     np.add.at(sums, people.person, prediction.balanced.astype(np.float64))
     if votes.max(axis=1).sum() < TRAIT * len(labels):
         return Interval(None, None, None)
-    pooled = Prediction(sums, sums, prediction.majority)
+    pooled = Prediction(sums, sums)
     return measure(pooled, votes.argmax(axis=1), Resamples(np.arange(size), people.counts))[1]
 
 
@@ -211,28 +212,16 @@ def roc_auc(logits: np.ndarray, labels: np.ndarray, people: Resamples) -> np.nda
 
     For two classes that is the score of class 1 against class 0.
     """
+
+    def weigh(part: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        return part[:, people.person[rows]]
+
     logits, classes = logits.astype(np.float64), range(logits.shape[1])
     results = []
     for c in [1] if len(classes) == 2 else classes:
         others = np.logaddexp.reduce(np.delete(logits, c, axis=1), axis=1)
-        results.append(_binary_auc(logits[:, c] - others, labels == c, people))
+        results.append(weighted_auc(logits[:, c] - others, labels == c, people.counts, weigh))
     return np.mean(results, axis=0)
-
-
-def _binary_auc(scores: np.ndarray, positive: np.ndarray, people: Resamples) -> np.ndarray:
-    """Weighted share of (positive, negative) pairs in the right order; ties count half."""
-    order = np.argsort(scores, kind="stable")
-    groups = np.flatnonzero(np.diff(scores[order], prepend=-np.inf))  # first row of each distinct score
-    person, positive = people.person[order], positive[order]
-    result = []
-    for counts in np.array_split(people.counts, -(-people.counts.shape[0] // 64)):  # bounds memory
-        weights = counts[:, person]
-        up = np.add.reduceat(weights * positive, groups, axis=1)
-        down = np.add.reduceat(weights * ~positive, groups, axis=1)
-        below = np.cumsum(down, axis=1) - down / 2
-        with np.errstate(invalid="ignore", divide="ignore"):
-            result.append((up * below).sum(axis=1) / (up.sum(axis=1) * down.sum(axis=1)))
-    return np.concatenate(result)
 
 
 def _per_person(values: np.ndarray, people: Resamples) -> np.ndarray:

@@ -104,8 +104,10 @@ def _probed(current: Run, views: Views, fit: Fit) -> list[Result]:
     """Every probe on every representation: insiders and task models, then auxiliary adversaries."""
     settings, attacks = current.config.evaluation, attacks_of(current)
     features, results = views.shown["features"], []
-    jobs = [(name, one, one.insider, "contributors") for name, one in views.shown.items()]
-    jobs[0] = ("features", features, _wanted(current, features.insider), "contributors")
+    jobs = [
+        (name, one, _wanted(current, one.insider) if one is features else one.insider, "contributors")
+        for name, one in views.shown.items()
+    ]
     if views.auxiliary is not None and "auxiliary" in settings.adversaries:
         jobs.append(("features", features, views.auxiliary, "collector"))
     with (
@@ -131,10 +133,10 @@ def _wanted(current: Run, rows: Rows) -> Rows:
 def learning_curve(current: Run, features: Representation, fit: Fit) -> list[dict[str, Any]]:
     """Leakage against the number of people whose labels an insider has; the fewer are among the more."""
     settings, attacks, found = current.config.evaluation, attacks_of(current), []
-    rows = features.insider
-    order = seeding.generator(current.config.seed, "curve").permutation(np.unique(rows.people))
     if not settings.curve:
         return []
+    rows = features.insider
+    order = seeding.generator(current.config.seed, "curve").permutation(np.unique(rows.people))
     counts = np.cumsum([np.count_nonzero(rows.people == person) for person in order])
     sizes = [size for size in settings.curve if size < len(order) and counts[size - 1] >= FEWEST_ROWS]
     sizes.append(len(order))

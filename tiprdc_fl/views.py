@@ -71,13 +71,11 @@ def open_views(current: Run) -> Views:
     own = draw(current, current.people.collector, most) if auxiliary else None
     total = len(holdout) + len(own or ()) + (len(examples) + len(holdout)) * ("random" in controls)
     with stage(current.console, "controls", total, "examples") as advance:
-        sent = {
-            "holdout": extract(current, "holdout", current.folder / FILE, holdout, advance),
-        }
+        at_holdout = extract(current, "holdout", current.folder / FILE, holdout, advance)
         features = Representation(
             extractor.architecture,
             rows_of(current, stored, examples, extractor),
-            rows_of(current, sent["holdout"], renumber(holdout), extractor),
+            rows_of(current, at_holdout, renumber(holdout), extractor),
         )
         mine = None
         if own is not None:
@@ -97,10 +95,8 @@ def _random(
     current: Run, extractor: Extractor, examples: Examples, holdout: Examples, advance: Callable[[int], None]
 ) -> Representation:
     """The control: an extractor of the same architecture that was never trained."""
-    architecture, path = (
-        extracting(extractor.architecture),
-        current.folder / "controls" / "untrained.safetensors",
-    )
+    architecture = extracting(extractor.architecture)
+    path = current.folder / "controls" / "untrained.safetensors"
     path.parent.mkdir(exist_ok=True)
     path.write_bytes(to_bytes(untrained(architecture, current.config.seed), architecture))
     fresh = load_extractor(path)

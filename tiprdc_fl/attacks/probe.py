@@ -90,12 +90,10 @@ class Prediction:
         balanced: logits under balanced classes, float [n, classes].
         natural: log-probabilities under the training rows' class shares, with the temperature that fits the
             validation people, float [n, classes].
-        majority: the most frequent class of the training rows.
     """
 
     balanced: np.ndarray
     natural: np.ndarray
-    majority: int
 
 
 @dataclass
@@ -158,7 +156,7 @@ def _prediction(held_out: Tensor, found: Tensor, labels: Tensor, shares: Tensor)
     """From balanced logits of validation rows, whose labels are known, and of measured rows."""
     scale = _temperature(held_out, labels, shares.log())
     natural = (found / scale + shares.log()).log_softmax(dim=1)
-    return Prediction(found.numpy(), natural.numpy(), int(shares.argmax()))
+    return Prediction(found.numpy(), natural.numpy())
 
 
 def _taught(

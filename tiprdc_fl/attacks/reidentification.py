@@ -13,13 +13,13 @@ from torch import Tensor
 
 from tiprdc_fl import seeding
 from tiprdc_fl.attacks.reduction import reduced
+from tiprdc_fl.attacks.roc import weighted_auc
 from tiprdc_fl.errors import InputError
 
 BATCH = 512  # rows read at a time
 COMPONENTS = 128  # most principal components that the metric is learned on
 OTHERS = 50  # most people that each person's contribution is compared with
 SMALLEST = 1e-6  # share of the largest variance below which a direction is rounding error
-WEIGHTS = 2**22  # weights of pairs held at a time: 32 MB
 
 
 @dataclass(frozen=True)
@@ -149,18 +149,12 @@ def auc(pairs: Pairs, counts: np.ndarray) -> np.ndarray:
         counts: how often each person stands in each resample, float [1 + resamples, people], the people as in
             ``Reidentification.people``, the first row all ones.
     """
-    order = np.argsort(pairs.scores, kind="stable")
-    first, second, same = pairs.first[order], pairs.second[order], pairs.same[order]
-    ties = np.flatnonzero(np.diff(pairs.scores[order], prepend=-np.inf))
-    result = []
-    for part in np.array_split(counts, min(len(counts), -(-counts.shape[0] * len(order) // WEIGHTS))):
-        weights = part[:, first] * np.where(same, 1.0, part[:, second])
-        up = np.add.reduceat(weights * same, ties, axis=1)
-        down = np.add.reduceat(weights * ~same, ties, axis=1)
-        below = np.cumsum(down, axis=1) - down / 2
-        with np.errstate(invalid="ignore", divide="ignore"):
-            result.append((up * below).sum(axis=1) / (up.sum(axis=1) * down.sum(axis=1)))
-    return np.concatenate(result)
+
+    def weigh(part: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        others = np.where(pairs.same[rows], 1.0, part[:, pairs.second[rows]])
+        return part[:, pairs.first[rows]] * others
+
+    return weighted_auc(pairs.scores, pairs.same, counts, weigh)
 
 
 def learn_metric(x: np.ndarray, people: np.ndarray) -> Metric:
