@@ -3,12 +3,15 @@
 import logging
 import os
 import shutil
+import signal
 import tempfile
+import threading
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Event
+from types import FrameType
 
 from tiprdc_fl.data.examples import Dataset
 from tiprdc_fl.data.source import open_dataset
@@ -49,7 +52,7 @@ def run_flower(collection: Collection, on_answer: Callable[[int], None]) -> Coll
     stop, idle = Event(), Event()
     idle.set()
     nodes = -(-len(asked) // collection.contributors_per_node)
-    with _logs_in(Path(collection.folder) / "logs"):
+    with _logs_in(Path(collection.folder) / "logs"), _interrupt_sets(stop):
         try:
             run_simulation(
                 server_app(collection, on_answer, ended.append, stop, idle),
@@ -58,8 +61,11 @@ def run_flower(collection: Collection, on_answer: Callable[[int], None]) -> Coll
                 backend_config=_backend(collection.workers),
             )
         finally:
-            stop.set()  # Flower's server thread outlives an interrupt of the main one
+            stopped = stop.is_set()
+            stop.set()  # Flower's server thread outlives an exception in the main one
             idle.wait(COMMIT_SECONDS)
+    if not ended and stopped:
+        raise KeyboardInterrupt
     if not ended:
         raise InputError(f"Flower ended before the collection did; see {collection.folder}/logs/flower.log")
     return ended[0]
@@ -82,6 +88,30 @@ def _backend(workers: int) -> dict:
         },
         "client_resources": {"num_cpus": 1, "num_gpus": 0.0, "max_restarts": 3},
     }
+
+
+@contextmanager
+def _interrupt_sets(stop: Event) -> Iterator[None]:
+    """The first SIGINT only sets ``stop``: what has arrived is committed, what is under way ends, then Ray.
+
+    Raised in the midst of Flower's main loop it would end Ray under threads that still wait for its answers, and
+    Ray then ends this process with status 1, before the commit. A second SIGINT interrupts at once.
+    """
+    if threading.current_thread() is not threading.main_thread():  # signals are not this thread's affair
+        yield
+        return
+    before = signal.getsignal(signal.SIGINT)
+
+    def handler(number: int, frame: FrameType | None) -> None:
+        stop.set()
+        signal.signal(signal.SIGINT, before)
+
+    if callable(before):  # else a shell's background job, which ignores it
+        signal.signal(signal.SIGINT, handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @contextmanager
