@@ -3,11 +3,14 @@
 Columns: contributor (int64), row (int32, the example's number among the contributor's own), payload
 (encoded features), task_NAME (int8 label), raw_bytes (size of the raw example), measurements of the
 contributor, repeated on each of its rows (seconds of each stage on the device, sent_bytes of the whole
-contribution). Codec and feature shape are in the schema's metadata.
+contribution). Codec and feature shape are in the schema's metadata. ``python -m tiprdc_fl.store`` runs the
+commands of ``store_commands``.
 """
 
 import hashlib
 import json
+import sys
+import time
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -20,11 +23,23 @@ import torch
 from torch import Tensor
 
 from tiprdc_fl.errors import InputError
-from tiprdc_fl.federation.codec import decode, payload_unit
+from tiprdc_fl.federation.codec import channels, decode
+from tiprdc_fl.storage import (
+    commit_drafts,
+    locked,
+    open_lance,
+    read_draft,
+    reading,
+    remove_draft,
+    scan,
+    tidy,
+    writing,
+)
+from tiprdc_fl.withdrawal import withdrawn
 
 STAGES = ("load", "prepare", "forward", "encode")
-MOST_CLASSES = 100  # of an attribute; a larger label is an error or an attack
 COMMIT_BYTES = 32 * 2**20  # replies are gathered up to this size, then committed as one
+COMMIT_SECONDS = 10.0  # or for this long: slow contributors' work is not lost for more
 
 
 def contribution_schema(tasks: Sequence[str]) -> pa.Schema:
@@ -78,37 +93,79 @@ class FeatureStore:
 
     @cached_property
     def _dataset(self) -> lance.LanceDataset:
-        return lance.dataset(str(self.path))
+        return open_lance(self.path)
 
     @cached_property
     def keys(self) -> pa.Table:
         """Every column but the payload, ordered by (contributor, row), with each row's ``position``.
 
         Positions differ between two stores of the same features, because replies arrive in any order.
+
+        Raises:
+            InputError: the store is damaged.
         """
         columns = [name for name in self._dataset.schema.names if name != "payload"]
-        table = self._dataset.to_table(columns=columns)
-        table = table.append_column("position", pa.array(np.arange(len(table))))
-        return table.sort_by([("contributor", "ascending"), ("row", "ascending")])
+        with reading(self.path):
+            table = self._dataset.to_table(columns=columns)
+            table = table.append_column("position", pa.array(np.arange(len(table))))
+            return table.sort_by([("contributor", "ascending"), ("row", "ascending")])
 
     def features(self, positions: np.ndarray) -> Tensor:
-        """Features of the rows at ``positions``, float32 [n, *shape]; messages are padded with zeros."""
-        column = self._dataset.take(positions, columns=["payload"]).column("payload")
-        if self.layout.shape[0] > 0:
-            flat = b"".join(memoryview(value.as_buffer()) for value in column)
-            return torch.from_numpy(decode(flat, self.layout.codec, (len(positions), *self.layout.shape)))
-        messages = [decode(value.as_buffer(), self.layout.codec, self.layout.shape) for value in column]
-        return torch.nn.utils.rnn.pad_sequence([torch.from_numpy(z) for z in messages], batch_first=True)
+        """Features of the rows at ``positions``, float32 [n, *shape]; messages are padded with zeros.
+
+        Raises:
+            InputError: the store is damaged.
+        """
+        layout = self.layout
+        with reading(self.path):
+            column = self._dataset.take(positions, columns=["payload"]).column("payload")
+            payloads = [memoryview(value.as_buffer()) for value in column]
+            sizes = np.array([len(payload) for payload in payloads], np.int64)
+            rows, counts = decode(b"".join(payloads), sizes, layout.codec, channels(layout.shape)[1])
+        if layout.shape[0] > 0:
+            return rows.reshape(len(positions), *layout.shape)
+        return torch.nn.utils.rnn.pad_sequence(list(rows.split(counts.tolist())), batch_first=True)
 
     def digest(self) -> str:
-        """SHA-256 over (contributor, row, payload, task labels) in order of (contributor, row)."""
+        """SHA-256 over the layout, then over each row's SHA-256 in order of (contributor, row).
+
+        A row's is over contributor, row, task labels and payload, not over measurements and sizes. Rows are read
+        in the order in which they lie, so that only some 50 bytes of each are held, whatever its payload.
+
+        Raises:
+            InputError: the store is damaged.
+        """
+        with reading(self.path):
+            people, rows, hashes = self._hashes()
         result = hashlib.sha256(json.dumps(asdict(self.layout)).encode())
-        columns = ["contributor", "row", "payload", *(f"task_{task}" for task in self.layout.tasks)]
-        positions = self.keys.column("position").to_numpy()
-        for chosen in np.array_split(positions, max(1, len(positions) // 1024)):
-            for row in self._dataset.take(chosen, columns=columns).to_pylist() if len(chosen) else []:
-                result.update(repr(list(row.values())).encode())
+        order = np.lexsort((rows, people))
+        for start in range(0, len(order), 2**16):
+            result.update(hashes[order[start : start + 2**16]].tobytes())
         return result.hexdigest()
+
+    def _hashes(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Contributor, row and SHA-256, uint8 [n, 32], of every row, in the order in which they lie."""
+        names = ["contributor", "row", *(f"task_{task}" for task in self.layout.tasks)]
+        count, start = self._dataset.count_rows(), 0
+        people, rows = np.empty(count, np.int64), np.empty(count, np.int32)
+        hashes = np.empty((count, 32), np.uint8)
+        for batch in scan(self._dataset, [*names, "payload"]):
+            here = slice(start, start := start + len(batch))
+            people[here], rows[here] = (batch.column(name).to_numpy() for name in names[:2])
+            hashes[here] = _hashed([batch.column(name).to_numpy() for name in names], batch.column("payload"))
+        return people, rows, hashes
+
+
+def _hashed(numbers: Sequence[np.ndarray], payloads: pa.Array) -> np.ndarray:
+    """SHA-256 of each row's numbers, little-endian, and payload; uint8 [n, 32]."""
+    parts = [number.astype(number.dtype.newbyteorder("<")).view(np.uint8) for number in numbers]
+    heads = np.hstack([part.reshape(len(payloads), -1) for part in parts])
+    hashes = bytearray()
+    for head, payload in zip(heads, payloads, strict=True):
+        one = hashlib.sha256(head)
+        one.update(payload.as_buffer())
+        hashes += one.digest()
+    return np.frombuffer(hashes, np.uint8).reshape(-1, 32)
 
 
 def open_store(path: Path, layout: Layout | None = None) -> FeatureStore:
@@ -120,13 +177,16 @@ def open_store(path: Path, layout: Layout | None = None) -> FeatureStore:
     if not path.exists():
         if layout is None:
             raise InputError(f"{path}: there is no feature store")
-        lance.write_dataset(layout.schema().empty_table(), str(path))
+        with writing(path):
+            lance.write_dataset(layout.schema().empty_table(), str(path))
+    if not path.is_dir():
+        raise InputError(f"{path}: not a feature store of tiprdc_fl, but a file")
+    metadata = open_lance(path).schema.metadata
     try:
-        metadata = lance.dataset(str(path)).schema.metadata
         fields = json.loads(metadata[b"layout"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        found = Layout(fields["extractor"], fields["codec"], tuple(fields["shape"]), tuple(fields["tasks"]))
+    except (ValueError, KeyError, TypeError) as error:
         raise InputError(f"{path}: not a feature store of tiprdc_fl ({error})") from error
-    found = Layout(fields["extractor"], fields["codec"], tuple(fields["shape"]), tuple(fields["tasks"]))
     if layout not in (None, found):
         raise InputError(
             f"{path}: holds features of another run ({found}, not {layout}); use another run_dir"
@@ -135,98 +195,112 @@ def open_store(path: Path, layout: Layout | None = None) -> FeatureStore:
 
 
 def stored_contributors(store: FeatureStore) -> set[int]:
-    """Ids of the contributors whose contribution is committed."""
-    table = lance.dataset(str(store.path)).to_table(columns=["contributor"])
-    return set(np.unique(table.column("contributor").to_numpy()).tolist())
-
-
-def to_stream(batch: pa.RecordBatch) -> bytes:
-    """A record batch as the bytes of an Arrow IPC stream."""
-    sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, batch.schema) as writer:
-        writer.write_batch(batch)
-    return sink.getvalue().to_pybytes()
-
-
-def validate(stream: bytes, contributor: int, layout: Layout) -> pa.Table:
-    """The rows of a contribution, once they are what was asked for.
-
-    Args:
-        stream: as ``to_stream`` makes it.
-        contributor: who was asked.
-        layout: of the store it goes to.
+    """Ids of the contributors whose contribution is committed.
 
     Raises:
-        InputError: what is wrong with it.
+        InputError: the store is damaged.
     """
-    expected = contribution_schema(layout.tasks)
-    try:
-        table = pa.ipc.open_stream(stream).read_all()
-        table.validate(full=True)
-    except Exception as error:  # of any kind: these bytes come from outside
-        raise InputError(f"not an Arrow stream: {type(error).__name__}") from error
-    if not table.schema.equals(expected):
-        raise InputError(f"columns {table.schema.names} are not the expected {expected.names}")
-    if any(column.null_count for column in table.columns):
-        raise InputError("there are missing values")
-    _check_rows(table, contributor)
-    _check_payloads(table.column("payload"), layout)
-    _check_numbers(table, layout)
-    return table.append_column(
-        layout.schema().field("sent_bytes"), pa.array([len(stream)] * len(table), pa.int64())
-    )
+    found: set[int] = set()
+    with reading(store.path):
+        for batch in scan(open_lance(store.path), ["contributor"]):
+            found.update(np.unique(batch.column("contributor").to_numpy()).tolist())
+    return found
 
 
-def _check_rows(table: pa.Table, contributor: int) -> None:
-    if set(table.column("contributor").to_pylist()) - {contributor}:
-        raise InputError(f"rows of another contributor than {contributor}, who was asked")
-    if table.column("row").to_pylist() != list(range(len(table))):
-        raise InputError("rows are not numbered 0, 1, 2, ...")
+@dataclass(frozen=True)
+class Draft:
+    """Contributions that a worker has written into the store's folder; part of the store once committed.
 
-
-def _check_payloads(payloads: pa.ChunkedArray, layout: Layout) -> None:
-    unit = payload_unit(layout.codec, layout.shape)
-    for row, value in enumerate(payloads):
-        payload = value.as_buffer()
-        fits = payload.size == unit if layout.shape[0] > 0 else payload.size and payload.size % unit == 0
-        if not fits:
-            raise InputError(f"row {row}: payload of {payload.size} bytes, expected {unit} bytes each")
-        if not np.isfinite(decode(payload, layout.codec, (-1,))).all():
-            raise InputError(f"row {row}: features are not finite")
-
-
-def _check_numbers(table: pa.Table, layout: Layout) -> None:
-    for name in ("raw_bytes", *(f"{stage}_seconds" for stage in STAGES)):
-        values = table.column(name).to_numpy()
-        if not (np.isfinite(values) & (values >= 0)).all():
-            raise InputError(f"{name}: a measurement is negative or not finite")
-    for task in layout.tasks:
-        labels = table.column(f"task_{task}").to_numpy()
-        if len(labels) and not 0 <= labels.min() <= labels.max() < MOST_CLASSES:
-            raise InputError(
-                f"task_{task}: labels are from 0 to {MOST_CLASSES - 1}, got {labels.min()} to {labels.max()}"
-            )
-
-
-def append(store: FeatureStore, contributions: Iterable[pa.Table]) -> None:
-    """Stores contributions as they come, in commits of about COMMIT_BYTES.
-
-    A contribution is in one commit, so it is stored whole or not at all.
+    Attributes:
+        file: as ``storage.write_draft`` returns it.
+        contributors: whose they are.
+        rows: how many.
+        size: in bytes.
     """
-    waiting: list[pa.Table] = []
-    size = 0
+
+    file: str
+    contributors: frozenset[int]
+    rows: int
+    size: int
+
+    def __len__(self) -> int:
+        """Number of rows."""
+        return self.rows
+
+    @property
+    def nbytes(self) -> int:
+        """As of a table."""
+        return self.size
+
+
+def open_draft(store: FeatureStore, file: str, asked: Sequence[int]) -> Draft:
+    """A draft, once it holds contributions of exactly those who were asked.
+
+    Raises:
+        InputError: it does not.
+    """
+    keys = read_draft(store.path, file, ["contributor", "row"])
+    people, rows = keys.column("contributor").to_numpy(), keys.column("row").to_numpy()
+    starts = np.concatenate([[0], np.flatnonzero(np.diff(people)) + 1])
+    numbered = np.arange(len(people)) - np.repeat(starts, np.diff([*starts, len(people)]))
+    ids = people[starts].tolist() if len(people) else []
+    if sorted(ids) != sorted(asked) or not np.array_equal(rows, numbered):
+        raise InputError(f"a draft of {len(ids):,} contributors is not of the {len(asked):,} who were asked")
+    size = json.loads(file)["files"][0]["file_size_bytes"]
+    return Draft(file, frozenset(ids), len(people), size)
+
+
+def append(store: FeatureStore, contributions: Iterable[pa.Table | Draft]) -> None:
+    """Stores contributions as they come, in commits of about COMMIT_BYTES or COMMIT_SECONDS.
+
+    A contribution is in one commit, so it is stored whole or not at all. Those of contributors who have withdrawn
+    by then, or whose contribution another process has committed meanwhile, are left out.
+
+    Raises:
+        InputError: the store is damaged or cannot be written; earlier commits are kept.
+    """
+    open_lance(store.path)  # nobody is asked in vain
+    waiting: list[pa.Table | Draft] = []
+    size, last, version = 0, time.monotonic(), 0
     try:
-        for table in contributions:
-            waiting.append(table)
-            size += table.nbytes
-            if size >= COMMIT_BYTES:
+        for one in contributions:
+            waiting.append(one)
+            size += one.nbytes
+            if size >= COMMIT_BYTES or time.monotonic() - last >= COMMIT_SECONDS:
                 full, waiting, size = waiting, [], 0  # before the commit: an interrupt must not repeat it
-                _commit(store, full)
+                version = _commit(store, full, version)
+                last = time.monotonic()
     finally:  # an interrupt keeps what has arrived
-        _commit(store, waiting)
+        _commit(store, waiting, version)
 
 
-def _commit(store: FeatureStore, tables: list[pa.Table]) -> None:
-    if sum(map(len, tables)):
-        rows = pa.concat_tables(tables).replace_schema_metadata(store.layout.schema().metadata)
-        lance.write_dataset(rows, str(store.path), mode="append")
+def _commit(store: FeatureStore, waiting: Sequence[pa.Table | Draft], version: int) -> int:
+    """Commits what may be stored; takes the dataset's version after this writer's last commit, returns the new."""
+    waiting = [one for one in waiting if len(one)]
+    if not waiting:
+        return version
+    path, schema = store.path, store.layout.schema()
+    with writing(path), locked(path):  # a withdrawal waits, or is known here
+        found = lance.dataset(str(path)).version
+        barred = withdrawn(path.parent) | (stored_contributors(store) if found != version else set())
+        drafts = [one for one in waiting if isinstance(one, Draft)]
+        spoilt = [one for one in drafts if one.contributors & barred]
+        tables = [one for one in waiting if not isinstance(one, Draft)]
+        tables += [read_draft(path, one.file).cast(schema) for one in spoilt]
+        whole = [one.file for one in drafts if one not in spoilt]
+        if whole:
+            tidy(commit_drafts(path, whole))
+        if tables:
+            rows = pa.concat_tables([table.replace_schema_metadata(schema.metadata) for table in tables])
+            rows = rows.filter(np.isin(rows.column("contributor").to_numpy(), list(barred), invert=True))
+            if len(rows):
+                tidy(lance.write_dataset(rows, str(path), mode="append"))
+        for one in spoilt:
+            remove_draft(path, one.file)
+        return lance.dataset(str(path)).version
+
+
+if __name__ == "__main__":
+    from tiprdc_fl.store_commands import main  # they stand on the store, which needs none of them
+
+    sys.exit(main())
