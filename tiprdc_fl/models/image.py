@@ -18,7 +18,11 @@ SMALLEST_IMAGE = 32  # five poolings by two: nothing is left of a smaller image
 
 
 def conv_block(channels_in: int, channels: int, convolutions: int) -> nn.Sequential:
-    """``convolutions`` times (3x3 convolution, batch normalisation, ReLU), then 2x2 max pooling."""
+    """``convolutions`` times (3x3 convolution, batch normalisation, ReLU), then 2x2 max pooling.
+
+    The last ReLU stands behind the pooling: a maximum above 0 is the same before and after it, so values and
+    gradients are, and it has a quarter of the values to go through.
+    """
     layers: list[nn.Module] = []
     for _ in range(convolutions):
         layers += [
@@ -27,7 +31,8 @@ def conv_block(channels_in: int, channels: int, convolutions: int) -> nn.Sequent
             nn.ReLU(inplace=True),
         ]
         channels_in = channels
-    return nn.Sequential(*layers, nn.MaxPool2d(2))
+    layers.insert(-1, nn.MaxPool2d(2))
+    return nn.Sequential(*layers)
 
 
 def trunk(width: int, convolutions: int = 3) -> nn.Sequential:
