@@ -10,13 +10,14 @@ from tiprdc_fl import config, data
 from tiprdc_fl.attacks.networks import ATTACKS
 from tiprdc_fl.baselines import PROTECTIONS
 from tiprdc_fl.data.face_copula import ATTRIBUTES as FACE_ATTRIBUTES
-from tiprdc_fl.federation.codec import CODECS
+from tiprdc_fl.federation.codec import CODECS, MOST_STEPS
 from tiprdc_fl.federation.engine import ENGINES
 from tiprdc_fl.models.image import SMALLEST_IMAGE
 
 ROOT = Path(__file__).resolve().parents[1]
 CONFIG = {"config", "config_reading", "config_values"}
 STAGES = {"attacks", "data", "errors", "evaluation", "federation", "models", "report", "seeding", "store"}
+STORAGE = {"storage", "withdrawal"}
 # What a module may import of tiprdc_fl. A name stands for the module, or for the package and what is in it;
 # the longest name that fits a module is its rule.
 MAY_IMPORT: dict[str, set[str]] = {
@@ -28,20 +29,25 @@ MAY_IMPORT: dict[str, set[str]] = {
     "data": {"data", "errors", "seeding"},
     "models": {"models", "errors", "seeding"},
     "training.objectives": set(),
-    "federation.codec": {"errors"},
+    "federation.formats": set(),
+    "federation.codec": {"errors", "federation.formats"},
     # What is built on them.
     "training": {"training", "models", "data.examples", "errors", "seeding"},
-    "store": {"errors", "federation.codec"},
-    "federation": {"federation", "data", "models", "store", "errors", "seeding"},
+    "storage": {"errors"},
+    "withdrawal": {"errors", "storage"},
+    # The commands are imported where the store is run as a program, and nowhere else.
+    "store": {"errors", "federation.codec", "storage", "store_commands", "withdrawal"},
+    "federation": {"federation", "data", "models", "storage", "store", "errors", "seeding", "withdrawal"},
     "attacks": {"attacks", "models", "errors", "seeding"},
     "baselines": {"errors", "models", "seeding", "training"},
     "evaluation": {"attacks", "models", "seeding", "store"},
     "report": {"report", "errors", "evaluation", "store"},
     # What wires them.
-    "run_folder": CONFIG | {"errors"},
+    "store_commands": {"errors", "storage", "store", "withdrawal"},
+    "run_folder": CONFIG | {"errors", "storage"},
     "views": STAGES | {"baselines", "extractors", "stages"},
-    "measurement": STAGES | CONFIG | {"run_folder", "stages", "views"},
-    "stages": STAGES | CONFIG | {"run_folder"},
+    "measurement": STAGES | STORAGE | CONFIG | {"run_folder", "stages", "views"},
+    "stages": STAGES | STORAGE | CONFIG | {"run_folder"},
     "extractors": STAGES | CONFIG | {"baselines", "run_folder", "stages", "training"},
     "simulate": STAGES
     | CONFIG
@@ -248,6 +254,7 @@ def test_the_configuration_offers_what_there_is():
     assert choices("protection.name") == set(PROTECTIONS)
     assert choices("evaluation.attacks") == choices("evaluation.probes") == set(ATTACKS)
     assert config.keys()["data.image_size"].low == SMALLEST_IMAGE
+    assert config.keys()["model.max_tokens"].high == MOST_STEPS
 
 
 def test_the_attributes_that_faces_offer_by_default_exist():

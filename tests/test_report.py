@@ -80,6 +80,10 @@ def keys() -> pa.Table:
     return pa.table(columns)
 
 
+def collected(failures) -> dict[str, Any]:
+    return {"failures": failures, "examples": 3, "seconds": 0.3, "asked_again": 2}
+
+
 def report_of(found: list[Result], failures: tuple[dict, ...] = (FAILURE,)) -> dict[str, Any]:
     epoch = {
         "epoch": 1,
@@ -115,7 +119,9 @@ def report_of(found: list[Result], failures: tuple[dict, ...] = (FAILURE,)) -> d
         "co_trained_adversary": epoch["adversary_balanced_accuracy"],
         "training_from": {"path": "somewhere", "digest": "ab"},
         "training": [epoch, epoch | {"epoch": 2, "phase": "hybrid"}],
-        "federation": federation_figures(per_contributor(keys()), 3, failures, "inline", 10.0),
+        "federation": federation_figures(
+            per_contributor(keys()), 3, collected(failures), (), "inline", "latency"
+        ),
         "seconds": {"collector examples": 1.25, "training": 1234.5},
         "memory": {"collector_peak_bytes": 3 * 2**20, "worker_peak_bytes": 2**20},
         "caveat": CAVEAT,
@@ -178,7 +184,7 @@ def test_a_report_is_as_its_schema_says(features):
         (("results", 0, "representation"), "other", "is not one of"),
         (("federation", "seconds_per_contributor", "load", "p99"), None, "'p99' is a required property"),
         (("training", 0, "phase"), "warm up", "is not one of"),
-        (("schema_version",), 1, "2 was expected"),
+        (("schema_version",), 1, "3 was expected"),
     ],
 )
 def test_a_report_that_is_not_so_is_refused(path, value, message):
@@ -208,12 +214,14 @@ def test_figures_of_a_federation_by_hand():
     assert contributions["raw_bytes"] == [120, 200]
     assert contributions["sent_bytes"] == [300, 500]
     assert contributions["load_seconds"] == [0.1, 0.3]
-    found = federation_figures(per_contributor(keys()), 3, [FAILURE], "inline", None)
+    found = federation_figures(per_contributor(keys()), 3, collected([FAILURE]), (), "inline", "latency")
     assert (found["asked"], found["answered"], found["failed"], found["examples"]) == (3, 2, 1, 3)
     assert found["sent_bytes"] == 800
     assert found["sent_bytes_per_example"] == pytest.approx(800 / 3)
     assert found["raw_bytes_per_example"] == pytest.approx(320 / 3)
     assert found["sent_to_raw_ratio"] == 2.5
+    assert found["examples_per_second"] == pytest.approx(10)
+    assert (found["asked_again"], found["mode"]) == (2, "latency")
     # of 0.1 and 0.3 s, a percentile lies between them in proportion; extraction leaves loading out
     load, extraction = (found["seconds_per_contributor"][name] for name in ("load", "extraction"))
     assert list(load.values()) == pytest.approx([0.2, 0.29, 0.298, 0.3])
@@ -224,14 +232,39 @@ def test_percentiles_of_a_hundred_contributors():
     many = np.arange(101)
     columns = {"contributor": many, "row": many * 0, "raw_bytes": many, "sent_bytes": many}
     table = pa.table(columns | {f"{stage}_seconds": many / 100 for stage in STAGES})
-    found = federation_figures(per_contributor(table), 101, [], "flower", 10.0)["seconds_per_contributor"]
+    found = federation_figures(per_contributor(table), 101, collected([]), (), "flower", "latency")[
+        "seconds_per_contributor"
+    ]
     assert found["forward"] == pytest.approx({"p50": 0.5, "p95": 0.95, "p99": 0.99, "max": 1.0})
     assert found["extraction"] == pytest.approx({"p50": 1.5, "p95": 2.85, "p99": 2.97, "max": 3.0})
 
 
 def test_of_many_failures_a_hundred_are_kept_and_all_are_counted():
-    found = federation_figures(per_contributor(keys()), 300, [FAILURE] * 250, "inline", 10.0)
+    found = federation_figures(
+        per_contributor(keys()), 300, collected([FAILURE] * 250), (), "inline", "latency"
+    )
     assert (found["failed"], found["answered"], len(found["failures"])) == (250, 50, 100)
+
+
+def test_who_has_withdrawn_is_neither_answered_nor_failed():
+    gone = {FAILURE["contributor"], 1000}
+    found = federation_figures(per_contributor(keys()), 5, collected([FAILURE]), gone, "inline", "latency")
+    counted = [found[name] for name in ("asked", "answered", "failed", "withdrawn")]
+    assert (counted, found["failures"]) == ([5, 3, 0, 2], [])
+
+
+def test_a_share_of_batches_is_not_shown_as_a_latency():
+    report = report_of(results())
+    assert "ms a contributor (median), 95 %:" in words(shown(report))
+    report["federation"]["mode"] = "throughput"
+    assert "ms a contributor (median), its share of batches; on this host" in words(shown(report))
+
+
+def test_messages_that_were_sent_again_are_told():
+    report = report_of(results())
+    assert "2 messages failed and were sent again" in words(shown(report))
+    report["federation"]["asked_again"] = 0
+    assert "sent again" not in words(shown(report))
 
 
 def test_the_strongest_probe_makes_the_headline():

@@ -316,7 +316,7 @@ def test_another_seed_gives_another_run(first, folders):
 
 @pytest.mark.filterwarnings("ignore:.*removed in Click 9.0:DeprecationWarning")  # when Flower is imported
 def test_flower_gives_the_same_run_as_inline(first, folders):
-    arguments = ("federation.engine=flower", "federation.workers=1", "federation.contributors_per_node=5")
+    arguments = ("federation.engine=flower", "federation.workers=1", "federation.contributors_per_message=5")
     flower = run(folders / "flower", *TINY, *arguments)
     assert weights(flower) == weights(first)
     assert digest(flower) == digest(first)

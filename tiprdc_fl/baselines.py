@@ -199,7 +199,7 @@ def _fit(
 def _flat(encoder: Extractor, read: Callable[[np.ndarray], Tensor], rows: np.ndarray) -> Iterator[np.ndarray]:
     """Features as rows of numbers: an image's all together, a message's step by step."""
     for chosen in np.array_split(rows, max(1, len(rows) // 64)):
-        z = forward(encoder, read(chosen))
+        z = forward(encoder, read(chosen)).float()
         yield (z[valid_steps(z)] if z.dim() == 3 else z.flatten(1)).numpy()
 
 

@@ -94,7 +94,7 @@ class Model:
     estimator_convs: int = _key(
         3, "convolutions in the MI estimator's first block; Table 1: 3, authors' code: 2", choices=(2, 3)
     )
-    max_tokens: int = _key(32, "tokens read of one message (text only)", low=1)
+    max_tokens: int = _key(32, "tokens read of one message (text only)", low=1, high=4096)
     vocabulary_size: int = _key(8000, "most words known, from training messages (text only)", low=10)
 
 
@@ -155,9 +155,38 @@ class Federation:
 
     engine: str = _key("flower", "Flower on Ray, or the same work inline", choices=("flower", "inline"))
     workers: int | None = _key(None, "processes that run nodes; null: the number of CPUs", low=1)
-    contributors_per_node: int = _key(20, "contributors one simulated node hosts", low=1)
-    codec: str = _key("float16", "number format of the features sent", choices=("float16", "float32"))
-    retries: int = _key(2, "times a node that failed is asked again", low=0)
+    contributors_per_message: int | None = _key(
+        None, "contributors asked in one message; null: as many as a reply of 8 MB holds", low=1
+    )
+    mode: str = _key(
+        "throughput",
+        "contributors share batches, or work one after another so that each one's seconds are its own (latency)",
+        choices=("throughput", "latency"),
+    )
+    codec: str = _key(
+        "float16",
+        "number format of the features sent: floats, or integers with a scale for each channel; zstd around it",
+        choices=(
+            *("float32", "float16", "uint8", "uint4", "uint2"),
+            *("float32+zstd", "float16+zstd", "uint8+zstd", "uint4+zstd", "uint2+zstd"),
+        ),
+    )
+    writer: str = _key(
+        "auto",
+        "who writes features: workers, into the store's folder, or the collector; auto: workers on its machine",
+        choices=("auto", "workers", "collector"),
+    )
+    retries: int = _key(2, "times a message that failed is sent again", low=0)
+
+
+@dataclass(frozen=True)
+class Ray:
+    """The cluster that workers run on."""
+
+    address: str | None = _key(
+        None,
+        "of a running Ray cluster, whose CPUs are the workers; auto: the one here; null: starts one",
+    )
 
 
 @dataclass(frozen=True)
@@ -216,6 +245,7 @@ class Config:
     training: Training = Training()
     protection: Protection = Protection()
     federation: Federation = Federation()
+    ray: Ray = Ray()
     evaluation: Evaluation = field(default_factory=Evaluation)
 
 

@@ -24,6 +24,7 @@ from tiprdc_fl.report.schema import result_rows
 from tiprdc_fl.run_folder import timed, write_json
 from tiprdc_fl.stages import Run
 from tiprdc_fl.views import Representation, Views, open_views
+from tiprdc_fl.withdrawal import nobody_withdraws
 
 DEFAULT_ATTACKS = {
     "image": ("table1", "linear", "mlp", "trees"),
@@ -42,6 +43,13 @@ def measure(current: Run) -> dict[str, Any]:
     path = current.folder / "results.json"
     if path.exists():
         return json.loads(path.read_text(encoding="utf-8"))
+    with nobody_withdraws(current.folder):
+        figures = _measured(current)
+    write_json(path, figures)
+    return figures
+
+
+def _measured(current: Run) -> dict[str, Any]:
     settings = current.config.evaluation
     with timed(current.folder, "controls"):
         views = open_views(current)
@@ -53,14 +61,12 @@ def measure(current: Run) -> dict[str, Any]:
         settings.bootstrap,
         current.config.seed,
     )
-    figures = {
+    return {
         "results": result_rows(found, current.private),
         "curve": learning_curve(current, views.shown["features"], fit),
         "reconstruction": reconstruction(current, views, fit) if settings.reconstruction else None,
         "reidentification": reidentification(current, views) if settings.reidentification else [],
     }
-    write_json(path, figures)
-    return figures
 
 
 def fit_of(current: Run) -> Fit:

@@ -19,6 +19,7 @@ import torch
 from tiprdc_fl.config import Config, differences, to_yaml
 from tiprdc_fl.config_reading import load_config
 from tiprdc_fl.errors import InputError
+from tiprdc_fl.storage import writing
 
 PACKAGES = ("tiprdc_fl", "torch", "numpy", "flwr", "ray", "pylance", "pyarrow", "pillow", "scikit-learn")
 # What may differ between the sessions of one run: it names the run or says who does the work, not which.
@@ -27,8 +28,10 @@ FREE_KEYS = (
     "name",
     "federation.engine",
     "federation.workers",
-    "federation.contributors_per_node",
+    "federation.contributors_per_message",
     "federation.retries",
+    "federation.writer",
+    "ray.address",
     "training.library",
 )
 
@@ -94,8 +97,14 @@ def code_digest() -> str:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Writes JSON, whole or not at all."""
-    write_text(path, json.dumps(value, indent=1, allow_nan=False) + "\n")
+    """Writes JSON, whole or not at all.
+
+    Raises:
+        InputError: the disk is full, or the folder cannot be written.
+    """
+    text = json.dumps(value, indent=1, allow_nan=False) + "\n"
+    with writing(path):
+        write_text(path, text)
 
 
 def write_text(path: Path, text: str) -> None:
@@ -113,7 +122,7 @@ def timed(folder: Path, stage: str) -> Iterator[None]:
         yield
     finally:
         line = json.dumps({"stage": stage, "seconds": time.perf_counter() - start})
-        with (folder / "stages.jsonl").open("a", encoding="utf-8") as file:
+        with writing(folder), (folder / "stages.jsonl").open("a", encoding="utf-8") as file:
             file.write(line + "\n")
 
 

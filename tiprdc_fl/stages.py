@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow.parquet as pq
 from rich.console import Console
 
 from tiprdc_fl.config import Config
@@ -28,6 +27,8 @@ from tiprdc_fl.report.schema import (
     per_contributor,
 )
 from tiprdc_fl.run_folder import stage_seconds, timed, write_json
+from tiprdc_fl.storage import locked, write_table, writing
+from tiprdc_fl.withdrawal import withdrawn
 
 
 @dataclass(frozen=True)
@@ -75,9 +76,12 @@ def collection_of(
         folder=str(folder),
         request=Request(str(extractor), current.source, current.tasks, federation.codec),
         contributors=tuple(int(person) for person in people),
-        contributors_per_node=federation.contributors_per_node,
         workers=federation.workers or os.cpu_count() or 1,
         retries=federation.retries,
+        contributors_per_message=federation.contributors_per_message,
+        alone=federation.mode == "latency",
+        ray_address=current.config.ray.address,
+        writer=federation.writer,
     )
 
 
@@ -91,22 +95,28 @@ def federate(current: Run) -> Collected:
         timed(folder, "collection"),
         stage(current.console, "collection", len(asked), "contributors") as advance,
     ):
-        collected = ENGINES[current.config.federation.engine](collection, lambda examples: advance(1))
-    store, _ = open_collection(collection)
-    if not len(store.keys):
-        reason = collected.failures[0].reason if collected.failures else "nobody has an example"
-        raise InputError(f"no contributor sent features; the first reason: {reason}")
-    pq.write_table(per_contributor(store.keys), folder / "latency.parquet")
-    if collected.answered:  # figures of an earlier session do not know these
-        (folder / "results.json").unlink(missing_ok=True)
-    return remember(folder / "collected.json", collected)
+        collected = ENGINES[current.config.federation.engine](
+            collection, lambda contributors, examples: advance(contributors)
+        )
+    with writing(folder), locked(folder):  # a withdrawal waits, or is known here
+        store, _ = open_collection(collection)
+        if not len(store.keys):
+            reason = "nobody has an example, or all have withdrawn"
+            reason = collected.failures[0].reason if collected.failures else reason
+            raise InputError(f"no contributor sent features; the first reason: {reason}")
+        write_table(folder / "latency.parquet", per_contributor(store.keys))
+        if collected.answered:  # figures of an earlier session do not know these
+            (folder / "results.json").unlink(missing_ok=True)
+        gone = withdrawn(folder)
+        failures = tuple(one for one in collected.failures if one.contributor not in gone)
+        return remember(folder / "collected.json", replace(collected, failures=failures))
 
 
 def remember(path: Path, collected: Collected) -> Collected:
     """Writes what became of the collection; a session that nobody answered keeps the last one's measurements."""
     if path.exists() and not collected.answered:
         earlier = json.loads(path.read_text(encoding="utf-8"))
-        kept = {name: earlier[name] for name in ("worker_memory_bytes", "examples", "seconds")}
+        kept = {name: earlier[name] for name in ("worker_memory_bytes", "examples", "seconds", "asked_again")}
         collected = replace(collected, **kept)
     write_json(path, asdict(collected))
     return collected
@@ -142,9 +152,10 @@ def report_on(
         "federation": federation_figures(
             contributions,
             len(current.people.contributors),
-            [asdict(failure) for failure in collected.failures],
+            asdict(collected),
+            withdrawn(current.folder),
             current.config.federation.engine,
-            collected.examples / collected.seconds if collected.seconds else None,
+            current.config.federation.mode,
         ),
         "seconds": stage_seconds(current.folder),
         "memory": {

@@ -142,7 +142,11 @@ def extract(
     folder = current.folder / name
     folder.mkdir(parents=True, exist_ok=True)
     collection = collection_of(current, folder, np.unique(examples.people), extractor)
-    collected = run_inline(collection, advance, hold(current.dataset, renumber(examples)))
+    collected = run_inline(
+        collection,
+        lambda contributors, examples: advance(examples),
+        hold(current.dataset, renumber(examples)),
+    )
     if collected.failures:
         failure = collected.failures[0]
         raise InputError(f"{name}: person {failure.contributor} failed, {failure.stage}: {failure.reason}")

@@ -1,5 +1,6 @@
 """Where examples come from, small enough to be sent to whoever loads them."""
 
+from collections import defaultdict
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -7,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from tiprdc_fl.data import DATASETS
-from tiprdc_fl.data.examples import Dataset, Examples, MappedImages
+from tiprdc_fl.data.examples import Dataset, Examples, MappedImages, People
 from tiprdc_fl.errors import InputError
 
 
@@ -67,7 +68,19 @@ def first_rows(examples: Examples, most: int) -> Examples:
 
 def hold(dataset: Dataset, examples: Examples) -> Dataset:
     """The dataset with these examples in memory: loading their people costs nothing any more."""
-    return replace(dataset, load=lambda people: select(examples, np.isin(examples.people, people)))
+
+    def load(people: People) -> Examples:
+        return select(examples, np.concatenate([np.arange(0), *map(rows_of.__getitem__, people)]))
+
+    rows_of = defaultdict(lambda: np.arange(0), _rows_by_person(examples.people))
+    return replace(dataset, load=load)
+
+
+def _rows_by_person(people: np.ndarray) -> dict[int, np.ndarray]:
+    """Positions of each person's examples, in their order."""
+    order = np.argsort(people, kind="stable")
+    ids, starts = np.unique(people[order], return_index=True)
+    return dict(zip(ids.tolist(), np.split(order, starts[1:]), strict=False))
 
 
 def renumber(examples: Examples) -> Examples:
@@ -77,9 +90,9 @@ def renumber(examples: Examples) -> Examples:
     return replace(examples, rows=(np.arange(len(examples)) - start).astype(np.int32))
 
 
-def select(examples: Examples, mask: np.ndarray) -> Examples:
-    """The examples at a mask, bool [n]; mapped images stay on the disk."""
-    chosen = mask.nonzero()[0]
+def select(examples: Examples, rows: np.ndarray) -> Examples:
+    """The examples at a mask, bool [n], or at positions, int [m]; mapped images stay on the disk."""
+    chosen = rows.nonzero()[0] if rows.dtype == bool else rows
     inputs = examples.inputs
     if isinstance(inputs, list):
         inputs = [inputs[index] for index in chosen]

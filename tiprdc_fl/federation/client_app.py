@@ -1,15 +1,20 @@
 """The Flower ClientApp: a node that answers for the contributors it hosts."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
+from pathlib import Path
 
 from flwr.app import ConfigRecord, Context, Message, RecordDict
 from flwr.clientapp import ClientApp
 
 from tiprdc_fl.data.source import DataSource, open_dataset
 from tiprdc_fl.errors import InputError
-from tiprdc_fl.federation.contributor import Failure, contribute_each, peak_memory_bytes
+from tiprdc_fl.federation.contribution import joined, judge, pack, to_table
+from tiprdc_fl.federation.contributor import Failure, contribute, layout_of, peak_memory_bytes
 from tiprdc_fl.models.extractor import Extractor, from_bytes
+from tiprdc_fl.storage import write_draft
+from tiprdc_fl.store import Layout
 
 app = ClientApp()
 _extractors: dict[str, Extractor] = {}  # this worker process's one extractor, by digest
@@ -19,22 +24,58 @@ _extractors: dict[str, Extractor] = {}  # this worker process's one extractor, b
 def extract(message: Message, context: Context) -> Message:
     """Contributions of the contributors that the request names, or a plea for the extractor.
 
-    The request names the extractor by its digest; a worker process that has not seen it says so, and the
-    collector asks again with the extractor in the message. So it travels to a worker as often as messages were
-    in flight when the worker was new, not once to a contributor.
+    The request names the extractor by its digest. It travels once to a worker, with a first request that names
+    nobody; a worker process that has not seen it all the same (another one died, and this one took its place) says
+    so, and the collector asks again with the extractor in the message.
     """
     request = message.content.config_records["request"]
     extractor = _extractor(message, str(request["extractor"]))
     if extractor is None:
         return Message(RecordDict({"missing": ConfigRecord({"extractor": True})}), reply_to=message)
+    try:
+        return _answer(message, request, extractor)
+    except Exception as error:  # its text may quote the contributors' data: only the type leaves the device
+        contributors: list[int] = list(request["contributors"])  # pyright: ignore
+        failed = [Failure(contributor, "message", type(error).__name__) for contributor in contributors]
+        empty = joined([], len(list(request["tasks"])))  # pyright: ignore
+        return reply(message, pack(empty, _layout(request, extractor)), failed)
+
+
+def _answer(message: Message, request: ConfigRecord, extractor: Extractor) -> Message:
     fields = json.loads(str(request["source"]))
     source = DataSource(**{**fields, "image_size": tuple(fields["image_size"])})
-    dataset = open_dataset(source)
     contributors: list[int] = list(request["contributors"])  # pyright: ignore
-    tasks: list[str] = list(request["tasks"])  # pyright: ignore
-    codec = str(request["codec"])
-    answers = contribute_each(extractor, dataset, contributors, tasks, codec, source.seed)
-    return Message(_reply(dict(answers)), reply_to=message)
+    layout, alone = _layout(request, extractor), bool(request["alone"])
+    found, failures = contribute(extractor, open_dataset(source), contributors, layout, source.seed, alone)
+    folder = str(request["store"])
+    whole = not failures and len(contributors) > 0 and bool((found.examples > 0).all())
+    if folder and whole and not judge(found, contributors, layout):
+        return reply(message, draft=write_draft(Path(folder), to_table(found, set(), layout)))
+    return reply(message, pack(found, layout), failures)
+
+
+def _layout(request: ConfigRecord, extractor: Extractor) -> Layout:
+    return layout_of(extractor, str(request["codec"]), list(request["tasks"]))  # pyright: ignore
+
+
+def reply(
+    message: Message, contributions: bytes = b"", failures: Sequence[Failure] = (), draft: str = ""
+) -> Message:
+    """The answer to a request.
+
+    Args:
+        message: the request.
+        contributions: as ``pack`` makes them.
+        failures: of those who have none.
+        draft: instead of both, as ``write_draft`` returns it; of everybody who was asked.
+    """
+    record = {
+        "contributions": contributions,
+        "draft": draft,
+        "failures": [json.dumps(asdict(failure)) for failure in failures],
+        "peak_memory_bytes": peak_memory_bytes(),
+    }
+    return Message(RecordDict({"answer": ConfigRecord(record)}), reply_to=message)  # pyright: ignore
 
 
 def _extractor(message: Message, digest: str) -> Extractor | None:
@@ -46,15 +87,3 @@ def _extractor(message: Message, digest: str) -> Extractor | None:
         _extractors.clear()
         _extractors[digest] = received
     return _extractors.get(digest)
-
-
-def _reply(answers: dict[int, bytes | Failure]) -> RecordDict:
-    streams = {key: answer for key, answer in answers.items() if isinstance(answer, bytes)}
-    failures = [json.dumps(asdict(answer)) for answer in answers.values() if isinstance(answer, Failure)]
-    record = {
-        "contributors": list(streams),
-        "streams": list(streams.values()),
-        "failures": failures,
-        "peak_memory_bytes": peak_memory_bytes(),
-    }
-    return RecordDict({"contributions": ConfigRecord(record)})

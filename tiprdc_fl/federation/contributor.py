@@ -1,14 +1,13 @@
-"""One contributor's work: load, prepare, extract, encode. A pure function; Flower only carries it."""
+"""Contributors' work: load, prepare, extract, encode. A pure function; Flower only carries it."""
 
 import resource
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from time import perf_counter
 
 import numpy as np
-import pyarrow as pa
 import torch
 from torch import Tensor
 
@@ -16,14 +15,17 @@ from tiprdc_fl import seeding
 from tiprdc_fl.data import Dataset
 from tiprdc_fl.data.examples import Examples
 from tiprdc_fl.errors import InputError
-from tiprdc_fl.federation.codec import encode
-from tiprdc_fl.models.architecture import Architecture
-from tiprdc_fl.models.extractor import Extractor, forward, preprocess
+from tiprdc_fl.federation.codec import channels, encode
+from tiprdc_fl.federation.contribution import MOST_CLASSES, Contributions, joined
+from tiprdc_fl.models.architecture import feature_shape
+from tiprdc_fl.models.extractor import Extractor, batch_reader, forward
 from tiprdc_fl.models.text import valid_steps
-from tiprdc_fl.store import contribution_schema, to_stream
+from tiprdc_fl.store import STAGES, Layout
 
 # One thread everywhere: sums are then made in one order, whatever the number of workers.
 EXTRACTION_THREADS = 1
+# Examples of several contributors share a batch. What the network makes of an example does not depend on its
+# neighbours, to the bit (tests/test_contributor.py), so neither do features on who was asked together.
 EXTRACTION_BATCH = 64
 
 
@@ -54,63 +56,44 @@ class StageError(Exception):
         self.failure = failure
 
 
+def layout_of(extractor: Extractor, codec: str, tasks: Sequence[str]) -> Layout:
+    """What contributions of the extractor's features look like."""
+    return Layout(extractor.digest, codec, feature_shape(extractor.architecture), tuple(tasks))
+
+
 def contribute(
     extractor: Extractor,
     dataset: Dataset,
-    contributor: int,
-    tasks: Iterable[str],
-    codec: str,
+    contributors: Sequence[int],
+    layout: Layout,
     seed: int = 0,
-) -> bytes:
-    """A contribution: features with their task labels and measurements, as an Arrow IPC stream.
+    alone: bool = False,
+) -> tuple[Contributions, list[Failure]]:
+    """The contributions of several contributors; one that fails does not disturb the others.
 
-    Nothing else of the examples is in it: no raw data and no private attribute.
+    Nothing but features, task labels and measurements is in them: no raw data and no private attribute.
 
     Args:
         extractor: the frozen extractor.
-        dataset: where this contributor's examples are loaded from.
-        contributor: its id, the person's.
-        tasks: names of the attributes that are sent as labels.
-        codec: a key of CODECS.
+        dataset: where the contributors' examples are loaded from.
+        contributors: their ids, the people's.
+        layout: what is asked of them.
         seed: of the noise, where the extractor's architecture asks for noise. A real device draws its own.
+        alone: one contributor after another, so that the seconds of each are its own. Else their examples share
+            batches, and a contributor's seconds are its share by the number of examples.
 
-    Raises:
-        StageError: a stage failed; it names the contributor and the stage.
+    Returns:
+        The contributions of those who made one, and the failures of the others.
     """
-    seconds: dict[str, float] = {}
-    with _stage("load", contributor, seconds):
-        examples = dataset.load([contributor])
-    with _stage("prepare", contributor, seconds):
-        prepared = preprocess(extractor.architecture, examples.loaded) if len(examples) else None
-    with _stage("forward", contributor, seconds):
-        features = _features(extractor, prepared, seeding.generator(seed, "noise", contributor))
-    with _stage("encode", contributor, seconds):
-        payloads = encode(features, codec)
-        table = _table(examples, payloads, list(tasks))
-    with _stage("encode", contributor, {}):
-        return _stream(table, seconds)
-
-
-def contribute_each(
-    extractor: Extractor,
-    dataset: Dataset,
-    contributors: Iterable[int],
-    tasks: Iterable[str],
-    codec: str,
-    seed: int = 0,
-) -> Iterator[tuple[int, bytes | Failure]]:
-    """Contributions one after another; a contributor that fails does not disturb the others."""
-    tasks = list(tasks)
+    groups = [[contributor] for contributor in contributors] if alone else [list(contributors)]
     threads = torch.get_num_threads()
     torch.set_num_threads(EXTRACTION_THREADS)
     try:
-        for contributor in contributors:
-            try:
-                yield contributor, contribute(extractor, dataset, contributor, tasks, codec, seed)
-            except StageError as error:
-                yield contributor, error.failure
+        answers = [answer for group in groups for answer in _answers(extractor, dataset, group, layout, seed)]
     finally:
         torch.set_num_threads(threads)
+    made = [answer for answer in answers if isinstance(answer, Contributions)]
+    return joined(made, len(layout.tasks)), [answer for answer in answers if isinstance(answer, Failure)]
 
 
 def peak_memory_bytes() -> int:
@@ -119,64 +102,115 @@ def peak_memory_bytes() -> int:
     return peak if sys.platform == "darwin" else peak * 1024
 
 
+def _answers(
+    extractor: Extractor, dataset: Dataset, group: list[int], layout: Layout, seed: int
+) -> Iterator[Contributions | Failure]:
+    """A group's contributions; where it fails, those of its halves, down to the one who failed."""
+    try:
+        if group:
+            yield _together(extractor, dataset, group, layout, seed)
+    except StageError as error:
+        if len(group) == 1:
+            yield error.failure
+            return
+        middle = len(group) // 2
+        yield from _answers(extractor, dataset, group[:middle], layout, seed)
+        yield from _answers(extractor, dataset, group[middle:], layout, seed)
+
+
+def _together(
+    extractor: Extractor, dataset: Dataset, group: list[int], layout: Layout, seed: int
+) -> Contributions:
+    """A group's contributions, its examples extracted in shared batches.
+
+    Raises:
+        StageError: a stage failed; where the group is of several, the contributor it names is only its first.
+    """
+    seconds, payloads, sizes = np.zeros(len(STAGES)), [], []
+    with _stage("load", group, seconds):
+        examples = dataset.load(group)
+        counts = np.array([np.count_nonzero(examples.people == one) for one in group])
+    with _stage("prepare", group, seconds):
+        read = batch_reader(extractor.architecture, examples.loaded) if len(examples) else None
+    generators = {one: seeding.generator(seed, "noise", one) for one in group}
+    for start in range(0, len(examples), EXTRACTION_BATCH):
+        batch = np.arange(start, min(start + EXTRACTION_BATCH, len(examples)))
+        with _stage("prepare", group, seconds):
+            prepared = read(batch)  # pyright: ignore[reportOptionalCall]
+        with _stage("forward", group, seconds):
+            rows, steps = _features(extractor, prepared)
+            rows = _noisy(rows, np.repeat(examples.people[batch], steps), extractor, generators)
+        with _stage("encode", group, seconds):
+            payload, size = encode(rows, steps, layout.codec)
+            payloads.append(payload)
+            sizes.append(size)
+    with _stage("encode", group, seconds):
+        labels = _labels(examples, layout.tasks)
+        share = counts / counts.sum() if counts.sum() else np.full(len(group), 1 / len(group))
+        return Contributions(
+            contributor=np.array(group, np.int64),
+            examples=counts.astype(np.int32),
+            seconds=share[:, None] * seconds,
+            payload=np.concatenate([np.empty(0, np.uint8), *payloads]),
+            payload_bytes=np.concatenate([np.empty(0, np.int64), *sizes]).astype(np.int32),
+            raw_bytes=examples.raw_bytes.astype(np.int32),
+            labels=labels,
+        )
+
+
 @contextmanager
-def _stage(name: str, contributor: int, seconds: dict[str, float]) -> Iterator[None]:
-    """Times a stage of a contributor's work and says, when it fails, which one it was."""
+def _stage(name: str, group: Sequence[int], seconds: np.ndarray) -> Iterator[None]:
+    """Adds to a stage's seconds and says, when it fails, which one it was."""
     start = perf_counter()
     try:
         yield
     except Exception as error:
         # The text of an unknown error may quote the contributor's data, so only its type leaves the device.
         reason = " ".join(str(error).split()) if isinstance(error, InputError) else type(error).__name__
-        raise StageError(Failure(contributor, name, reason)) from error
-    seconds[name] = perf_counter() - start
+        raise StageError(Failure(group[0], name, reason)) from error
+    seconds[STAGES.index(name)] += perf_counter() - start
 
 
-def _features(
-    extractor: Extractor, prepared: Tensor | None, generator: np.random.Generator
-) -> list[np.ndarray]:
-    """What is sent of every example; a message's features are cut to its valid steps."""
-    if prepared is None:
-        return []
-    batches = [forward(extractor, batch) for batch in prepared.split(EXTRACTION_BATCH)]
-    if extractor.architecture.modality == "image":
-        features = [z.numpy() for batch in batches for z in batch]
+def _features(extractor: Extractor, prepared: Tensor) -> tuple[Tensor, np.ndarray]:
+    """Features of a batch as the codec takes them: channels [r, values], and how many each example has."""
+    text = extractor.architecture.modality == "text"
+    if len(prepared) == 1:  # one alone takes other kernels than two do: other last bits
+        z = forward(extractor, torch.cat([prepared, prepared]))[:1]
     else:
-        lengths = [valid_steps(batch).sum(dim=1) for batch in batches]
-        features = [
-            z[:length].numpy()
-            for batch, of in zip(batches, lengths, strict=True)
-            for z, length in zip(batch, of, strict=True)
-        ]
-    return [_noisy(z, extractor.architecture, generator) for z in features]
+        z = forward(extractor, prepared)
+    if text:  # a message's steps, without the padding behind them
+        valid = valid_steps(z)
+        return z[valid], valid.sum(dim=1).numpy()
+    number, values = channels(z.shape[1:])
+    return z.contiguous().reshape(-1, values), np.full(len(z), number)
 
 
-def _noisy(z: np.ndarray, architecture: Architecture, generator: np.random.Generator) -> np.ndarray:
-    """One example with the architecture's noise on every value."""
+def _noisy(
+    rows: Tensor, owners: np.ndarray, extractor: Extractor, generators: dict[int, np.random.Generator]
+) -> Tensor:
+    """The rows with the architecture's noise on every value, each contributor's from its own generator."""
+    architecture = extractor.architecture
     if architecture.noise == "none":
-        return z
-    draw = generator.normal if architecture.noise == "gaussian" else generator.laplace
-    return z + draw(0.0, architecture.noise_scale, z.shape).astype(np.float32)
+        return rows
+    noise = np.empty(rows.shape, np.float32)
+    for owner in dict.fromkeys(owners.tolist()):
+        mine, generator = owners == owner, generators[owner]
+        draw = generator.normal if architecture.noise == "gaussian" else generator.laplace
+        noise[mine] = draw(0.0, architecture.noise_scale, (int(mine.sum()), rows.shape[1]))
+    return rows.float() + torch.from_numpy(noise)
 
 
-def _table(examples: Examples, payloads: list[bytes], tasks: list[str]) -> dict[str, pa.Array]:
-    """The columns of a contribution but its measurements."""
-    schema = contribution_schema(tasks)
-    columns = {
-        "contributor": examples.people,
-        "row": examples.rows,
-        "payload": payloads,
-        "raw_bytes": examples.raw_bytes,
-        **{f"task_{task}": examples.attributes[task] for task in tasks},
-    }
-    return {name: pa.array(values, schema.field(name).type) for name, values in columns.items()}
+def _labels(examples: Examples, tasks: Sequence[str]) -> np.ndarray:
+    """Labels of the tasks, int8 [n, tasks].
 
-
-def _stream(columns: dict[str, pa.Array], seconds: dict[str, float]) -> bytes:
-    """The contribution as an Arrow IPC stream of the store's schema, the seconds on each row."""
-    count = len(columns["row"])
-    measured = {f"{stage}_seconds": pa.array(np.full(count, value)) for stage, value in seconds.items()}
-    tasks = [name.removeprefix("task_") for name in columns if name.startswith("task_")]
-    schema = contribution_schema(tasks)
-    found = columns | measured
-    return to_stream(pa.record_batch([found[field.name] for field in schema], schema=schema))
+    Raises:
+        InputError: a label is none.
+    """
+    labels = (
+        np.stack([examples.attributes[task] for task in tasks], axis=1)
+        if tasks
+        else np.empty((len(examples), 0))
+    )
+    if len(labels) and tasks and not 0 <= labels.min() <= labels.max() < MOST_CLASSES:
+        raise InputError(f"labels are from 0 to {MOST_CLASSES - 1}, got {labels.min()} to {labels.max()}")
+    return labels.astype(np.int8)

@@ -4,66 +4,116 @@ import logging
 import os
 import shutil
 import signal
+import socket
+import sys
 import tempfile
 import threading
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from threading import Event
 from types import FrameType
+from typing import TYPE_CHECKING, Any
 
 from tiprdc_fl.data.examples import Dataset
 from tiprdc_fl.data.source import open_dataset
 from tiprdc_fl.errors import InputError
-from tiprdc_fl.federation.collector import Collected, Collection, collect, open_collection
-from tiprdc_fl.federation.contributor import contribute_each
+from tiprdc_fl.federation.collector import (
+    Answer,
+    Collected,
+    Collection,
+    cohorts,
+    collect,
+    open_collection,
+)
+from tiprdc_fl.federation.contribution import pack
+from tiprdc_fl.federation.contributor import contribute
 from tiprdc_fl.models.extractor import load_extractor
+from tiprdc_fl.storage import sweep
 
+if TYPE_CHECKING:
+    from flwr.clientapp import ClientApp
+
+# A worker is a Ray actor with a CPU, started again as often as it dies.
+ACTOR = {"num_cpus": 1, "num_gpus": 0.0, "max_restarts": -1}
+# For glibc: workers keep the memory of a batch for the next one. Else every layer's result is mapped anew and its
+# pages are zeroed, a sixth of the time of a forward pass.
+KEPT_MEMORY = {
+    "MALLOC_MMAP_THRESHOLD_": str(2**30),
+    "MALLOC_TRIM_THRESHOLD_": str(2**32),
+    "MALLOC_TOP_PAD_": str(2**26),
+}
+WATCH_SECONDS = 1.0
+REACH_SECONDS = 10.0
 COMMIT_SECONDS = 60.0  # for what has arrived to be committed after an interrupt
 RAY_SESSION = Path(tempfile.gettempdir()) / "ray" / "session_latest"
 
 
-def run_inline(
-    collection: Collection, on_answer: Callable[[int], None], dataset: Dataset | None = None
-) -> Collected:
-    """Every contributor one after another in this process; from ``dataset`` when it is already open."""
+Heard = Callable[
+    [int, int], None
+]  # called with the contributors asked and the examples stored of each answer
+
+
+def run_inline(collection: Collection, on_answer: Heard, dataset: Dataset | None = None) -> Collected:
+    """Every contributor in this process; from ``dataset`` when it is already open."""
     request = collection.request
     extractor = load_extractor(Path(request.extractor))
     dataset = dataset or open_dataset(request.source)
     store, asked = open_collection(collection)
-    seed = request.source.seed
-    answers = contribute_each(extractor, dataset, asked, request.tasks, request.codec, seed)
-    return collect(len(asked), answers, store, Path(collection.folder) / "quarantine", on_answer)
+
+    def answers() -> Iterator[Answer]:
+        for part in cohorts(asked, collection):
+            made = contribute(extractor, dataset, part, store.layout, request.source.seed, collection.alone)
+            yield Answer(part, pack(made[0], store.layout), tuple(made[1]))
+
+    return collect(len(asked), answers(), store, Path(collection.folder) / "quarantine", on_answer)
 
 
-def run_flower(collection: Collection, on_answer: Callable[[int], None]) -> Collected:
-    """A Flower simulation on Ray: ``contributors_per_node`` contributors a node, one actor a worker."""
-    _, asked = open_collection(collection)
+def run_flower(collection: Collection, on_answer: Heard, app: "ClientApp | None" = None) -> Collected:
+    """A Flower simulation on Ray, one actor a worker.
+
+    Args:
+        collection: what is asked of whom.
+        on_answer: see ``Heard``.
+        app: does the contributors' work; None: ``client_app.app``.
+
+    Raises:
+        InputError: there is no Ray cluster at ``collection.ray_address``, or Ray ended before the collection did.
+    """
+    store, asked = open_collection(collection)
     if not asked:
         return Collected(0, 0, ())
+    sweep(store.path)
     # Imported here, so that an inline run does not wait for Flower and Ray.
     from flwr.simulation import run_simulation
 
-    from tiprdc_fl.federation.client_app import app
-    from tiprdc_fl.federation.server_app import server_app
+    from tiprdc_fl.federation import client_app
+    from tiprdc_fl.federation.server_app import nodes_of, server_app
 
     ended: list[Collected] = []
     stop, idle = Event(), Event()
     idle.set()
-    nodes = -(-len(asked) // collection.contributors_per_node)
     with _logs_in(Path(collection.folder) / "logs"), _interrupt_sets(stop):
+        collection = replace(collection, workers=_start_ray(collection))
+        dead = _watch_ray(stop)
         try:
             run_simulation(
                 server_app(collection, on_answer, ended.append, stop, idle),
-                app,
-                num_supernodes=nodes,
-                backend_config=_backend(collection.workers),
+                app or client_app.app,
+                num_supernodes=nodes_of(collection),
+                backend_config={"client_resources": ACTOR},
             )
         finally:
             stopped = stop.is_set()
             stop.set()  # Flower's server thread outlives an exception in the main one
             idle.wait(COMMIT_SECONDS)
+    if not ended and dead:
+        raise InputError(
+            f"Ray ended during the collection ({', '.join(dead)} died): what had arrived is stored, "
+            "the same command resumes"
+        )
     if not ended and stopped:
         raise KeyboardInterrupt
     if not ended:
@@ -71,23 +121,64 @@ def run_flower(collection: Collection, on_answer: Callable[[int], None]) -> Coll
     return ended[0]
 
 
-ENGINES: dict[str, Callable[[Collection, Callable[[int], None]], Collected]] = {
+ENGINES: dict[str, Callable[[Collection, Heard], Collected]] = {
     "flower": run_flower,
     "inline": run_inline,
 }
 
 
-def _backend(workers: int) -> dict:
-    """Ray's settings: an actor for each worker, restarted when it dies, nothing on the terminal."""
-    return {
-        "init_args": {
-            "num_cpus": workers,
-            "include_dashboard": False,
-            "log_to_driver": False,
-            "logging_level": logging.ERROR,
-        },
-        "client_resources": {"num_cpus": 1, "num_gpus": 0.0, "max_restarts": 3},
-    }
+def _start_ray(collection: Collection) -> int:
+    """Starts Ray on this machine, or joins the cluster at ``collection.ray_address``; returns its CPUs.
+
+    Raises:
+        InputError: there is no such cluster.
+    """
+    import ray
+
+    quiet = {"log_to_driver": False, "logging_level": logging.ERROR}
+    # Ray's processes inherit the environment, not this one's sys.path.
+    environment = {"env_vars": {"PYTHONPATH": os.pathsep.join(sys.path), **KEPT_MEMORY}}
+    if collection.ray_address is None:  # "local": one that happens to run here is not joined
+        options = {"num_cpus": collection.workers, "include_dashboard": False}
+        ray.init(address="local", runtime_env=environment, **options, **quiet)
+        return collection.workers
+    try:
+        _reach(collection.ray_address)
+        ray.init(address=collection.ray_address, runtime_env=environment, **quiet)
+    except (OSError, ValueError, RuntimeError) as error:
+        raise InputError(
+            f"ray.address={collection.ray_address}: no Ray cluster answers there ({str(error).splitlines()[0]}); "
+            "start one with ray start --head, or leave ray.address out"
+        ) from error
+    return int(ray.cluster_resources().get("CPU", 1))
+
+
+def _reach(address: str) -> None:
+    """Raises OSError where nobody listens at a host:port: Ray would go on trying for minutes."""
+    host, _, port = address.rpartition(":")
+    if host and port.isdigit() and "/" not in host:
+        socket.create_connection((host, int(port)), timeout=REACH_SECONDS).close()
+
+
+def _watch_ray(stop: Event) -> list[str]:
+    """Sets ``stop`` when a process of the Ray started here dies; the list that it returns then names it.
+
+    Without it the contributors who are still to be asked would fail one after another, or wait.
+    """
+    from ray._private import worker
+
+    dead: list[str] = []
+
+    def watch() -> None:
+        node: Any = worker._global_node
+        while node is not None and node is worker._global_node and not stop.wait(WATCH_SECONDS):
+            found = [kind for kind, _ in node.dead_processes() if kind in ("raylet", "gcs_server")]
+            if found and node is worker._global_node:  # else it has been shut down meanwhile
+                dead.extend(found)
+                stop.set()
+
+    threading.Thread(target=watch, daemon=True).start()
+    return dead
 
 
 @contextmanager

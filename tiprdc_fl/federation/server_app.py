@@ -1,11 +1,13 @@
 """The Flower ServerApp: asks the nodes, and takes their replies as they come."""
 
+import hashlib
 import json
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from logging import INFO
 from pathlib import Path
 from threading import Event
@@ -17,21 +19,24 @@ from flwr.serverapp import Grid, ServerApp
 
 from tiprdc_fl.errors import InputError
 from tiprdc_fl.federation.collector import (
+    MESSAGES_PER_WORKER,
     Answer,
     Collected,
     Collection,
-    Request,
+    Traffic,
+    cohorts,
     collect,
-    contributors_in_message,
+    features_path,
     open_collection,
     read_collection,
+    writes_drafts,
 )
 from tiprdc_fl.federation.contributor import Failure
-from tiprdc_fl.models.extractor import load_extractor
 
-POLL_SECONDS = 0.005
+POLL_SECONDS = 0.02
+MOST_MEMORY = 2**45
+MOST_REASON = 300  # characters of what a device says went wrong
 NODES_SECONDS = 300.0  # a cold start of many actors on few cores takes minutes
-MESSAGES_PER_WORKER = 4  # in flight: enough that a worker never waits, few enough to bound memory
 
 app = ServerApp()
 
@@ -54,7 +59,7 @@ class Interrupted(Exception):
 
 def server_app(
     collection: Collection,
-    on_answer: Callable[[int], None],
+    on_answer: Callable[[int, int], None],
     on_end: Callable[[Collected], None],
     stop: Event,
     idle: Event,
@@ -70,117 +75,160 @@ def server_app(
         idle.clear()
         try:
             with suppress(Interrupted):
-                on_end(run_collection(grid, collection, on_answer, stop))
+                on_end(run_collection(grid, collection, on_answer, stop, nodes_of(collection)))
         finally:
             idle.set()
 
     return simulated
 
 
+def nodes_of(collection: Collection) -> int:
+    """Nodes of a simulation: one for each message in flight, and one more to ask where one of them failed."""
+    return MESSAGES_PER_WORKER * collection.workers + 1
+
+
 def run_collection(
     grid: Grid,
     collection: Collection,
-    on_answer: Callable[[int], None] = lambda examples: None,
+    on_answer: Callable[[int, int], None] = lambda contributors, examples: None,
     stop: Event | None = None,
+    nodes: int = 1,
 ) -> Collected:
     """Asks the contributors that are not stored yet, and stores their answers.
+
+    Args:
+        grid: Flower's way to the nodes.
+        collection: what is asked of whom.
+        on_answer: called after each answer with the contributors asked and the examples stored.
+        stop: ends the collection early when it is set.
+        nodes: to wait for before anybody is asked; each has one message at a time.
 
     Raises:
         Interrupted: ``stop`` was set; what had arrived is stored.
     """
     store, asked = open_collection(collection)
-    memory = [0]
-    stop, slices = stop or Event(), _slices(asked, collection)
-    nodes = _wait_for_nodes(grid, 1 + max((part.node for part in slices), default=-1), stop)
-    answers = replies(grid, nodes, collection, slices, memory.append, stop)
+    traffic, stop = Traffic(), stop or Event()
+    slices = [Slice(part) for part in cohorts(asked, collection)]
+    exchange = Exchange(grid, _wait_for_nodes(grid, nodes, stop), collection, traffic, stop)
+    if slices:  # every worker is ready, and has the extractor, before the clock runs
+        list(replies(exchange, [Slice((), brings=True)] * min(collection.workers, len(slices))))
+        traffic.asked_again = 0
+    answers = replies(exchange, slices)
     collected = collect(len(asked), answers, store, Path(collection.folder) / "quarantine", on_answer)
-    return replace(collected, worker_memory_bytes=max(memory) or None)
+    memory = traffic.worker_memory_bytes or None
+    return replace(collected, worker_memory_bytes=memory, asked_again=traffic.asked_again)
 
 
 @dataclass(frozen=True)
 class Slice:
-    """Contributors that one message asks for.
+    """What one message asks for.
 
     Attributes:
         contributors: their ids.
-        node: index of the node that hosts them.
         attempts: how often they were asked before.
+        failed_on: the node that failed last; another one is asked where one is free.
+        brings: whether the extractor is in the message.
     """
 
     contributors: tuple[int, ...]
-    node: int
     attempts: int = 0
+    failed_on: int | None = None
+    brings: bool = False
 
 
-def replies(
-    grid: Grid,
-    nodes: Sequence[int],
-    collection: Collection,
-    slices: Sequence[Slice],
-    on_worker: Callable[[int], None],
-    stop: Event,
-) -> Iterator[Answer]:
-    """Asks every slice and yields each contributor's answer as it comes.
+@dataclass(frozen=True)
+class Exchange:
+    """The way to the nodes.
 
-    A bounded number of messages is in flight. A message that fails (a worker died) is sent again, to another
-    node, ``collection.retries`` times; then its contributors have failed.
-
-    Args:
-        grid: Flower's way to the nodes.
-        nodes: their ids.
+    Attributes:
+        grid: Flower's.
+        nodes: ids of the nodes.
         collection: what is asked, and how.
-        slices: who is asked.
-        on_worker: called with a worker's peak resident memory in bytes at each reply.
+        traffic: counts.
         stop: ends the wait for replies that will never come.
+    """
+
+    grid: Grid
+    nodes: Sequence[int]
+    collection: Collection
+    traffic: Traffic
+    stop: Event
+
+    @cached_property
+    def weights(self) -> bytes:
+        """The extractor's file."""
+        return Path(self.collection.request.extractor).read_bytes()
+
+    @cached_property
+    def question(self) -> dict[str, Any]:
+        """What every request says."""
+        request = self.collection.request
+        return {
+            "extractor": hashlib.sha256(self.weights).hexdigest(),
+            "source": json.dumps(asdict(request.source)),
+            "tasks": list(request.tasks),
+            "codec": request.codec,
+            "alone": self.collection.alone,
+            "store": str(features_path(self.collection.folder).absolute()) if self.drafts else "",
+        }
+
+    @cached_property
+    def drafts(self) -> bool:
+        """Whether workers may write into the store's folder."""
+        return writes_drafts(self.collection)
+
+
+def replies(exchange: Exchange, slices: Iterable[Slice]) -> Iterator[Answer]:
+    """Asks every slice and yields the answers as they come.
+
+    A bounded number of messages is in flight, each to a node of its own. A message that fails (a worker died) is
+    sent again, ``collection.retries`` times; then its contributors have failed.
 
     Raises:
         Interrupted: ``stop`` was set.
     """
-    digest, weights = _read(Path(collection.request.extractor))
-    waiting, pending = deque(slices), dict[str, Slice]()
-
-    def push(part: Slice, extractor: bytes | None = None) -> None:
-        content = _question(collection.request, part, digest, extractor)
-        node = nodes[(part.node + part.attempts) % len(nodes)]
-        (message_id,) = grid.push_messages([Message(content, node, "query.extract")])
-        pending[message_id] = part
+    waiting, pending, free = deque(slices), dict[str, tuple[Slice, int]](), deque(exchange.nodes)
+    most = MESSAGES_PER_WORKER * exchange.collection.workers
 
     while waiting or pending:
-        while waiting and len(pending) < MESSAGES_PER_WORKER * collection.workers:
-            push(waiting.popleft())
-        messages = list(grid.pull_messages(list(pending)))
-        for message in messages:
-            part = pending.pop(message.metadata.reply_to_message_id)
-            if message.has_error():
-                if part.attempts < collection.retries:
-                    push(replace(part, attempts=part.attempts + 1))
-                else:
-                    reason = " ".join(str(message.error.reason).split())
-                    yield from ((key, Failure(key, "message", reason)) for key in part.contributors)
-            elif "missing" in message.content.config_records:
-                push(part, weights)
+        if exchange.stop.is_set():
+            raise Interrupted
+        while waiting and free and len(pending) < most:
+            part = waiting.popleft()
+            free.rotate(-(free[0] == part.failed_on))
+            node = free.popleft()
+            (message_id,) = exchange.grid.push_messages([_request(exchange, part, node)])
+            pending[message_id] = part, node
+        arrived = list(exchange.grid.pull_messages(list(pending)))
+        for message in arrived:
+            part, node = pending.pop(message.metadata.reply_to_message_id)
+            free.append(node)
+            again = _again(message, part, node, exchange)
+            if again is not None:
+                waiting.appendleft(again)
             else:
-                yield from _answers(message, part, on_worker)
-        if not messages:
-            _pause(stop)
+                yield _answer(message, part, exchange)
+        if not arrived:
+            exchange.stop.wait(POLL_SECONDS)
 
 
-def _slices(contributors: Sequence[int], collection: Collection) -> list[Slice]:
-    """Cohorts of a node each, cut into messages."""
-    architecture = load_extractor(Path(collection.request.extractor)).architecture
-    hosted = collection.contributors_per_node
-    size = contributors_in_message(architecture, collection.request.codec, hosted)
-    cohorts = [contributors[start : start + hosted] for start in range(0, len(contributors), hosted)]
-    return [
-        Slice(tuple(cohort[start : start + size]), node)
-        for node, cohort in enumerate(cohorts)
-        for start in range(0, len(cohort), size)
-    ]
+def _again(message: Message, part: Slice, node: int, exchange: Exchange) -> Slice | None:
+    """What is to be asked once more after a reply: nothing where it answers, or failed once too often."""
+    if message.has_error():
+        if part.attempts == exchange.collection.retries:
+            return None
+        exchange.traffic.asked_again += 1
+        return replace(part, attempts=part.attempts + 1, failed_on=node)
+    # A worker that lacks the extractor; one that lacks it with the extractor in hand gives no answer.
+    return replace(part, brings=True) if "missing" in message.content and not part.brings else None
 
 
-def _pause(stop: Event) -> None:
-    if stop.wait(POLL_SECONDS):
-        raise Interrupted
+def _request(exchange: Exchange, part: Slice, node: int) -> Message:
+    question = ConfigRecord({**exchange.question, "contributors": list(part.contributors)})
+    content = RecordDict({"request": question})
+    if part.brings:
+        content["extractor"] = ConfigRecord({"safetensors": exchange.weights})
+    return Message(content, node, "query.extract")
 
 
 def _wait_for_nodes(grid: Grid, count: int, stop: Event) -> list[int]:
@@ -189,48 +237,37 @@ def _wait_for_nodes(grid: Grid, count: int, stop: Event) -> list[int]:
     while len(nodes := sorted(grid.get_node_ids())) < count:
         if time.monotonic() > until:
             raise InputError(f"{len(nodes)} of {count} nodes registered within {NODES_SECONDS:.0f} s")
-        _pause(stop)
+        if stop.wait(POLL_SECONDS):
+            raise Interrupted
     return nodes
 
 
-def _read(extractor: Path) -> tuple[str, bytes]:
-    return load_extractor(extractor).digest, extractor.read_bytes()
+def _answer(message: Message, part: Slice, exchange: Exchange) -> Answer:
+    """What a reply says of its slice."""
+    if message.has_error():
+        reason = " ".join(str(message.error.reason)[:MOST_REASON].split())
+    else:
+        try:
+            return _parse(message, part, exchange)
+        except Exception as error:  # of any kind: a reply comes from outside
+            reason = f"the reply is malformed ({type(error).__name__})"
+    failed = tuple(Failure(contributor, "message", reason) for contributor in part.contributors)
+    return Answer(part.contributors, None, failed)
 
 
-def _question(request: Request, part: Slice, digest: str, extractor: bytes | None) -> RecordDict:
-    record = ConfigRecord(
-        {
-            "extractor": digest,
-            "source": json.dumps(asdict(request.source)),
-            "tasks": list(request.tasks),
-            "codec": request.codec,
-            "contributors": list(part.contributors),
-        }
-    )
-    content = RecordDict({"request": record})
-    if extractor is not None:
-        content["extractor"] = ConfigRecord({"safetensors": extractor})
-    return content
-
-
-def _answers(message: Message, part: Slice, on_worker: Callable[[int], None]) -> Iterator[Answer]:
-    """What a reply says of each contributor of its slice; one it does not mention has failed."""
-    reason = "the reply does not mention this contributor"
-    try:
-        peak, found = _parse(message)
-        on_worker(peak)
-    except Exception as error:  # of any kind: a reply comes from outside
-        reason, found = f"the reply is malformed ({type(error).__name__})", {}
-    for key in part.contributors:
-        yield key, found.get(key, Failure(key, "message", reason))
-
-
-def _parse(message: Message) -> tuple[int, dict[int, bytes | Failure]]:
-    """A reply's peak memory of the worker in bytes, and its answers."""
-    record: Any = message.content.config_records["contributions"]
-    found: dict[int, bytes | Failure] = dict(zip(record["contributors"], record["streams"], strict=True))
+def _parse(message: Message, part: Slice, exchange: Exchange) -> Answer:
+    record: Any = message.content.config_records["answer"]
+    failures = []
     for line in record["failures"]:
         fields = json.loads(line)
-        failure = Failure(int(fields["contributor"]), str(fields["stage"]), str(fields["reason"]))
-        found[failure.contributor] = failure
-    return int(record["peak_memory_bytes"]), found
+        stage, reason = (str(fields[name])[:MOST_REASON] for name in ("stage", "reason"))
+        failures.append(Failure(int(fields["contributor"]), stage, reason))
+    contributions, peak = record["contributions"], int(record["peak_memory_bytes"])
+    if not 0 <= peak <= MOST_MEMORY:
+        raise ValueError("peak_memory_bytes are those of a machine")
+    draft = record["draft"] if exchange.drafts else ""  # nobody else writes into the store's folder
+    if not isinstance(contributions, bytes) or not isinstance(draft, str):
+        raise TypeError("contributions are bytes, a draft is text")
+    traffic = exchange.traffic
+    traffic.worker_memory_bytes = max(traffic.worker_memory_bytes, peak)
+    return Answer(part.contributors, contributions, tuple(failures), draft or None)

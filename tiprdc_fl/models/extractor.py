@@ -61,7 +61,9 @@ def preprocess(architecture: Architecture, inputs: Images | list[str]) -> Tensor
     """
     if isinstance(inputs, list):
         return tokenise(inputs, architecture.token_ids, architecture.max_tokens)
-    return inputs[:].contiguous(memory_format=torch.channels_last).float().div_(255)
+    images = inputs[:]
+    prepared = torch.empty(images.shape, memory_format=torch.channels_last)
+    return prepared.copy_(images).div_(255)
 
 
 def batch_reader(architecture: Architecture, inputs: Images | list[str]) -> Callable[[np.ndarray], Tensor]:
@@ -93,9 +95,12 @@ def freeze(network: nn.Module) -> nn.Module:
 
 @torch.inference_mode()
 def forward(extractor: Extractor, prepared: Tensor) -> Tensor:
-    """Features of one batch of preprocessed inputs, float32 on the CPU, [n, *feature_shape]."""
+    """Features of one batch of preprocessed inputs as the network gives them, [n, *feature_shape].
+
+    They are float32, or bfloat16 where the architecture's precision is that.
+    """
     with autocast(extractor.architecture.precision, prepared.device.type):
-        return extractor.network(prepared).float()
+        return extractor.network(prepared)
 
 
 @torch.inference_mode()

@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor, nn
 
+ROWS = 8  # of a matrix product
+
 
 class Projection(nn.Module):
     """An encoder followed by principal components scaled to [0, 1] (baseline Hybrid, Osia et al. 2020).
@@ -33,9 +35,20 @@ class Projection(nn.Module):
             return self._scaled(z, flat)
 
     def _scaled(self, z: Tensor, flat: Tensor) -> Tensor:
-        scaled = ((flat - self.mean) @ self.basis.T - self.low) / (self.high - self.low)
+        scaled = (self._projected(flat - self.mean) - self.low) / (self.high - self.low)
         valid = (z != 0).any(dim=2, keepdim=True) if self.shape[0] < 0 else torch.ones_like(scaled[:, :1])
         return scaled.clamp(1e-4, 1) * valid  # never 0: a step of zeros is padding
+
+    def _projected(self, flat: Tensor) -> Tensor:
+        """``flat`` [..., size] times the basis [..., components], in blocks of ROWS.
+
+        A matrix product sums in another order when it has another number of rows: what an example becomes would
+        depend on its neighbours in the batch.
+        """
+        rows = flat.reshape(-1, flat.shape[-1])
+        blocks = nn.functional.pad(rows, (0, 0, 0, -len(rows) % ROWS)).reshape(-1, ROWS, flat.shape[-1])
+        projected = torch.stack([block @ self.basis.T for block in blocks]).flatten(0, 1)
+        return projected[: len(rows)].reshape(*flat.shape[:-1], len(self.basis))
 
     def restore(self, components: Tensor) -> Tensor:
         """Features [batch, *shape] of (noisy) components; a step of zeros is padding and stays one."""

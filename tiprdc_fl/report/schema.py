@@ -1,6 +1,6 @@
 """report.json: what it holds. ``report.schema.json`` beside this file documents every field."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -10,7 +10,7 @@ import pyarrow as pa
 from tiprdc_fl.evaluation import Result
 from tiprdc_fl.store import STAGES
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 REPRESENTATIONS = ("features", "random", "raw", "majority")
 CAVEAT = (
     "Leakage is what the strongest adversary tried here could infer: a lower bound on what the features "
@@ -27,32 +27,42 @@ def result_rows(results: Sequence[Result], private: Sequence[str]) -> list[dict[
 
 
 def federation_figures(
-    contributions: pa.Table, asked: int, failures: Sequence[dict[str, Any]], engine: str, rate: float | None
+    contributions: pa.Table,
+    asked: int,
+    collected: Mapping[str, Any],
+    withdrawn: Collection[int],
+    engine: str,
+    mode: str,
 ) -> dict[str, Any]:
     """What the federation did, over all sessions of the run.
 
     Args:
         contributions: a row for each stored contribution, see ``per_contributor``.
         asked: contributors in the run.
-        failures: contributor, stage and reason of those that sent nothing.
+        collected: the fields of the last session's ``federation.collector.Collected``.
+        withdrawn: ids of the contributors who have withdrawn; they count as nothing else.
         engine: "flower" or "inline".
-        rate: examples a second from the first answer to the last commit.
+        mode: "throughput" or "latency".
     """
     examples = int(sum(contributions.column("examples").to_pylist()))
     sent = int(sum(contributions.column("sent_bytes").to_pylist()))
     raw = int(sum(contributions.column("raw_bytes").to_pylist()))
+    failed = [failure for failure in collected["failures"] if failure["contributor"] not in withdrawn]
     return {
         "engine": engine,
+        "mode": mode,
         "asked": asked,
-        "answered": asked - len(failures),
-        "failed": len(failures),
-        "failures": list(failures[:100]),
+        "answered": asked - len(failed) - len(withdrawn),
+        "failed": len(failed),
+        "withdrawn": len(withdrawn),
+        "failures": failed[:100],
         "examples": examples,
         "sent_bytes": sent,
         "sent_bytes_per_example": sent / max(1, examples),
         "raw_bytes_per_example": raw / max(1, examples),
         "sent_to_raw_ratio": sent / max(1, raw),
-        "examples_per_second": rate,
+        "examples_per_second": collected["examples"] / collected["seconds"] if collected["seconds"] else None,
+        "asked_again": collected["asked_again"],
         "seconds_per_contributor": _seconds(contributions),
     }
 

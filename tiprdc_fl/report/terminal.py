@@ -157,8 +157,10 @@ def _reconstructed(figures: dict[str, Any] | None) -> Iterator[str]:
 def cost_table(report: dict[str, Any]) -> Table:
     """Who answered, what was sent, what it took a contributor, and memory."""
     federation, memory, table = report["federation"], report["memory"], _grid()
-    asked, answered, failed = (f"{federation[name]:,}" for name in ("asked", "answered", "failed"))
-    table.add_row("contributors", f"{asked} asked, {answered} answered, {failed} failed")
+    counted = (f"{federation[name]:,} {name}" for name in ("asked", "answered", "failed", "withdrawn"))
+    table.add_row("contributors", ", ".join(counted))
+    if federation["asked_again"]:
+        table.add_row("", f"{federation['asked_again']:,} messages failed and were sent again")
     for failure in federation["failures"][:3]:
         reason = escape(failure["reason"])
         table.add_row("", f"contributor {failure['contributor']} failed, {failure['stage']}: {reason}")
@@ -174,14 +176,19 @@ def cost_table(report: dict[str, Any]) -> Table:
     )
     seconds = federation["seconds_per_contributor"].get("extraction")
     if seconds:
-        p50, p95, p99 = (f"{1000 * seconds[name]:,.1f}" for name in ("p50", "p95", "p99"))
-        table.add_row(
-            "extraction", f"{p50} ms a contributor (median), 95 %: {p95}, 99 %: {p99}; on this host"
-        )
+        table.add_row("extraction", f"{_extraction(seconds, federation['mode'])}; on this host")
     collector, worker = memory["collector_peak_bytes"], memory["worker_peak_bytes"]
     workers = "" if worker is None else f"; largest worker {worker / 2**20:,.0f} MiB"
     table.add_row("peak memory", f"collector {collector / 2**20:,.0f} MiB, over all stages{workers}")
     return table
+
+
+def _extraction(seconds: dict[str, float], mode: str) -> str:
+    """Milliseconds a contributor; of a share of batches the median says all."""
+    p50, p95, p99 = (f"{1000 * seconds[name]:,.1f}" for name in ("p50", "p95", "p99"))
+    if mode == "throughput":
+        return f"{p50} ms a contributor (median), its share of batches"
+    return f"{p50} ms a contributor (median), 95 %: {p95}, 99 %: {p99}"
 
 
 def stage_table(report: dict[str, Any]) -> Table:

@@ -1,0 +1,153 @@
+"""A contributor's work: its features are its own business, whoever is asked with it."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from tiprdc_fl import seeding
+from tiprdc_fl.data.examples import Dataset, Examples
+from tiprdc_fl.data.source import DataSource, hold, open_dataset, select
+from tiprdc_fl.federation.contribution import Contributions, pack, to_table
+from tiprdc_fl.federation.contributor import Failure, contribute, layout_of
+from tiprdc_fl.models.architecture import Architecture, build_extractor
+from tiprdc_fl.models.extractor import Extractor, from_bytes, to_bytes
+
+SOURCE = DataSource("faces", None, (32, 32), 0, most=9)
+PEOPLE = list(range(10, 40))
+TASKS = ("Smiling",)
+WORDS = ("", "?", *(f"w{number}" for number in range(50)))
+TEXT = Architecture("text", 16, vocabulary=WORDS, max_tokens=12)
+IMAGE = Architecture("image", 4, image_size=(32, 32))
+
+
+def extractor_of(architecture: Architecture) -> Extractor:
+    seeding.seed_torch(0, "test")
+    network = build_extractor(architecture)
+    if architecture.transform == "project":
+        with torch.no_grad():
+            network.basis.normal_(generator=seeding.torch_generator(0, "basis"))  # pyright: ignore
+            network.low.fill_(-50)  # pyright: ignore
+            network.high.fill_(50)  # pyright: ignore
+    return from_bytes(to_bytes(network, architecture))
+
+
+def messages() -> Dataset:
+    """Five messages of one to twelve words of each of the people; one of them has a single one."""
+    rng = np.random.default_rng(0)
+    people = np.array([person for person in PEOPLE for _ in range(1 if person == 20 else 5)])
+    texts = [" ".join(rng.choice(WORDS[2:], rng.integers(1, 13))) for _ in people]
+    rows = np.concatenate([np.arange(count) for count in np.unique(people, return_counts=True)[1]])
+    labels = {"Smiling": (people % 2).astype(np.int8)}
+    held = Examples(texts, labels, people, rows.astype(np.int32), np.array([len(text) for text in texts]))
+    return hold(Dataset("chitchat", "text", PEOPLE, TASKS, lambda ids: held, lambda ids: held), held)
+
+
+def pictures() -> Dataset:
+    """Faces of the same people; some of them have one, which then is a batch of its own when they work alone."""
+    dataset = open_dataset(SOURCE)
+    examples = dataset.load(PEOPLE)
+    return hold(dataset, select(examples, (examples.rows == 0) | (examples.people % 3 > 0)))
+
+
+def features(found: Contributions) -> dict[int, bytes]:
+    """Payload of each contributor."""
+    layout = layout_of(extractor_of(IMAGE), "float32", TASKS)
+    table = to_table(found, set(), layout)
+    joined: dict[int, bytes] = {}
+    for person, payload in zip(table["contributor"].to_pylist(), table["payload"].to_pylist(), strict=True):
+        joined[person] = joined.get(person, b"") + payload
+    return joined
+
+
+NOISE = {"noise": "laplace", "noise_scale": 0.1}
+PROJECTED = {"transform": "project", "components": 7, **NOISE}
+
+
+@pytest.mark.parametrize(
+    "architecture",
+    [
+        *(replace(IMAGE, precision=precision) for precision in ("float32", "bfloat16")),
+        *(replace(TEXT, precision=precision) for precision in ("float32", "bfloat16")),
+        *(replace(one, **PROJECTED) for one in (IMAGE, TEXT)),
+        replace(IMAGE, transform="pass", noise="gaussian", noise_scale=0.1),
+        *(replace(IMAGE, width=width) for width in (16, 24, 32, 64)),
+    ],
+    ids=lambda one: f"{one.modality}-{one.transform}-{one.precision}-{one.width}",
+)
+def test_features_do_not_depend_on_who_is_asked_together(architecture):
+    extractor = extractor_of(architecture)
+    dataset = pictures() if architecture.modality == "image" else messages()
+    layout = layout_of(extractor, "float32", TASKS)
+
+    def of(people: list[int], alone: bool = False) -> dict[int, bytes]:
+        found, failures = contribute(extractor, dataset, people, layout, alone=alone)
+        assert failures == []
+        return features(found)
+
+    together = of(PEOPLE)
+    assert set(together) == set(PEOPLE)
+    assert of(PEOPLE, alone=True) == together
+    assert of(PEOPLE[3:17]) == {person: together[person] for person in PEOPLE[3:17]}
+    assert of(PEOPLE[::-1]) == together
+
+
+def test_seconds_are_a_contributors_own_or_its_share():
+    extractor = extractor_of(IMAGE)
+    layout = layout_of(extractor, "float16", TASKS)
+    found, _ = contribute(extractor, open_dataset(SOURCE), PEOPLE, layout)
+    assert (found.seconds > 0).all()
+    assert np.allclose(found.seconds / found.examples[:, None], found.seconds.sum(0) / found.examples.sum())
+    own, _ = contribute(extractor, open_dataset(SOURCE), PEOPLE, layout, alone=True)
+    each = own.seconds / own.examples[:, None]
+    assert len(np.unique(each[:, 0])) == len(PEOPLE)
+
+
+@pytest.mark.parametrize("alone", [True, False])
+def test_whoever_fails_is_named_and_disturbs_nobody(alone):
+    good, failing = open_dataset(SOURCE), {12, 13, 31}
+
+    def load(people):
+        if failing & set(people):
+            raise OSError("the message was: hello")
+        return good.load(people)
+
+    extractor = extractor_of(IMAGE)
+    layout = layout_of(extractor, "float16", TASKS)
+    found, failures = contribute(extractor, replace(good, load=load), PEOPLE, layout, alone=alone)
+    # The error's text may quote the contributor's data: only its type leaves the device.
+    assert failures == [Failure(person, "load", "OSError") for person in sorted(failing)]
+    assert found.contributor.tolist() == [person for person in PEOPLE if person not in failing]
+
+
+def test_labels_that_do_not_fit_fail_their_contributor_only():
+    good = open_dataset(SOURCE)
+    examples = good.load([10, 11])
+    wrong = {**examples.attributes, "Smiling": np.where(examples.people == 11, 1000, 0)}
+    extractor = extractor_of(IMAGE)
+    layout = layout_of(extractor, "float16", TASKS)
+    held = hold(good, replace(examples, attributes=wrong))
+    found, failures = contribute(extractor, held, [10, 11], layout)
+    assert found.contributor.tolist() == [10]
+    assert [(one.contributor, one.stage) for one in failures] == [(11, "encode")]
+
+
+def test_a_contributor_without_examples_sends_none():
+    good = open_dataset(SOURCE)
+    held = hold(good, good.load([10]))
+    extractor = extractor_of(IMAGE)
+    layout = layout_of(extractor, "float16", TASKS)
+    for asked in ([11], [11, 10], []):
+        found, failures = contribute(extractor, held, asked, layout)
+        assert failures == []
+        assert found.contributor.tolist() == asked
+        assert dict(zip(asked, found.examples.tolist(), strict=True)).get(11, 0) == 0
+        assert pack(found, layout)
+
+
+def test_threads_are_restored():
+    before = torch.get_num_threads()
+    extractor = extractor_of(IMAGE)
+    contribute(extractor, open_dataset(SOURCE), [1], layout_of(extractor, "float32", TASKS))
+    assert torch.get_num_threads() == before
