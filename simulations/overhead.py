@@ -22,7 +22,7 @@ from tiprdc_fl.data.examples import Examples
 from tiprdc_fl.data.source import hold
 from tiprdc_fl.errors import InputError
 from tiprdc_fl.extractors import plan_of
-from tiprdc_fl.federation.contributor import EXTRACTION_THREADS, contribute_each
+from tiprdc_fl.federation.contributor import EXTRACTION_THREADS, contribute, layout_of
 from tiprdc_fl.models.extractor import Extractor, batch_reader, forward, load_extractor, preprocess
 from tiprdc_fl.simulate import open_data
 from tiprdc_fl.training.hybrid import build_players, hybrid_step
@@ -63,8 +63,7 @@ def contributed_rate(examples: Examples, extractor: Extractor, loads: bool, run:
     _, dataset, _ = open_data(load_config(str(run / "config.yaml"), []))
     dataset = dataset if loads else hold(dataset, examples)
     start = perf_counter()
-    for _ in contribute_each(extractor, dataset, np.unique(examples.people).tolist(), [], "float16"):
-        pass
+    contribute(extractor, dataset, np.unique(examples.people).tolist(), layout_of(extractor, "float16", []))
     return len(examples) / (perf_counter() - start)
 
 

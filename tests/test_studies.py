@@ -12,9 +12,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from rich.console import Console
 
+from simulations.codecs import Sample, cost, jpeg_bytes, sample_of
 from simulations.common import paper
 from simulations.common.arguments import preset_values
 from simulations.common.command import help_of, main
@@ -27,15 +29,27 @@ from tiprdc_fl.config import Config
 from tiprdc_fl.config_reading import load_config
 from tiprdc_fl.data.split import split_people
 from tiprdc_fl.errors import InputError
+from tiprdc_fl.federation.codec import CODECS
+from tiprdc_fl.models.architecture import Architecture, build_extractor
+from tiprdc_fl.models.extractor import to_bytes
 from tiprdc_fl.report.schema import SCHEMA_VERSION
 from tiprdc_fl.run_folder import code_digest
+from tiprdc_fl.seeding import seed_torch
 
 NAMES = (
     *("tradeoff", "budget", "multi_attribute", "reconstruction"),
-    *("adversaries", "transfer", "text", "leakage_curve"),
+    *("adversaries", "transfer", "text", "leakage_curve", "codecs"),
 )
 STUDIES = {name: importlib.import_module(f"simulations.{name}").STUDY for name in NAMES}
-CASES = dict(zip(NAMES, (16, 4, 12, 4, 1, 4, 7, 3), strict=True))
+PLAIN = tuple(name for name in CODECS if "+" not in name)
+CASES = dict(zip(NAMES, (16, 4, 12, 4, 1, 4, 7, 3, 5), strict=True))
+# 30 images of 4 channels of 64 values, two thirds of them 0.
+SAMPLE = Sample(
+    torch.from_numpy(np.random.default_rng(0).normal(-0.4, 1, (120, 64)).astype(np.float32)).relu(),
+    counts=np.full(30, 4),
+    raw_bytes=3072.0,
+    jpeg_bytes=1000.0,
+)
 QUALITY = {"random": 0.85, "raw": 0.95, "encoder": 0.9, "hybrid": 0.6, "noisy": 0.8, "dp": 0.55}
 
 
@@ -126,6 +140,8 @@ def study(
 ) -> Callable[..., tuple[int, str]]:
     """Calls a study by name; gives its status and what it printed."""
     monkeypatch.setattr(write_folder, "__defaults__", (None, 2))
+    monkeypatch.setattr("simulations.codecs.sample_of", lambda run: SAMPLE)
+    monkeypatch.setattr("simulations.codecs.TURNS", 1)
     if "picture" not in request.node.name:  # drawing takes longer than all the rest
         monkeypatch.setattr("simulations.common.files._write_picture", lambda *_: None)
 
@@ -670,6 +686,81 @@ def test_help_is_one_screen(name, capsys):
     assert len(text.splitlines()) <= 40
     assert max(map(len, text.splitlines())) <= 100
     assert ("other.KEY" in help_of(STUDIES[name])) == (name == "transfer")
+
+
+def test_codecs_are_compared_with_float32_of_their_seed(study, run, tmp_path):
+    assert study("codecs", "seeds=2", "data.private=[Male]", "data.tasks=[Smiling]")[0] == 0
+    rows = {row["codec"]: row for row in results(tmp_path, "codecs")[0]}
+    assert list(rows) == [name for codec in PLAIN for name in (codec, f"{codec}+zstd")]
+    assert {config.federation.codec for config in run.asked} == set(PLAIN)
+    assert [float(rows[codec]["bytes"]) for codec in PLAIN] == [1024, 512, 272, 144, 80]
+    assert [round(float(rows[codec]["times"]), 2) for codec in PLAIN] == [1, 2, 3.76, 7.11, 12.8]
+    assert float(rows["uint8"]["to_raw"]) == pytest.approx(272 / 3072)
+    assert float(rows["uint8"]["to_jpeg"]) == pytest.approx(0.272)
+    for row in rows.values():  # the fake's accuracies rise with the seed, alike for every codec
+        assert float(row["change_leakage_Male"]) == float(row["change_leakage_Male_high"]) == 0
+        assert float(row["leakage_Male_high"]) > float(row["leakage_Male"])
+        assert float(row["encode_us"]) > 0 and float(row["decode_us"]) > 0
+    for codec in PLAIN:
+        assert rows[codec]["utility_Smiling"] == rows[f"{codec}+zstd"]["utility_Smiling"]
+    assert float(rows["float32+zstd"]["bytes"]) < 1024
+
+
+def test_codecs_say_points_lost(study, monkeypatch, tmp_path):
+    lost = {"float32": 0.0, "uint4": 0.02}
+    monkeypatch.setitem(globals(), "leakage", lambda c: 0.9 - lost.get(c.federation.codec, 0.0))
+    assert study("codecs", "data.private=[Male]", "data.tasks=[Smiling]")[0] == 0
+    rows = {row["codec"]: row for row in results(tmp_path, "codecs")[0]}
+    assert float(rows["uint4"]["change_leakage_Male"]) == pytest.approx(-2)
+    assert float(rows["uint4+zstd"]["change_utility_Smiling"]) == pytest.approx(-2 / 3)
+    assert float(rows["uint8"]["change_leakage_Male"]) == 0
+
+
+def test_codecs_of_messages_have_no_jpeg(study, monkeypatch, tmp_path):
+    monkeypatch.setattr("simulations.codecs.sample_of", lambda run: SAMPLE._replace(jpeg_bytes=None))
+    status, text = study("codecs", "data.name=chitchat")
+    assert status == 0
+    assert "x UTF-8" in text and "JPEG" not in text
+    with (tmp_path / "out/codecs-chitchat.csv").open(encoding="utf-8", newline="") as file:
+        assert "to_jpeg" not in next(csv.reader(file))
+
+
+@pytest.mark.parametrize("modality", ["image", "text"])
+def test_a_sample_is_the_features_of_holdout_people(modality, tmp_path):
+    words = ["hello", "good", "day", "to", "you"]
+    if modality == "image":
+        data = "{name: faces, collector_people: 2, holdout_people: 2}"
+        architecture = Architecture("image", 4, image_size=(32, 32))
+    else:
+        table = "contributor,text,Kind,Polite\n" + "".join(
+            f"p{i},{' '.join(words[: 1 + i % 5])},{i % 2},{i % 3}\n" for i in range(30)
+        )
+        (tmp_path / "texts").mkdir()
+        (tmp_path / "texts/metadata.csv").write_text(table, encoding="utf-8")
+        data = f"{{name: folder, root: {tmp_path}/texts, private: [Kind], tasks: [Polite]}}"
+        architecture = Architecture("text", 4, vocabulary=("", "?", *words), max_tokens=4)
+    config = f"clients: 2\ndata: {data}\n"
+    (tmp_path / "config.yaml").write_text(config, encoding="utf-8")
+    seed_torch(0)
+    network = build_extractor(architecture)
+    (tmp_path / "extractor.safetensors").write_bytes(to_bytes(network, architecture))
+    sample = sample_of(tmp_path)
+    assert sample.counts.sum() == len(sample.rows)
+    if modality == "image":
+        assert set(sample.counts) == {8} and sample.rows.shape[1] == 64
+        assert sample.raw_bytes == 3072 and 300 < (sample.jpeg_bytes or 0) < 3072
+    else:
+        assert {1, 4} < {*sample.counts} <= {1, 2, 3, 4} and sample.rows.shape[1] == 19
+        assert sample.jpeg_bytes is None
+    assert cost(sample, "float32")[0] == 4 * sample.rows.numel() / len(sample.counts)
+
+
+def test_a_jpeg_of_one_colour_is_small():
+    flat_image, noise = (
+        np.zeros((64, 64, 3), np.uint8),
+        np.random.default_rng(0).integers(0, 256, (64, 64, 3)),
+    )
+    assert jpeg_bytes(flat_image) < 1000 < jpeg_bytes(noise.astype(np.uint8))
 
 
 def test_labels_of_points_avoid_one_another():

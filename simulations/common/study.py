@@ -46,6 +46,7 @@ class Study:
         columns: configuration -> the table's columns.
         measure: case and its report -> its rows of the table.
         draw: picture and outcome -> the picture drawn.
+        compare: rows of one seed -> rows, for what sets one case against another.
         finish: rows -> rows, for what depends on all of them.
         modalities: of the datasets it is for.
         dataset: the default one.
@@ -64,6 +65,7 @@ class Study:
     columns: Callable[[Config], list[Column]]
     measure: Callable[[Case, Report], list[Row]]
     draw: Callable[[Figure, Outcome], None]
+    compare: Callable[[list[Row]], list[Row]] = lambda rows: rows
     finish: Callable[[list[Row]], list[Row]] = lambda rows: rows
     modalities: tuple[str, ...] = ("image", "text")
     dataset: str = "faces"
@@ -128,13 +130,11 @@ def _outcome(study: Study, base: Config, planned: Sequence[Planned], reports: Se
     """The study's table, with what its caption, JSON and picture need."""
     columns = study.columns(base)
     seeds = list(dict.fromkeys(one.config.seed for one in planned))
+    pairs = list(zip(planned, reports, strict=True))
     tables = [
-        [
-            row
-            for one, report in zip(planned, reports, strict=True)
-            if one.config.seed == seed
-            for row in study.measure(one.case, report)
-        ]
+        study.compare(
+            [row for one, r in pairs if one.config.seed == seed for row in study.measure(one.case, r)]
+        )
         for seed in seeds
     ]
     rows = study.finish(combine(columns, tables))
