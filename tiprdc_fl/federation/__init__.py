@@ -5,3 +5,5 @@ import os
 os.environ["FLWR_TELEMETRY_ENABLED"] = "0"
 os.environ["FLWR_DISABLE_UPDATE_CHECK"] = "1"
 os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+# Ray starts its workers at niceness 15: whatever else the machine does would come before the collection.
+os.environ.setdefault("RAY_worker_niceness", "0")
