@@ -63,7 +63,7 @@ def _options(arguments: Sequence[str]) -> tuple[bool, Path, tuple[str, ...]]:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    parser.add_argument("--quick", action="store_true", help="a small version, in two minutes")
+    parser.add_argument("--quick", action="store_true", help="a small version, in a few minutes")
     parser.add_argument("keys", nargs="*", help=argparse.SUPPRESS)
     parsed = parser.parse_args(arguments)
     values = {"out": str(OUT), "parts": ",".join(PARTS)}
