@@ -5,9 +5,11 @@ import subprocess
 import sys
 
 import numpy as np
+import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import stats
 
 from tiprdc_fl import seeding
 
@@ -65,3 +67,22 @@ def test_seed_torch_seeds_what_layers_draw_from():
 
     assert torch.equal(weights("x", 1), weights("x", 1))
     assert not torch.equal(weights("x", 1), weights("x", "1"))
+
+
+def test_uniforms_are_each_ids_own_and_uniform():
+    ids = np.arange(100_000)
+    drawn = seeding.uniforms(3, ids, "devices", "class")
+    assert drawn.min() >= 0
+    assert drawn.max() < 1
+    assert stats.kstest(drawn, "uniform").pvalue > 1e-4
+    some = np.array([70_000, 5, 99])
+    assert np.array_equal(seeding.uniforms(3, some, "devices", "class"), drawn[some])
+
+
+@pytest.mark.parametrize("other", [(4, "devices", "class"), (3, "devices", "hour"), (3, "devices")])
+def test_uniforms_of_another_seed_or_path_are_unrelated(other):
+    seed, *path = other
+    ids = np.arange(20_000)
+    a, b = seeding.uniforms(3, ids, "devices", "class"), seeding.uniforms(seed, ids, *path)
+    assert abs(np.corrcoef(a, b)[0, 1]) < 0.05
+    assert abs(np.corrcoef(a[1:], b[:-1])[0, 1]) < 0.05

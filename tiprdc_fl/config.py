@@ -160,7 +160,7 @@ class Federation:
     )
     mode: str = _key(
         "throughput",
-        "contributors share batches, or work one after another so that each one's seconds are its own (latency)",
+        "contributors share batches, or work alone, in one worker, the second time measured (latency)",
         choices=("throughput", "latency"),
     )
     codec: str = _key(
@@ -176,7 +176,109 @@ class Federation:
         "who writes features: workers, into the store's folder, or the collector; auto: workers on its machine",
         choices=("auto", "workers", "collector"),
     )
+    runtime: str = _key(
+        "torch",
+        "what runs the extractor on the contributors' side: torch, or an exported file in float32 or int8",
+        choices=("torch", "onnxruntime", "onnxruntime-int8"),
+    )
     retries: int = _key(2, "times a message that failed is sent again", low=0)
+
+
+@dataclass(frozen=True)
+class Partition:
+    """How the examples of the contributors' people are divided among the contributors."""
+
+    name: str = _key(
+        "natural",
+        "whose examples a contributor has: a person's, or a share of all by the rule named; feature: a person's, "
+        "through a camera (or with a length and vocabulary) of the contributor's own",
+        choices=("natural", "iid", "dirichlet", "quantity", "pathological", "feature"),
+    )
+    partition_by: list[str] | None = _key(
+        None, "dirichlet, pathological: attributes whose combination is the class; null: the tasks"
+    )
+    alpha: float = _key(0.5, "dirichlet: concentration; small: few classes a contributor", above=0)
+    num_classes_per_partition: int = _key(1, "pathological: classes of each contributor", low=1)
+    class_assignment_mode: str = _key(
+        "random",
+        "pathological: how classes are chosen",
+        choices=("random", "deterministic"),
+    )
+    distribution: str = _key(
+        "power_law",
+        "quantity: of the numbers of examples",
+        choices=("power_law", "log_normal"),
+    )
+    exponent: float = _key(
+        2.5, "quantity, power_law: the density's; the nearer to 1, the more belongs to a few", above=1
+    )
+    sigma: float = _key(1.0, "quantity, log_normal: standard deviation of the logarithm", above=0, high=10)
+    min_partition_size: int = _key(1, "iid, dirichlet, quantity: fewest examples of a contributor", low=0)
+    strength: float = _key(1.0, "feature: how far cameras (or writers) differ; 0: not at all", low=0, high=3)
+
+
+@dataclass(frozen=True)
+class Devices:
+    """The contributors' devices, modelled on a virtual clock."""
+
+    name: str | None = _key(
+        "phones",
+        "set of device classes: a file in configs/devices or your own YAML; null: no device is modelled",
+    )
+    seconds_per_example: float | None = _key(
+        None,
+        "seconds of one core of this host for an example's features; null: measured in this run",
+        above=0,
+    )
+    collector_mbps: float = _key(1000.0, "megabits a second of the collector's link, each way", above=0)
+    start_hour: float = _key(12.0, "local time at which the collection starts", low=0, high=24)
+    silent_share: float = _key(
+        0.5,
+        "share of the devices dropping out that never say so: the collector waits strategy.timeout",
+        low=0,
+        high=1,
+    )
+    duplicate_rate: float = _key(0.01, "share of the answers that arrive twice", low=0, high=1)
+    correlated_with: str | None = _key(
+        None, "attribute that goes with faster devices; null: devices have nothing to do with attributes"
+    )
+    correlation: float = _key(
+        0.5,
+        "parameter of the Gaussian copula of a contributor's mean of that attribute and its device's speed",
+        low=-1,
+        high=1,
+    )
+
+
+@dataclass(frozen=True)
+class Strategy:
+    """Who is asked, when, and when it is enough."""
+
+    name: str = _key(
+        "everyone",
+        "who is asked and when it is enough",
+        choices=("everyone", "uniform", "over_select", "deadline", "quota", "fair", "async_window"),
+    )
+    fraction: float = _key(0.1, "uniform: share of the contributors asked, drawn at random", above=0, high=1)
+    target: int | None = _key(
+        None, "over_select, fair, async_window: contributors wanted; null: half of those with examples", low=1
+    )
+    factor: float = _key(1.3, "over_select: how many times target are asked", low=1)
+    deadline: float = _key(3600.0, "deadline: seconds after which nobody's answer counts", above=0)
+    quota: int = _key(1000, "quota: examples wanted of each group", low=1)
+    per: str = _key(
+        "label", "quota: what a group is: a value of a task, or a device class", choices=("label", "device")
+    )
+    window: int = _key(100, "async_window, quota: contributors under way at a time", low=1)
+    patience: float = _key(
+        604800.0,
+        "seconds after which any collection is over; devices that never check in are waited for",
+        above=0,
+    )
+    timeout: float = _key(
+        3600.0, "seconds after which a device that has begun counts as lost; its answer is then late", above=0
+    )
+    attempts: int = _key(3, "times a contributor is asked before it is given up", low=1)
 
 
 @dataclass(frozen=True)
@@ -239,13 +341,17 @@ class Config:
     run_dir: str | None = _key(
         None, "run folder; null: runs/<time>-<name>; an existing run of equal configuration is resumed"
     )
+    open_report: bool = _key(True, "open report.html in a browser after the run, where there is a display")
     name: str | None = _key(None, "the run's name in its folder's name; null: the dataset's name")
     data: Data = Data()
+    partition: Partition = Partition()
     model: Model = Model()
     training: Training = Training()
     protection: Protection = Protection()
     federation: Federation = Federation()
     ray: Ray = Ray()
+    devices: Devices = Devices()
+    strategy: Strategy = Strategy()
     evaluation: Evaluation = field(default_factory=Evaluation)
 
 

@@ -129,6 +129,7 @@ def expected(key: Key) -> str:
     else:
         limits = f", at least {key.low}" if key.low is not None else ""
         limits += f" above {key.above}" if key.above is not None else ""
+        limits += f", at most {key.high}" if key.high is not None else ""
     return nouns[key.kind] + limits + (", or null" if key.optional else "")
 
 

@@ -26,6 +26,7 @@ PACKAGES = ("tiprdc_fl", "torch", "numpy", "flwr", "ray", "pylance", "pyarrow", 
 FREE_KEYS = (
     "run_dir",
     "name",
+    "open_report",
     "federation.engine",
     "federation.workers",
     "federation.contributors_per_message",
@@ -121,9 +122,14 @@ def timed(folder: Path, stage: str) -> Iterator[None]:
     try:
         yield
     finally:
-        line = json.dumps({"stage": stage, "seconds": time.perf_counter() - start})
-        with writing(folder), (folder / "stages.jsonl").open("a", encoding="utf-8") as file:
-            file.write(line + "\n")
+        note_seconds(folder, stage, time.perf_counter() - start)
+
+
+def note_seconds(folder: Path, stage: str, seconds: float) -> None:
+    """Notes how long a stage took."""
+    line = json.dumps({"stage": stage, "seconds": seconds})
+    with writing(folder), (folder / "stages.jsonl").open("a", encoding="utf-8") as file:
+        file.write(line + "\n")
 
 
 def stage_seconds(folder: Path) -> dict[str, float]:

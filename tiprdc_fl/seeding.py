@@ -10,6 +10,8 @@ import hashlib
 import numpy as np
 import torch
 
+_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+
 
 def derive(seed: int, *path: str | int) -> int:
     """A 63-bit seed for ``path``: the same on every machine, independent between paths.
@@ -34,3 +36,17 @@ def torch_generator(seed: int, *path: str | int) -> torch.Generator:
 def seed_torch(seed: int, *path: str | int) -> None:
     """Seed torch's global generators, for layers that draw from nothing else (initialisation, dropout)."""
     torch.manual_seed(derive(seed, *path))
+
+
+def uniforms(seed: int, ids: np.ndarray, *path: str | int) -> np.ndarray:
+    """A number within [0, 1) for each id and ``path``, float64 [n]: what an id gets depends on no other one.
+
+    Vectorised: a million ids take milliseconds, where a generator for each would take a minute. The numbers are
+    splitmix64's (Steele, Lea and Flood, OOPSLA 2014) of the id's place in a stream that starts at the path's seed.
+    """
+    with np.errstate(over="ignore"):
+        z = np.uint64(derive(seed, *path)) + (np.asarray(ids).astype(np.uint64) + np.uint64(1)) * _GOLDEN
+        z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+        z ^= z >> np.uint64(31)
+    return (z >> np.uint64(11)).astype(np.float64) * 2.0**-53
