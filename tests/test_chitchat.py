@@ -159,3 +159,15 @@ def test_a_missing_package_is_explained(monkeypatch, lost):
     message = "data.name=chitchat needs the package chitchat-dataset: pip install 'tiprdc_fl[chitchat]'"
     with pytest.raises(InputError, match=re.escape(message)):
         chitchat(None, SIZE, 0)
+
+
+def test_messages_picked_by_row_are_those_of_the_whole(data):
+    whole = data.load([5, 900])
+    rows = np.array([1, 0, len(data.labels([5])) - 1])
+    chosen = data.pick(np.array([900, 5, 5]), rows)
+    mine = [whole.people.tolist().index(person) + row for person, row in zip([900, 5, 5], rows, strict=True)]
+    assert chosen.inputs == [whole.inputs[i] for i in mine]
+    assert chosen.raw_bytes.tolist() == whole.raw_bytes[mine].tolist()
+    for person, row in ((5, 100_000), (5, -1), (1315, 0)):
+        with pytest.raises(InputError, match=f"person {person} has no example {row}: the data has changed"):
+            data.pick(np.array([5, person]), np.array([0, row]))

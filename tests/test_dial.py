@@ -12,6 +12,7 @@ import pytest
 
 from tiprdc_fl.data.cache import cache_folder
 from tiprdc_fl.data.dial import dial
+from tiprdc_fl.data.examples import pick
 from tiprdc_fl.errors import InputError
 
 SIZE = (32, 32)
@@ -285,3 +286,12 @@ def test_what_may_not_be_read_is_named(root, name, monkeypatch):
     for method in originals:
         monkeypatch.setattr(Path, method, refusing(method))
     expect(f"{root / name} cannot be read: Permission denied; give the account that runs this", root)
+
+
+def test_tweets_picked_by_row_are_those_of_the_whole(root):
+    write(root / "twitteraae_all", *(row(i % 4, f"{i}", AFRICAN) for i in range(20)))
+    data = dial(root, SIZE, 0)
+    chosen = pick(data, np.array([3, 0, 3]), np.array([4, 1, 0]))
+    assert chosen.inputs == ["19", "4", "3"]
+    with pytest.raises(InputError, match="person 2 has no example 5: the data has changed"):
+        pick(data, np.array([2]), np.array([5]))

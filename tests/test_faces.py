@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 import torch
 
-from tiprdc_fl.data.examples import Dataset, Examples
+from tiprdc_fl.data.examples import Dataset, Examples, pick, rows_at, select
 from tiprdc_fl.data.face_copula import ATTRIBUTES, HAIR, STATISTICS
 from tiprdc_fl.data.face_traits import images_at
 from tiprdc_fl.data.faces import draw_person, faces
+from tiprdc_fl.data.source import capped, first_rows
 from tiprdc_fl.errors import InputError
 
 PEOPLE = 6000
@@ -231,3 +232,35 @@ def ridge(examples: Examples, name: str) -> np.ndarray:
     return np.linalg.solve(
         x.T @ (weight * x) + 100 * np.eye(x.shape[1]), x.T @ (weight[:, 0] * (2.0 * y - 1))
     )
+
+
+@pytest.mark.parametrize("size", [(32, 32), (64, 48)])
+def test_an_example_picked_alone_has_the_bits_that_it_has_among_its_persons(size):
+    data = faces(None, size, 0)
+    whole = data.load(range(20, 32))
+    people, rows = whole.people[::7], whole.rows[::7]
+    order = np.random.default_rng(0).permutation(len(people))
+    people, rows = np.append(people[order], people[0]), np.append(rows[order], rows[0])
+    chosen = pick(data, people, rows)
+    wanted = select(whole, rows_at(people, rows, whole.people, whole.rows))
+    assert np.array_equal(pixels(chosen), pixels(wanted))
+    for name in ("people", "rows", "raw_bytes"):
+        assert np.array_equal(getattr(chosen, name), getattr(wanted, name))
+        assert getattr(chosen, name).dtype == getattr(wanted, name).dtype
+    assert all(np.array_equal(chosen.attributes[name], wanted.attributes[name]) for name in ATTRIBUTES)
+
+
+def test_the_first_examples_of_people_are_the_first_of_all():
+    people = [9, 1, 30]
+    some = capped(small(), 3)
+    wanted = first_rows(small().load(people), 3)
+    assert np.array_equal(pixels(some.load(people)), pixels(wanted))
+    assert some.labels(people).people.tolist() == wanted.people.tolist()
+    assert len(some.load([])) == 0
+
+
+def test_a_row_that_a_person_does_not_have_is_refused():
+    count = len(small().labels([4]))
+    for row in (-1, count):
+        with pytest.raises(InputError, match=rf"person 4 of faces has rows 0 to {count - 1}, not {row}"):
+            pick(small(), np.array([4]), np.array([row]))

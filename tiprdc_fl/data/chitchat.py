@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tiprdc_fl.data.cache import cached
-from tiprdc_fl.data.examples import Dataset, Examples, People, numbered, positions_of
+from tiprdc_fl.data.examples import Dataset, Examples, People, numbered, positions_of, rows_at
 from tiprdc_fl.errors import InputError
 
 if TYPE_CHECKING:
@@ -69,6 +69,7 @@ def chitchat(root: Path | None, image_size: tuple[int, int], seed: int) -> Datas
         attributes=ATTRIBUTES,
         load=functools.partial(_examples, table, True),
         labels=functools.partial(_examples, table, False),
+        pick=functools.partial(_picked, table),
     )
 
 
@@ -136,7 +137,17 @@ def _derive(conversations: dict[str, Any]) -> dict[str, Any]:
 
 def _examples(table: "pa.Table", with_text: bool, people: People) -> Examples:
     """Examples of ``people``, in their order; without their texts if only the attributes are wanted."""
-    picked = positions_of(people, table["person"].to_numpy(), "message in chitchat")
+    return _at(table, with_text, positions_of(people, table["person"].to_numpy(), "message in chitchat"))
+
+
+def _picked(table: "pa.Table", people: np.ndarray, rows: np.ndarray) -> Examples:
+    """Some examples: row ``rows[i]`` of person ``people[i]``."""
+    found = rows_at(people, rows, table["person"].to_numpy(), table["row"].to_numpy())
+    return _at(table, True, found)
+
+
+def _at(table: "pa.Table", with_text: bool, picked: np.ndarray) -> Examples:
+    """Examples at positions."""
     return Examples(
         inputs=table["text"].take(picked).to_pylist() if with_text else None,
         attributes={name: table[name].to_numpy()[picked] for name in ATTRIBUTES},

@@ -23,7 +23,7 @@ import numpy as np
 
 from tiprdc_fl.data.cache import cached
 from tiprdc_fl.data.dial_files import CELLS, CONFIDENT, Tweet, find_files, read_cells, read_table
-from tiprdc_fl.data.examples import Dataset, Examples, People, numbered, positions_of
+from tiprdc_fl.data.examples import Dataset, Examples, People, numbered, positions_of, rows_at
 from tiprdc_fl.errors import InputError
 
 if TYPE_CHECKING:
@@ -74,6 +74,7 @@ def dial(root: Path | None, image_size: tuple[int, int], seed: int) -> Dataset:
         attributes=ATTRIBUTES,
         load=functools.partial(_examples, path, True),
         labels=functools.partial(_examples, path, False),
+        pick=functools.partial(_picked, path),
     )
 
 
@@ -148,7 +149,18 @@ def _open(path: Path) -> "pa.Table":
 def _examples(path: Path, with_text: bool, people: People) -> Examples:
     """Examples of ``people``, in their order; without their texts if only the attributes are wanted."""
     table = _open(path)
-    picked = positions_of(people, table["person"].to_numpy(), "tweet in dial")
+    return _at(table, with_text, positions_of(people, table["person"].to_numpy(), "tweet in dial"))
+
+
+def _picked(path: Path, people: np.ndarray, rows: np.ndarray) -> Examples:
+    """Some examples: row ``rows[i]`` of person ``people[i]``."""
+    table = _open(path)
+    found = rows_at(people, rows, table["person"].to_numpy(), table["row"].to_numpy())
+    return _at(table, True, found)
+
+
+def _at(table: "pa.Table", with_text: bool, picked: np.ndarray) -> Examples:
+    """Examples at positions."""
     return Examples(
         inputs=table["text"].take(picked).to_pylist() if with_text else None,
         attributes={name: table[name].to_numpy()[picked] for name in ATTRIBUTES},

@@ -103,6 +103,45 @@ def positions_of(people: People, column: np.ndarray, examples: str) -> np.ndarra
     return np.concatenate([np.arange(0), *map(np.arange, starts, stops)])
 
 
+def select(examples: Examples, rows: np.ndarray) -> Examples:
+    """The examples at a mask, bool [n], or at positions, int [m]; mapped images stay on the disk."""
+    chosen = rows.nonzero()[0] if rows.dtype == bool else rows
+    inputs = examples.inputs
+    if isinstance(inputs, list):
+        inputs = [inputs[index] for index in chosen]
+    elif isinstance(inputs, MappedImages):
+        inputs = inputs.take(chosen)
+    elif inputs is not None:
+        inputs = inputs[chosen]
+    return Examples(
+        inputs=inputs,
+        attributes={name: labels[chosen] for name, labels in examples.attributes.items()},
+        people=examples.people[chosen],
+        rows=examples.rows[chosen],
+        raw_bytes=examples.raw_bytes[chosen],
+    )
+
+
+def rows_at(people: np.ndarray, rows: np.ndarray, owners: np.ndarray, numbers: np.ndarray) -> np.ndarray:
+    """Positions of examples by person and row, in the order asked for, int64 [n].
+
+    Args:
+        people: whose, int64 [n]; anybody several times, in any order.
+        rows: which of the person's own, int [n].
+        owners: whose each example is, int64 [m], ascending.
+        numbers: its number among the person's own, int [m], ascending from 0.
+
+    Raises:
+        InputError: a person has no such row.
+    """
+    found = np.searchsorted(owners, people) + rows
+    known = (rows >= 0) & (found < len(owners))
+    known[known] = (owners[found[known]] == people[known]) & (numbers[found[known]] == rows[known])
+    for person, row in zip(people[~known], rows[~known], strict=True):
+        raise InputError(f"person {person} has no example {row}: the data has changed, restore it")
+    return found
+
+
 @dataclass(frozen=True)
 class Dataset:
     """People and a way to load their examples.
@@ -116,6 +155,9 @@ class Dataset:
         labels: people -> the same examples with ``inputs=None``; cheaper than ``load`` where it can be.
         test_people: ids of the people whose examples the dataset's authors set aside for testing; None where
             they did not divide the data, or did not by people.
+        pick: (people [n], rows [n]) -> these examples, in this order; None where nothing is saved by not loading
+            the people's other examples, see ``pick``.
+        empty: ids of contributors to whom a partition dealt no example, ascending.
         refused: columns that look like attributes but are none -> why, with the place and the value.
     """
 
@@ -126,4 +168,23 @@ class Dataset:
     load: Callable[[People], Examples]
     labels: Callable[[People], Examples]
     test_people: People | None = None
+    pick: Callable[[np.ndarray, np.ndarray], Examples] | None = None
+    empty: np.ndarray = field(default_factory=lambda: np.empty(0, np.int64))
     refused: Mapping[str, str] = field(default_factory=dict)
+
+
+def pick(dataset: Dataset, people: np.ndarray, rows: np.ndarray) -> Examples:
+    """Examples by person and row, in this order.
+
+    Args:
+        dataset: theirs.
+        people: whose, int64 [n]; anybody several times, in any order.
+        rows: which of the person's own, int [n].
+
+    Raises:
+        InputError: a person has no such row.
+    """
+    if dataset.pick is not None:
+        return dataset.pick(people, rows)
+    found = dataset.load(np.unique(people))
+    return select(found, rows_at(people, rows, found.people, found.rows))

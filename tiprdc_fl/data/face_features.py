@@ -29,7 +29,7 @@ def outline(looks: Face, angle: np.ndarray) -> np.ndarray:
     narrow = (1 - looks.jaw[:, None]) * np.maximum(along, 0) ** 1.5
     chin = 1 + 0.02 * looks.man + 0.03 * looks.same[16]
     x = looks.cheek[:, None] * np.sign(across) * np.abs(across) ** 0.85 * (1 - narrow)
-    return curve(x, np.where(along > 0, chin, 1.0) * along)
+    return curve(x, np.where(along > 0, column(chin), 1.0) * along)
 
 
 def head(looks: Face) -> list[Shape]:
@@ -88,7 +88,7 @@ def frames(looks: Face) -> list[Shape]:
     if not shown.any():
         return []
     thick = 0.045 + 0.012 * np.tanh(looks.same[23])
-    frame = np.array([55.0, 45, 42]) + 22 * looks.same[24:27]
+    frame = np.array([55.0, 45, 42]) + 22 * looks.same[24:27].T
     lens = mix(looks.skin, (235, 240, 245), np.clip(0.2 + 0.1 * looks.vary[26], 0, 0.5))
     bar = path((-0.8, -0.18), (0.8, -0.18), (0.8, -0.13), (-0.8, -0.13))
     rims = pair(ellipse(0.3, -0.09, 0.2 + thick, 0.15 + thick, 12), frame, shown)
@@ -101,9 +101,9 @@ def eyes(looks: Face) -> list[Shape]:
     tall = 0.062 - 0.006 * looks.man + 0.007 * looks.same[27] - 0.012 * looks.on["Smiling"]
     tall = np.clip(tall + 0.006 * looks.vary[27], 0.02, 0.1)
     shade = np.clip(makeup * (0.45 + 0.18 * looks.vary[28]), 0, 0.9)
-    lashes = line(x + 0.15 * (2 * _UNIT - 1), -0.1 - column(tall) * _LASH, 0.036 + 0.03 * makeup)
+    lashes = line(column(x) + 0.15 * (2 * _UNIT - 1), -0.1 - column(tall) * _LASH, 0.036 + 0.03 * makeup)
     irises = [ellipse(s * x + 0.02 * looks.vary[29], -0.1, 0.058, np.minimum(tall, 0.058)) for s in (-1, 1)]
-    iris = _IRISES[int(abs(looks.same[28]) * 3) % 4]
+    iris = _IRISES[(np.abs(looks.same[28]) * 3).astype(int) % 4]
     dark = (looks.on["Eyeglasses"] > 0) & (looks.same[30] + 0.4 * looks.vary[30] > 1)
     return [
         *pair(ellipse(x, -0.14, 0.15, tall + 0.05), mix(looks.skin * 0.85, (70, 50, 75), shade)),

@@ -48,7 +48,7 @@ def brows(looks: Face) -> list[Shape]:
     """Brows: thicker and darker where bushy, a little lower and straighter in men."""
     bushy = looks.on["Bushy_Eyebrows"]
     thick = 0.055 + 0.009 * looks.man + 0.01 * looks.same[31] + 0.045 * bushy
-    arch = (0.05 - 0.01 * looks.man + 0.015 * looks.same[5]) * np.sin(np.pi * _UNIT**0.8)
+    arch = column(0.05 - 0.01 * looks.man + 0.015 * looks.same[5]) * np.sin(np.pi * _UNIT**0.8)
     height = 0.3 - 0.012 * looks.man + 0.018 * looks.same[6] + 0.01 * looks.vary[31]
     points = line(0.13 + 0.33 * _UNIT, -column(height) - arch, thick)
     return pair(points, mix(looks.hair * 0.7, looks.skin, 0.25 - 0.2 * bushy))
@@ -63,7 +63,7 @@ def top(looks: Face) -> list[Shape]:
         column(looks.cheek + looks.volume) * np.cos(_ARC) * edge,
         -column(0.98 + looks.volume) * np.sin(_ARC) * edge,
     )
-    parting = 0.08 * looks.same[11] * np.cos(1.5 * _HAIRLINE) - 0.05
+    parting = 0.08 * column(looks.same[11]) * np.cos(1.5 * _HAIRLINE) - 0.05
     inner = curve(
         column(looks.cheek * 0.93) * np.cos(_HAIRLINE),
         parting - column(high) * np.sin(_HAIRLINE).clip(0) ** 0.6,
@@ -81,7 +81,7 @@ def bangs(looks: Face) -> list[Shape]:
     shown = (looks.on["Bangs"] > 0) & (looks.on["Bald"] == 0)
     if not shown.any():
         return []
-    fringe = 0.4 + 0.03 * column(looks.vary[0]) + 0.06 * looks.same[10] * _WIDTH + _JAGGED
+    fringe = 0.4 + 0.03 * column(looks.vary[0]) + 0.06 * column(looks.same[10]) * _WIDTH + _JAGGED
     lower = curve(column(looks.cheek * 0.88) * _WIDTH, -fringe)
     upper = curve(column(looks.cheek * 0.8) * _WIDTH, -0.88 + 0.2 * _WIDTH**2)
     return [Shape(between(lower, upper), looks.hair * 0.95, shown)]

@@ -1,4 +1,4 @@
-"""What a generated person looks like, and the polygons faces are made of.
+"""What generated people look like, and the polygons faces are made of.
 
 Face coordinates: the head's centre is (0, 0), its chin at y = 1, x to the right and y down. The numbers here
 and in face_features.py and face_hair.py are a matter of taste, tuned by eye and by what small networks read
@@ -19,7 +19,7 @@ _HAIR = {
     "Blond_Hair": (208, 174, 112),
     "Gray_Hair": (168, 168, 168),
 }
-_UNNAMED_HAIR = np.array(
+UNNAMED_HAIR = np.array(
     [(52, 40, 34), (120, 66, 40), (142, 110, 78)], float
 )  # where no hair colour is labelled
 
@@ -41,12 +41,12 @@ class Shape:
 
 @dataclass(frozen=True)
 class Face:
-    """What the shapes of a person's n images share.
+    """What the shapes of n images share, of one person or of several.
 
     Attributes:
         on: attribute -> label, float [n].
-        man: 1 for Male, -1 otherwise.
-        same: standard normals drawn once per person, indexed by the cue, float [CUES].
+        man: 1 for Male, -1 otherwise, float [n].
+        same: standard normals, one person's all alike, indexed by the cue, float [CUES, n].
         vary: standard normals drawn per image, indexed by the cue, float [CUES, n].
         skin: skin colour, float [n, 3].
         hair: hair colour, float [n, 3].
@@ -57,7 +57,7 @@ class Face:
     """
 
     on: dict[str, np.ndarray]
-    man: float
+    man: np.ndarray
     same: np.ndarray
     vary: np.ndarray
     skin: np.ndarray
@@ -68,18 +68,16 @@ class Face:
     volume: np.ndarray
 
 
-def person_face(on: dict[str, np.ndarray], rng: np.random.Generator) -> Face:
-    """Draws a person's looks and how they vary over the person's images.
+def faces_of(on: dict[str, np.ndarray], same: np.ndarray, vary: np.ndarray, unnamed: np.ndarray) -> Face:
+    """The looks of n images.
 
     Args:
         on: attribute -> label, float [n].
-        rng: the person's pixel stream.
-
-    Returns:
-        the face.
+        same: standard normals, one person's all alike, float [CUES, n].
+        vary: standard normals drawn per image, float [CUES, n].
+        unnamed: which of UNNAMED_HAIR a person has where no label names the colour, int [n].
     """
-    same, vary = rng.standard_normal(CUES), rng.standard_normal((CUES, len(on["Male"])))
-    man = 2 * float(on["Male"][0]) - 1
+    man = 2 * on["Male"] - 1
     volume = 0.15 + 0.04 * same[13] + 0.05 * on["Wavy_Hair"] - 0.02 * man
     return Face(
         on=on,
@@ -87,7 +85,7 @@ def person_face(on: dict[str, np.ndarray], rng: np.random.Generator) -> Face:
         same=same,
         vary=vary,
         skin=_skin_colour(on, man, same, vary),
-        hair=_hair_colour(on, same, vary, rng),
+        hair=_hair_colour(on, same, vary, UNNAMED_HAIR[unnamed]),
         cheek=0.73 + 0.02 * man + 0.035 * same[0] + 0.07 * on["Chubby"],
         jaw=0.66 + 0.045 * man + 0.055 * same[1] + 0.16 * on["Chubby"],
         age=np.clip(0.7 - 0.52 * on["Young"] + 0.14 * same[2] + 0.14 * vary[2], 0, 1.2),
@@ -95,7 +93,9 @@ def person_face(on: dict[str, np.ndarray], rng: np.random.Generator) -> Face:
     )
 
 
-def _skin_colour(on: dict[str, np.ndarray], man: float, same: np.ndarray, vary: np.ndarray) -> np.ndarray:
+def _skin_colour(
+    on: dict[str, np.ndarray], man: np.ndarray, same: np.ndarray, vary: np.ndarray
+) -> np.ndarray:
     dark = 1 / (1 + np.exp(1.3 - same[3] - 0.1 * man))
     tone = mix(np.array([240.0, 200, 172]), (112, 72, 50), dark)
     tone = mix(tone, (250, 236, 230), np.clip(on["Pale_Skin"] * (0.8 + 0.1 * vary[3]), 0, 1))
@@ -103,13 +103,13 @@ def _skin_colour(on: dict[str, np.ndarray], man: float, same: np.ndarray, vary: 
 
 
 def _hair_colour(
-    on: dict[str, np.ndarray], same: np.ndarray, vary: np.ndarray, rng: np.random.Generator
+    on: dict[str, np.ndarray], same: np.ndarray, vary: np.ndarray, unnamed: np.ndarray
 ) -> np.ndarray:
-    unnamed = _UNNAMED_HAIR[rng.choice(3, p=(0.5, 0.2, 0.3))]
     colour, impure = unnamed, np.clip(0.2 + 0.2 * vary[12], 0, 0.6)
     for name, named in _HAIR.items():
         colour = np.where(on[name][:, None] > 0, mix(np.array(named, float), unnamed, impure), colour)
-    return colour * np.exp(0.16 * same[7] + 0.16 * vary[7:8].T) + 7 * same[8:11] + 4 * vary[8:11].T
+    shade = np.exp(0.16 * same[7:8].T + 0.16 * vary[7:8].T)
+    return colour * shade + 7 * same[8:11].T + 4 * vary[8:11].T
 
 
 def mix(one: np.ndarray, other: np.ndarray | tuple[int, int, int], share: Values) -> np.ndarray:

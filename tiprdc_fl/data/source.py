@@ -8,7 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from tiprdc_fl.data import DATASETS
-from tiprdc_fl.data.examples import Dataset, Examples, MappedImages, People
+from tiprdc_fl.data.dealt import dealt
+from tiprdc_fl.data.examples import Dataset, Examples, People, pick, select
+from tiprdc_fl.data.feature import by_own_means
 from tiprdc_fl.errors import InputError
 
 
@@ -23,6 +25,8 @@ class DataSource:
         seed: of generated data.
         most: examples a person keeps, the first ones; None keeps all.
         contributor: column that names the contributor, for the user's own data.
+        partition: path of the file that says whose examples a contributor has, see ``dealt``; None: a person's.
+        strength: how far people's cameras or ways of writing differ; 0: not at all.
     """
 
     name: str
@@ -31,6 +35,8 @@ class DataSource:
     seed: int
     most: int | None = None
     contributor: str | None = None
+    partition: str | None = None
+    strength: float = 0.0
 
 
 @lru_cache(maxsize=4)
@@ -40,17 +46,40 @@ def open_dataset(source: DataSource) -> Dataset:
     Raises:
         InputError: as the dataset's function says, or ~ stands for nobody's home folder.
     """
+    if source.partition is not None:
+        return dealt(open_dataset(replace(source, partition=None)), Path(source.partition))
+    if source.strength:
+        return by_own_means(open_dataset(replace(source, strength=0.0)), source.strength, source.seed)
+    return _open(source)
+
+
+def _open(source: DataSource) -> Dataset:
     root = None if source.root is None else _expand(source.root)
     named = {} if source.contributor is None else {"contributor": source.contributor}
     dataset = DATASETS[source.name](root, source.image_size, source.seed, **named)
     if source.most is None:
         return dataset
-    most, load, labels = source.most, dataset.load, dataset.labels
-    return replace(
-        dataset,
-        load=lambda people: first_rows(load(people), most),
-        labels=lambda people: first_rows(labels(people), most),
-    )
+    return capped(dataset, source.most)
+
+
+def capped(dataset: Dataset, most: int) -> Dataset:
+    """The dataset with the first ``most`` examples of every person; the others are not drawn where that costs."""
+
+    def load(people: People) -> Examples:
+        if dataset.pick is None:
+            return first_rows(dataset.load(people), most)
+        kept = labels(people)
+        return dataset.pick(kept.people, kept.rows)
+
+    def labels(people: People) -> Examples:
+        return first_rows(dataset.labels(people), most)
+
+    def chosen(people: np.ndarray, rows: np.ndarray) -> Examples:
+        for person, row in zip(people[rows >= most], rows[rows >= most], strict=True):
+            raise InputError(f"person {person} has no example {row}: the first {most} are kept")
+        return pick(dataset, people, rows)
+
+    return replace(dataset, load=load, labels=labels, pick=None if dataset.pick is None else chosen)
 
 
 def _expand(root: str) -> Path:
@@ -73,7 +102,7 @@ def hold(dataset: Dataset, examples: Examples) -> Dataset:
         return select(examples, np.concatenate([np.arange(0), *map(rows_of.__getitem__, people)]))
 
     rows_of = defaultdict(lambda: np.arange(0), _rows_by_person(examples.people))
-    return replace(dataset, load=load)
+    return replace(dataset, load=load, pick=None)
 
 
 def _rows_by_person(people: np.ndarray) -> dict[int, np.ndarray]:
@@ -88,22 +117,3 @@ def renumber(examples: Examples) -> Examples:
     _, first, count = np.unique(examples.people, return_index=True, return_counts=True)
     start = np.repeat(first[np.argsort(first)], count[np.argsort(first)])
     return replace(examples, rows=(np.arange(len(examples)) - start).astype(np.int32))
-
-
-def select(examples: Examples, rows: np.ndarray) -> Examples:
-    """The examples at a mask, bool [n], or at positions, int [m]; mapped images stay on the disk."""
-    chosen = rows.nonzero()[0] if rows.dtype == bool else rows
-    inputs = examples.inputs
-    if isinstance(inputs, list):
-        inputs = [inputs[index] for index in chosen]
-    elif isinstance(inputs, MappedImages):
-        inputs = inputs.take(chosen)
-    elif inputs is not None:
-        inputs = inputs[chosen]
-    return Examples(
-        inputs=inputs,
-        attributes={name: labels[chosen] for name, labels in examples.attributes.items()},
-        people=examples.people[chosen],
-        rows=examples.rows[chosen],
-        raw_bytes=examples.raw_bytes[chosen],
-    )
