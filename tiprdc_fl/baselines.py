@@ -108,9 +108,14 @@ PROTECTIONS: dict[str, Protection] = {
 }
 
 
+def runs_network(name: str) -> bool:
+    """Whether a device computes anything but noise under a protection."""
+    return PROTECTIONS[name].device not in (_image, _gaussian, _laplace)
+
+
 def check_protection(name: str, modality: str) -> None:
     """Raises InputError when a protection of pixels is asked for text."""
-    if modality == "text" and PROTECTIONS[name].device in (_image, _gaussian, _laplace):
+    if modality == "text" and not runs_network(name):
         able = [key for key, one in PROTECTIONS.items() if one.device in (_features, _components)]
         raise InputError(
             f"protection.name={name} works on pixels and the dataset holds text; for text: {', '.join(able)}"

@@ -1,8 +1,9 @@
 """The Flower ClientApp: a node that answers for the contributors it hosts."""
 
+import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from flwr.app import ConfigRecord, Context, Message, RecordDict
@@ -13,11 +14,27 @@ from tiprdc_fl.errors import InputError
 from tiprdc_fl.federation.contribution import joined, judge, pack, to_table
 from tiprdc_fl.federation.contributor import Failure, contribute, layout_of, peak_memory_bytes
 from tiprdc_fl.models.extractor import Extractor, from_bytes
+from tiprdc_fl.models.runtime import RUNTIMES, Runner
 from tiprdc_fl.storage import write_draft
 from tiprdc_fl.store import Layout
 
 app = ClientApp()
-_extractors: dict[str, Extractor] = {}  # this worker process's one extractor, by digest
+
+
+@dataclass(frozen=True)
+class Installed:
+    """What a worker process was sent, ready to run.
+
+    Attributes:
+        extractor: the extractor.
+        run: runs it.
+    """
+
+    extractor: Extractor
+    run: Runner
+
+
+_extractors: dict[tuple[str, str, str], Installed] = {}  # this process's one, by extractor, runtime and model
 
 
 @app.query("extract")
@@ -29,24 +46,27 @@ def extract(message: Message, context: Context) -> Message:
     so, and the collector asks again with the extractor in the message.
     """
     request = message.content.config_records["request"]
-    extractor = _extractor(message, str(request["extractor"]))
-    if extractor is None:
+    installed = _install(message, request)
+    if installed is None:
         return Message(RecordDict({"missing": ConfigRecord({"extractor": True})}), reply_to=message)
     try:
-        return _answer(message, request, extractor)
+        return _answer(message, request, installed)
     except Exception as error:  # its text may quote the contributors' data: only the type leaves the device
         contributors: list[int] = list(request["contributors"])  # pyright: ignore
         failed = [Failure(contributor, "message", type(error).__name__) for contributor in contributors]
         empty = joined([], len(list(request["tasks"])))  # pyright: ignore
-        return reply(message, pack(empty, _layout(request, extractor)), failed)
+        return reply(message, pack(empty, _layout(request, installed.extractor)), failed)
 
 
-def _answer(message: Message, request: ConfigRecord, extractor: Extractor) -> Message:
+def _answer(message: Message, request: ConfigRecord, installed: Installed) -> Message:
     fields = json.loads(str(request["source"]))
     source = DataSource(**{**fields, "image_size": tuple(fields["image_size"])})
     contributors: list[int] = list(request["contributors"])  # pyright: ignore
-    layout, alone = _layout(request, extractor), bool(request["alone"])
-    found, failures = contribute(extractor, open_dataset(source), contributors, layout, source.seed, alone)
+    extractor, alone = installed.extractor, bool(request["alone"])
+    layout = _layout(request, extractor)
+    found, failures = contribute(
+        extractor, open_dataset(source), contributors, layout, source.seed, alone, installed.run
+    )
     folder = str(request["store"])
     whole = not failures and len(contributors) > 0 and bool((found.examples > 0).all())
     if folder and whole and not judge(found, contributors, layout):
@@ -78,12 +98,15 @@ def reply(
     return Message(RecordDict({"answer": ConfigRecord(record)}), reply_to=message)  # pyright: ignore
 
 
-def _extractor(message: Message, digest: str) -> Extractor | None:
+def _install(message: Message, request: ConfigRecord) -> Installed | None:
+    """The extractor that a request asks for, from the message where it is in it; None where it is nowhere."""
+    key = (str(request["extractor"]), str(request["runtime"]), str(request["model"]))
     sent = message.content.config_records.get("extractor")
-    if sent is not None and digest not in _extractors:
-        received = from_bytes(sent["safetensors"])  # pyright: ignore[reportArgumentType]
-        if received.digest != digest:
-            raise InputError(f"the extractor received is {received.digest}, the one asked for {digest}")
+    if sent is not None and key not in _extractors:
+        received, model = from_bytes(sent["safetensors"]), sent["model"]  # pyright: ignore[reportArgumentType]
+        digests = (received.digest, hashlib.sha256(model).hexdigest())  # pyright: ignore[reportArgumentType]
+        if digests != (key[0], key[2]):
+            raise InputError(f"the extractor received is {digests}, the one asked for {(key[0], key[2])}")
         _extractors.clear()
-        _extractors[digest] = received
-    return _extractors.get(digest)
+        _extractors[key] = Installed(received, RUNTIMES[key[1]].start(received, model))  # pyright: ignore
+    return _extractors.get(key)

@@ -18,7 +18,8 @@ from tiprdc_fl.errors import InputError
 from tiprdc_fl.federation.codec import channels, encode
 from tiprdc_fl.federation.contribution import MOST_CLASSES, Contributions, joined
 from tiprdc_fl.models.architecture import feature_shape
-from tiprdc_fl.models.extractor import Extractor, batch_reader, forward
+from tiprdc_fl.models.extractor import Extractor, batch_reader
+from tiprdc_fl.models.runtime import RUNTIMES, Runner
 from tiprdc_fl.models.text import valid_steps
 from tiprdc_fl.store import STAGES, Layout
 
@@ -68,6 +69,7 @@ def contribute(
     layout: Layout,
     seed: int = 0,
     alone: bool = False,
+    run: Runner | None = None,
 ) -> tuple[Contributions, list[Failure]]:
     """The contributions of several contributors; one that fails does not disturb the others.
 
@@ -79,21 +81,39 @@ def contribute(
         contributors: their ids, the people's.
         layout: what is asked of them.
         seed: of the noise, where the extractor's architecture asks for noise. A real device draws its own.
-        alone: one contributor after another, so that the seconds of each are its own. Else their examples share
-            batches, and a contributor's seconds are its share by the number of examples.
+        alone: one contributor after another, so that the seconds of each are its own; each works twice, and the
+            second time counts, because the first one of a size prepares what later ones reuse. Else their examples
+            share batches, and a contributor's seconds are its share by the number of examples.
+        run: runs the extractor, see ``models.runtime``; None: torch.
 
     Returns:
         The contributions of those who made one, and the failures of the others.
     """
     groups = [[contributor] for contributor in contributors] if alone else [list(contributors)]
+    work = _Work(extractor, dataset, layout, seed, run or RUNTIMES["torch"].start(extractor, b""))
     threads = torch.get_num_threads()
     torch.set_num_threads(EXTRACTION_THREADS)
     try:
-        answers = [answer for group in groups for answer in _answers(extractor, dataset, group, layout, seed)]
+        answers: list[Contributions | Failure] = []
+        for group in groups:
+            if alone:
+                list(_answers(work, group))
+            answers += _answers(work, group)
     finally:
         torch.set_num_threads(threads)
     made = [answer for answer in answers if isinstance(answer, Contributions)]
     return joined(made, len(layout.tasks)), [answer for answer in answers if isinstance(answer, Failure)]
+
+
+@dataclass(frozen=True)
+class _Work:
+    """What ``contribute`` is given, but the contributors."""
+
+    extractor: Extractor
+    dataset: Dataset
+    layout: Layout
+    seed: int
+    run: Runner
 
 
 def peak_memory_bytes() -> int:
@@ -102,25 +122,21 @@ def peak_memory_bytes() -> int:
     return peak if sys.platform == "darwin" else peak * 1024
 
 
-def _answers(
-    extractor: Extractor, dataset: Dataset, group: list[int], layout: Layout, seed: int
-) -> Iterator[Contributions | Failure]:
+def _answers(work: _Work, group: list[int]) -> Iterator[Contributions | Failure]:
     """A group's contributions; where it fails, those of its halves, down to the one who failed."""
     try:
         if group:
-            yield _together(extractor, dataset, group, layout, seed)
+            yield _together(work, group)
     except StageError as error:
         if len(group) == 1:
             yield error.failure
             return
         middle = len(group) // 2
-        yield from _answers(extractor, dataset, group[:middle], layout, seed)
-        yield from _answers(extractor, dataset, group[middle:], layout, seed)
+        yield from _answers(work, group[:middle])
+        yield from _answers(work, group[middle:])
 
 
-def _together(
-    extractor: Extractor, dataset: Dataset, group: list[int], layout: Layout, seed: int
-) -> Contributions:
+def _together(work: _Work, group: list[int]) -> Contributions:
     """A group's contributions, its examples extracted in shared batches.
 
     Raises:
@@ -128,24 +144,24 @@ def _together(
     """
     seconds, payloads, sizes = np.zeros(len(STAGES)), [], []
     with _stage("load", group, seconds):
-        examples = dataset.load(group)
+        examples = work.dataset.load(group)
         counts = np.array([np.count_nonzero(examples.people == one) for one in group])
     with _stage("prepare", group, seconds):
-        read = batch_reader(extractor.architecture, examples.loaded) if len(examples) else None
-    generators = {one: seeding.generator(seed, "noise", one) for one in group}
+        read = batch_reader(work.extractor.architecture, examples.loaded) if len(examples) else None
+    generators = {one: seeding.generator(work.seed, "noise", one) for one in group}
     for start in range(0, len(examples), EXTRACTION_BATCH):
         batch = np.arange(start, min(start + EXTRACTION_BATCH, len(examples)))
         with _stage("prepare", group, seconds):
             prepared = read(batch)  # pyright: ignore[reportOptionalCall]
         with _stage("forward", group, seconds):
-            rows, steps = _features(extractor, prepared)
-            rows = _noisy(rows, np.repeat(examples.people[batch], steps), extractor, generators)
+            rows, steps = _features(work, prepared)
+            rows = _noisy(rows, np.repeat(examples.people[batch], steps), work.extractor, generators)
         with _stage("encode", group, seconds):
-            payload, size = encode(rows, steps, layout.codec)
+            payload, size = encode(rows, steps, work.layout.codec)
             payloads.append(payload)
             sizes.append(size)
     with _stage("encode", group, seconds):
-        labels = _labels(examples, layout.tasks)
+        labels = _labels(examples, work.layout.tasks)
         share = counts / counts.sum() if counts.sum() else np.full(len(group), 1 / len(group))
         return Contributions(
             contributor=np.array(group, np.int64),
@@ -171,14 +187,10 @@ def _stage(name: str, group: Sequence[int], seconds: np.ndarray) -> Iterator[Non
     seconds[STAGES.index(name)] += perf_counter() - start
 
 
-def _features(extractor: Extractor, prepared: Tensor) -> tuple[Tensor, np.ndarray]:
+def _features(work: _Work, prepared: Tensor) -> tuple[Tensor, np.ndarray]:
     """Features of a batch as the codec takes them: channels [r, values], and how many each example has."""
-    text = extractor.architecture.modality == "text"
-    if len(prepared) == 1:  # one alone takes other kernels than two do: other last bits
-        z = forward(extractor, torch.cat([prepared, prepared]))[:1]
-    else:
-        z = forward(extractor, prepared)
-    if text:  # a message's steps, without the padding behind them
+    z = work.run(prepared)
+    if work.extractor.architecture.modality == "text":  # a message's steps, without the padding behind them
         valid = valid_steps(z)
         return z[valid], valid.sum(dim=1).numpy()
     number, values = channels(z.shape[1:])

@@ -31,6 +31,7 @@ from tiprdc_fl.federation.collector import (
 from tiprdc_fl.federation.contribution import pack
 from tiprdc_fl.federation.contributor import contribute
 from tiprdc_fl.models.extractor import load_extractor
+from tiprdc_fl.models.runtime import RUNTIMES, read_model
 from tiprdc_fl.storage import sweep
 
 if TYPE_CHECKING:
@@ -59,13 +60,16 @@ Heard = Callable[
 def run_inline(collection: Collection, on_answer: Heard, dataset: Dataset | None = None) -> Collected:
     """Every contributor in this process; from ``dataset`` when it is already open."""
     request = collection.request
-    extractor = load_extractor(Path(request.extractor))
+    path = Path(request.extractor)
+    extractor = load_extractor(path)
+    run = RUNTIMES[request.runtime].start(extractor, read_model(path, request.runtime))
     dataset = dataset or open_dataset(request.source)
     store, asked = open_collection(collection)
 
     def answers() -> Iterator[Answer]:
         for part in cohorts(asked, collection):
-            made = contribute(extractor, dataset, part, store.layout, request.source.seed, collection.alone)
+            seed, alone = request.source.seed, collection.alone
+            made = contribute(extractor, dataset, part, store.layout, seed, alone, run)
             yield Answer(part, pack(made[0], store.layout), tuple(made[1]))
 
     return collect(len(asked), answers(), store, Path(collection.folder) / "quarantine", on_answer)

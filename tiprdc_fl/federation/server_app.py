@@ -32,6 +32,7 @@ from tiprdc_fl.federation.collector import (
     writes_drafts,
 )
 from tiprdc_fl.federation.contributor import Failure
+from tiprdc_fl.models.runtime import read_model
 
 POLL_SECONDS = 0.02
 MOST_MEMORY = 2**45
@@ -160,11 +161,19 @@ class Exchange:
         return Path(self.collection.request.extractor).read_bytes()
 
     @cached_property
+    def model(self) -> bytes:
+        """What the runtime runs, where that is not the extractor's file."""
+        request = self.collection.request
+        return read_model(Path(request.extractor), request.runtime)
+
+    @cached_property
     def question(self) -> dict[str, Any]:
         """What every request says."""
         request = self.collection.request
         return {
             "extractor": hashlib.sha256(self.weights).hexdigest(),
+            "runtime": request.runtime,
+            "model": hashlib.sha256(self.model).hexdigest(),
             "source": json.dumps(asdict(request.source)),
             "tasks": list(request.tasks),
             "codec": request.codec,
@@ -227,7 +236,7 @@ def _request(exchange: Exchange, part: Slice, node: int) -> Message:
     question = ConfigRecord({**exchange.question, "contributors": list(part.contributors)})
     content = RecordDict({"request": question})
     if part.brings:
-        content["extractor"] = ConfigRecord({"safetensors": exchange.weights})
+        content["extractor"] = ConfigRecord({"safetensors": exchange.weights, "model": exchange.model})
     return Message(content, node, "query.extract")
 
 

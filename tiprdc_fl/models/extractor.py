@@ -112,9 +112,13 @@ def restore(extractor: Extractor, z: Tensor) -> Tensor:
 def to_bytes(network: nn.Module, architecture: Architecture) -> bytes:
     """The extractor as a safetensors file with its architecture in the header."""
     state = {name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}
-    header = asdict(architecture) | {"preprocessing": PREPROCESSING[architecture.modality]}
     # One key only: safetensors writes several in an order that differs from one process to the next.
-    return save_tensors(state, metadata={HEADER: json.dumps(header)})
+    return save_tensors(state, metadata={HEADER: header_of(architecture)})
+
+
+def header_of(architecture: Architecture) -> str:
+    """An architecture with its preprocessing in words, as JSON."""
+    return json.dumps(asdict(architecture) | {"preprocessing": PREPROCESSING[architecture.modality]})
 
 
 def from_bytes(data: bytes) -> Extractor:

@@ -37,7 +37,7 @@ class Projection(nn.Module):
     def _scaled(self, z: Tensor, flat: Tensor) -> Tensor:
         scaled = (self._projected(flat - self.mean) - self.low) / (self.high - self.low)
         valid = (z != 0).any(dim=2, keepdim=True) if self.shape[0] < 0 else torch.ones_like(scaled[:, :1])
-        return scaled.clamp(1e-4, 1) * valid  # never 0: a step of zeros is padding
+        return scaled.clamp(1e-4, 1.0) * valid  # never 0: a step of zeros is padding
 
     def _projected(self, flat: Tensor) -> Tensor:
         """``flat`` [..., size] times the basis [..., components], in blocks of ROWS.
