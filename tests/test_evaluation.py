@@ -213,7 +213,7 @@ def test_every_attack_is_measured_for_every_attribute():
     seen: list[None] = []
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        found = evaluate(
+        probed = evaluate(
             "features",
             IMAGES,
             rows,
@@ -224,6 +224,8 @@ def test_every_attack_is_measured_for_every_attribute():
             lambda: seen.append(None),
             learned_from="collector",
         )
+    found = [one.result for one in probed]
+    assert {one.prediction.balanced.shape for one in probed} == {(120, 2), (120, 3)}
     expected = {("A", name) for name in attacks_for("image")} | {("B", "linear"), ("B", "trees")}
     assert {(one.attribute, one.probe) for one in found} == expected
     assert {one.learned_from for one in found} == {"collector"}

@@ -28,6 +28,9 @@ class Interval:
     high: float | None
 
 
+UNDEFINED = Interval(None, None, None)
+
+
 @dataclass(frozen=True)
 class Result:
     """How well one probe infers one attribute from one representation.
@@ -63,6 +66,14 @@ class Result:
 
 
 @dataclass(frozen=True)
+class Probed:
+    """A probe's result, and what it said of each row it was measured on."""
+
+    result: Result
+    prediction: Prediction
+
+
+@dataclass(frozen=True)
 class Resamples:
     """Bootstrap resamples of people: how often each person stands in each.
 
@@ -85,7 +96,7 @@ def evaluate(
     resamples: int,
     on_batch: Callable[[], None],
     learned_from: str = "contributors",
-) -> list[Result]:
+) -> list[Probed]:
     """Fresh probes for every attribute of ``rows``, measured on other people; they share each pass.
 
     Args:
@@ -112,7 +123,7 @@ def evaluate(
     for key, prediction in probe(candidates, rows, measured, fit, on_batch).items():
         attribute, _, name = key.rpartition("/")
         labels = (attribute, representation, name, learned_from)
-        results.append(_result(labels, prediction, rows, measured, people))
+        results.append(Probed(_result(labels, prediction, rows, measured, people), prediction))
     return results
 
 
@@ -168,27 +179,44 @@ def measure(
     Accuracy and bits judge the probe under the natural class shares, balanced accuracy and ROC-AUC under
     balanced ones.
     """
-    classes = np.arange(prediction.balanced.shape[1])
-    of_class = _per_person(labels[:, None] == classes, people)
+    accuracy, balanced = accuracies(prediction, labels, people)
+    of_class = _classes_per_resample(prediction, labels, people)
     rows = of_class.sum(axis=1)
-    accuracy = _per_person(prediction.natural.argmax(axis=1) == labels, people) / rows
-    right = prediction.balanced.argmax(axis=1) == labels
+    shares = of_class / rows[:, None]
     with np.errstate(invalid="ignore", divide="ignore"):
-        recall = _per_person(right[:, None] & (labels[:, None] == classes), people) / of_class
-        shares = of_class / rows[:, None]
         entropy = -np.nansum(shares * np.log2(shares), axis=1)
     loss = -prediction.natural[np.arange(len(labels)), labels] / np.log(2)
     bits = np.maximum(0, entropy - _per_person(loss, people) / rows)
     defined = (of_class > 0).sum(axis=1) > 1
-    balanced = np.where(
-        defined, np.nansum(recall, axis=1) / np.maximum(1, (of_class > 0).sum(axis=1)), np.nan
-    )
     return (
         interval(accuracy),
         interval(balanced),
         interval(np.where(defined, roc_auc(prediction.balanced, labels, people), np.nan)),
         interval(np.where(defined, bits, np.nan)),
     )
+
+
+def accuracies(
+    prediction: Prediction, labels: np.ndarray, people: Resamples
+) -> tuple[np.ndarray, np.ndarray]:
+    """Accuracy and balanced accuracy in every resample, float [1 + resamples] each.
+
+    NaN where a resample has none of the rows' people; balanced accuracy also where it has one class only.
+    """
+    of_class = _classes_per_resample(prediction, labels, people)
+    known = labels[:, None] == np.arange(of_class.shape[1])
+    right = prediction.balanced.argmax(axis=1) == labels
+    with np.errstate(invalid="ignore", divide="ignore"):
+        accuracy = _per_person(prediction.natural.argmax(axis=1) == labels, people) / of_class.sum(axis=1)
+        recall = _per_person(right[:, None] & known, people) / of_class
+    occurring = (of_class > 0).sum(axis=1)
+    balanced = np.nansum(recall, axis=1) / np.maximum(1, occurring)
+    return accuracy, np.where(occurring > 1, balanced, np.nan)
+
+
+def _classes_per_resample(prediction: Prediction, labels: np.ndarray, people: Resamples) -> np.ndarray:
+    """Rows of each class in every resample, float [1 + resamples, classes]."""
+    return _per_person(labels[:, None] == np.arange(prediction.balanced.shape[1]), people)
 
 
 def measure_people(prediction: Prediction, labels: np.ndarray, people: Resamples) -> Interval:
@@ -202,7 +230,7 @@ def measure_people(prediction: Prediction, labels: np.ndarray, people: Resamples
     np.add.at(votes, people.person, labels[:, None] == np.arange(classes))
     np.add.at(sums, people.person, prediction.balanced.astype(np.float64))
     if votes.max(axis=1).sum() < TRAIT * len(labels):
-        return Interval(None, None, None)
+        return UNDEFINED
     pooled = Prediction(sums, sums)
     return measure(pooled, votes.argmax(axis=1), Resamples(np.arange(size), people.counts))[1]
 
@@ -240,6 +268,6 @@ def interval(values: np.ndarray) -> Interval:
     """The value on all people (the first) and percentiles of the others, without those of one class."""
     rest = values[1:][np.isfinite(values[1:])]
     if not np.isfinite(values[0]) or not len(rest):
-        return Interval(None, None, None)
+        return UNDEFINED
     low, high = np.quantile(rest, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return Interval(float(values[0]), float(low), float(high))

@@ -11,62 +11,81 @@ from torch import Tensor
 
 from tiprdc_fl import seeding
 from tiprdc_fl.attacks.networks import check_attacks
-from tiprdc_fl.attacks.probe import FEWEST_ROWS, Fit, Rows
+from tiprdc_fl.attacks.probe import FEWEST_ROWS, Fit, Prediction, Rows
 from tiprdc_fl.attacks.reidentification import Owned, auc, reidentify
 from tiprdc_fl.config import Config
 from tiprdc_fl.errors import InputError
-from tiprdc_fl.evaluation import Result, evaluate, interval, majority, mean, resample
+from tiprdc_fl.evaluation import Probed, Result, evaluate, interval, majority, mean, resample
+from tiprdc_fl.groups import DeviceOf, by_group, groupings
 from tiprdc_fl.models.architecture import extracting
 from tiprdc_fl.models.extractor import batch_reader
 from tiprdc_fl.report.faces_grid import grid
 from tiprdc_fl.report.progress import stage
-from tiprdc_fl.report.schema import result_rows
+from tiprdc_fl.report.schema import result_rows, strongest
+from tiprdc_fl.run import Run
 from tiprdc_fl.run_folder import timed, write_json
-from tiprdc_fl.stages import Run
 from tiprdc_fl.views import Representation, Views, open_views
 from tiprdc_fl.withdrawal import nobody_withdraws
+from tiprdc_fl.worst_off import worst_off
 
 DEFAULT_ATTACKS = {
     "image": ("table1", "linear", "mlp", "trees"),
     "text": ("table2", "linear", "mlp", "trees"),
 }
+FIGURES = ("results", "groups", "worst_off", "curve", "reconstruction", "reidentification")
 SHOWN = 8  # faces in the picture of reconstructions, of as many people
 DEFAULT_PROBES = {"image": ("table1", "linear"), "text": ("table2", "linear")}
 
 
-def measure(current: Run) -> dict[str, Any]:
+def measure(current: Run, device_of: DeviceOf | None = None) -> dict[str, Any]:
     """Stage 3: fresh probes on features and controls, measured on holdout people.
 
+    Args:
+        current: the run.
+        device_of: people -> device classes; None where no devices are modelled.
+
     Returns:
-        "results" (rows of report.json), "curve", "reconstruction" and "reidentification", see report.schema.json.
+        FIGURES by name, see report.schema.json. Those of an earlier session, unless it was an earlier version's
+        and lacks some: then everything is measured again, because nobody has kept what the probes said.
     """
     path = current.folder / "results.json"
-    if path.exists():
-        return json.loads(path.read_text(encoding="utf-8"))
+    figures = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    if all(name in figures for name in FIGURES):
+        return figures
     with nobody_withdraws(current.folder):
-        figures = _measured(current)
+        figures = _measured(current, device_of)
     write_json(path, figures)
     return figures
 
 
-def _measured(current: Run) -> dict[str, Any]:
+def _measured(current: Run, device_of: DeviceOf | None) -> dict[str, Any]:
     settings = current.config.evaluation
     with timed(current.folder, "controls"):
         views = open_views(current)
-    fit = fit_of(current)
+    fit, features = fit_of(current), views.shown["features"]
     found = _probed(current, views, fit)
-    found += majority(
-        views.shown["features"].insider,
-        views.shown["features"].measured,
-        settings.bootstrap,
-        current.config.seed,
-    )
+    blind = majority(features.insider, features.measured, settings.bootstrap, current.config.seed)
+    best = _strongest(current, found)
     return {
-        "results": result_rows(found, current.private),
-        "curve": learning_curve(current, views.shown["features"], fit),
+        "results": result_rows([*(one.result for one in found), *blind], current.private),
+        **disparities(best, features.measured, settings.bootstrap, current.config.seed, device_of),
+        "curve": learning_curve(current, features, fit),
         "reconstruction": reconstruction(current, views, fit) if settings.reconstruction else None,
-        "reidentification": reidentification(current, views) if settings.reidentification else [],
+        "reidentification": reidentification(current, views) if _recognisable(current) else [],
     }
+
+
+def _strongest(current: Run, found: Sequence[Probed]) -> list[tuple[dict[str, Any], Prediction]]:
+    """The row of the strongest probe on the features and what it predicts, for each attribute that has one."""
+    rows = result_rows([one.result for one in found], current.private)
+    best = [strongest(rows, name, "features") for name in (*current.private, *current.tasks)]
+    places = [rows.index(row) for row in best if row is not None]
+    return [(rows[place], found[place].prediction) for place in places]
+
+
+def _recognisable(current: Run) -> bool:
+    """Whether re-identification can be asked for and is: where examples were dealt out an id is not a person's."""
+    return current.config.evaluation.reidentification and current.source.partition is None
 
 
 def fit_of(current: Run) -> Fit:
@@ -106,7 +125,35 @@ def chosen_attacks(config: Config, modality: str) -> tuple[tuple[str, ...], tupl
     return attacks, probes
 
 
-def _probed(current: Run, views: Views, fit: Fit) -> list[Result]:
+def disparities(
+    best: Sequence[tuple[dict[str, Any], Prediction]],
+    measured: Rows,
+    resamples: int,
+    seed: int,
+    device_of: DeviceOf | None,
+) -> dict[str, list[dict[str, Any]]]:
+    """Figures by group and of the people worst off: "groups" and "worst_off" of report.json.
+
+    Args:
+        best: for each attribute a row of the report's results, and what its probe says of ``measured``.
+        measured: of the holdout people.
+        resamples: of people behind each interval.
+        seed: of the resamples, the same as of those behind the results.
+        device_of: people -> device classes; None where no devices are modelled.
+    """
+    people, divisions = resample(measured.people, resamples, seed), groupings(measured, device_of)
+    groups, worst = [], []
+    for row, prediction in best:
+        named = {name: row[name] for name in ("attribute", "role", "probe", "learned_from")}
+        labels = measured.labels[row["attribute"]]
+        for one in divisions:
+            figures = by_group(prediction, labels, people, one, own=one.group_by == row["attribute"])
+            groups += [named | asdict(group) for group in figures]
+        worst.append(named | asdict(worst_off(prediction, labels, people, row["role"] == "private")))
+    return {"groups": groups, "worst_off": worst}
+
+
+def _probed(current: Run, views: Views, fit: Fit) -> list[Probed]:
     """Every probe on every representation: insiders and task models, then auxiliary adversaries."""
     settings, attacks = current.config.evaluation, attacks_of(current)
     features, results = views.shown["features"], []
@@ -152,12 +199,12 @@ def learning_curve(current: Run, features: Representation, fit: Fit) -> list[dic
     ):
         for size in sizes:
             some = _rows_at(rows, np.flatnonzero(np.isin(rows.people, order[:size])), current.private)
-            results = evaluate(
+            probed = evaluate(
                 *("features", features.architecture, some, features.measured, attacks, fit),
                 resamples=settings.bootstrap,
                 on_batch=lambda: advance(1),
             )
-            found += [{"people": size, **_curve_point(result)} for result in results]
+            found += [{"people": size, **_curve_point(one.result)} for one in probed]
     return found
 
 
