@@ -12,8 +12,8 @@ from tiprdc_fl.config_reading import load_config
 from tiprdc_fl.errors import InputError
 from tiprdc_fl.extractors import origin_of, plan_of, train, training_key
 from tiprdc_fl.models.extractor import load_extractor
+from tiprdc_fl.run import Run
 from tiprdc_fl.simulate import prepare
-from tiprdc_fl.stages import Run
 
 TINY = (
     "clients=4",

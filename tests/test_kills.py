@@ -25,7 +25,7 @@ from tiprdc_fl.models.architecture import Architecture, build_extractor
 from tiprdc_fl.models.extractor import to_bytes
 from tiprdc_fl.store import open_store
 
-PEOPLE = tuple(range(10, 610))
+PEOPLE = tuple(range(10, 1810))  # enough that none of the collections ends before its process is killed
 MESSAGES = 60
 # Commits every few messages, so that many of the kills meet one.
 COLLECT = """
@@ -35,7 +35,7 @@ import tiprdc_fl.store as store
 from tiprdc_fl.errors import InputError
 from tiprdc_fl.federation.collector import read_collection
 from tiprdc_fl.federation.engine import ENGINES
-store.COMMIT_BYTES = 30_000
+store.COMMIT_BYTES = 90_000
 try:
     collection = read_collection(Path(sys.argv[2]))
     collected = ENGINES[sys.argv[1]](collection, lambda contributors, examples: print("heard", flush=True))

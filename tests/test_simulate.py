@@ -2,6 +2,7 @@
 
 import contextlib
 import importlib.metadata
+import io
 import json
 import os
 import shutil
@@ -15,12 +16,15 @@ import pytest
 import torch
 from celeba_folder import many_people
 from jsonschema import Draft202012Validator
+from rich.console import Console
 
 from tiprdc_fl import simulate, stages
 from tiprdc_fl.config import flatten
 from tiprdc_fl.config_reading import load_config
 from tiprdc_fl.data.source import open_dataset
 from tiprdc_fl.federation.collector import features_path
+from tiprdc_fl.measurement import measure
+from tiprdc_fl.report.schema import strongest
 from tiprdc_fl.store import open_store, stored_contributors
 
 TINY = (
@@ -255,6 +259,7 @@ def test_a_run_leaves_everything_needed_to_understand_and_repeat_it(first):
         "extractor.safetensors",
         "training.json",
         "latency.parquet",
+        "report.html",
     ):
         assert (first / name).stat().st_size > 0, name
     assert (first / "features.lance").is_dir()
@@ -281,7 +286,7 @@ def test_the_same_command_again_resumes(first, tmp_path):
     again = tmp_path / "again"
     shutil.copytree(first, again)
     run(again, *INLINE)  # elsewhere than it began: a run folder may be moved
-    assert stages_done(again)[len(stages_done(first)) :] == ["collection"]
+    assert stages_done(again)[len(stages_done(first)) :] == ["plan", "collection"]
     assert (weights(again), digest(again), figures(again)) == (weights(first), digest(first), figures(first))
     assert report(again)["results"] == report(first)["results"]
 
@@ -294,6 +299,41 @@ def test_what_is_missing_is_made_again_and_equal(first, tmp_path):
     run(again, *INLINE)
     assert "training" not in stages_done(again)[len(stages_done(first)) :]
     assert (digest(again), results(again)) == (digest(first), results(first))
+
+
+def test_figures_of_an_earlier_version_are_measured_again(first, tmp_path):
+    """They lack what the probes said of each group, and nobody has kept it."""
+    again = tmp_path / "again"
+    shutil.copytree(first, again)
+    old = {name: part for name, part in figures(first).items() if name not in ("groups", "worst_off")}
+    (again / "results.json").write_text(json.dumps(old))
+    run(again, *INLINE)
+    assert figures(again) == figures(first)
+    assert "probes" in stages_done(again)[len(stages_done(first)) :]
+
+
+def test_the_strongest_probe_has_figures_by_group_and_of_the_worst_off(first, tmp_path):
+    again = tmp_path / "again"
+    shutil.copytree(first, again)
+    (again / "results.json").unlink()
+    console = Console(file=io.StringIO())
+    current = simulate.prepare(load_config(None, [*INLINE, f"run_dir={again}"]), console)
+    found = measure(current, lambda ids: [("fast", "slow")[int(person) % 2] for person in ids])
+    best = {name: strongest(found["results"], name, "features") for name in ("Male", "Smiling", "Eyeglasses")}
+    defined = {name: (row["probe"], row["learned_from"]) for name, row in best.items() if row}
+    assert {row["attribute"] for row in found["groups"]} == set(defined)
+    examples = found["results"][0]["measured_examples"]
+    for attribute, probe in defined.items():
+        rows = [row for row in found["groups"] if row["attribute"] == attribute]
+        assert {(row["probe"], row["learned_from"]) for row in rows} == {probe}
+        for by in ("device", "Male", "Smiling", "Eyeglasses"):
+            assert sum(row["examples"] for row in rows if row["group_by"] == by) == examples
+        devices = {row["group"]: row["people"] for row in rows if row["group_by"] == "device"}
+        assert devices == {"fast": 4, "slow": 4}
+    assert [row["attribute"] for row in found["worst_off"]] == list(defined)
+    assert found["results"] == results(first)
+    told = json.loads((again / "report.json").read_text())
+    assert {row["group_by"] for row in told["groups"]} == {"device", "Male", "Smiling", "Eyeglasses"}
 
 
 def test_the_same_seed_gives_the_same_run_in_another_process(first, folders):

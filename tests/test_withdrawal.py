@@ -33,9 +33,10 @@ def run(tmp_path):
         store_at(folder / name, PEOPLE)
     store_at(folder / "holdout" / "features.lance", [90, 91])
     write(folder / "collection.json", {"contributors": [*PEOPLE, 50]})
+    write(folder / "contributors.json", [*PEOPLE, 50])
     failures = [failure(contributor, contributor) for contributor in (12, 13)]
     write(folder / "collected.json", {"answered": 8, "failures": failures})
-    for name in ("results.json", "report.json"):
+    for name in ("results.json", "report.json", "report.html"):
         write(folder / name, {})
     pq.write_table(
         pa.table({"contributor": list(PEOPLE), "load_seconds": [0.5] * 10}), folder / "latency.parquet"
@@ -90,8 +91,8 @@ def check_gone(folder: Path, gone=GONE) -> None:
     ]
     told = json.loads((folder / "collected.json").read_text())
     assert told["failures"] == [failure(13, 13)]
-    assert not (folder / "results.json").exists()
-    assert not (folder / "report.json").exists()
+    for name in ("results.json", "report.json", "report.html"):
+        assert not (folder / name).exists()
     assert not list(folder.rglob("*.partial"))
 
 
@@ -234,7 +235,7 @@ def test_the_digest_command_prints_the_digest(run, capsys):
         (["withdraw", ".", "-c", "1"], "features.lance: there is no feature store"),
         (
             ["withdraw", "run", "-c", "12", "1.5"],
-            "--contributor 1.5: not an integer; ids are those in run/coll",
+            "--contributor 1.5: not an integer; ids are those in run/cont",
         ),
         (["withdraw", "run", "-c", "12", "99", "-1"], "--contributor -1, 99: no contributor of this run"),
         (["withdraw", "run", "-c", "9" * 30], f"--contributor {'9' * 30}: no contributor of this run"),
@@ -251,11 +252,11 @@ def test_mistakes_are_named_and_change_nothing(run, monkeypatch, capsys, argumen
     assert found(run, 12)
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", '{"contributors": 3}'])
+@pytest.mark.parametrize("text", ["", "{", '["a"]', '{"contributors": 3}'])
 def test_a_collection_that_cannot_be_read(run, capsys, text):
-    (run / "collection.json").write_text(text)
+    (run / "contributors.json").write_text(text)
     assert main(["withdraw", str(run), "-c", "12"]) == 2
-    assert "collection.json: cannot be read" in capsys.readouterr().err
+    assert "contributors.json: cannot be read" in capsys.readouterr().err
 
 
 def test_a_folder_that_cannot_be_written(run, monkeypatch, capsys):

@@ -5,7 +5,7 @@ import json
 import os
 import shutil
 import tempfile
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -22,8 +22,8 @@ from tiprdc_fl.models.architecture import Architecture
 from tiprdc_fl.models.extractor import Extractor, batch_reader, load_extractor
 from tiprdc_fl.models.text import build_vocabulary
 from tiprdc_fl.report.progress import stage
+from tiprdc_fl.run import Run
 from tiprdc_fl.run_folder import code_digest, timed, write_json
-from tiprdc_fl.stages import Run
 from tiprdc_fl.training.train import Plan, train_extractor, validation_rows
 
 FILE = "extractor.safetensors"
@@ -179,7 +179,9 @@ def training_configuration(current: Run, plan: Plan, examples: Examples) -> dict
 
     Of many images only some are looked at: to read 19 GB would take longer than it may save.
     """
-    source = asdict(current.source)
+    source = asdict(
+        replace(current.source, partition=None, strength=0.0)
+    )  # contributors' and holdout's affair
     if source["root"] is not None:
         source["root"] = os.path.realpath(source["root"])
     data = hashlib.sha256(examples.people.astype("<i8").tobytes())

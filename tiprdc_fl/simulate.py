@@ -18,13 +18,20 @@ from tiprdc_fl.config_reading import load_config
 from tiprdc_fl.data.examples import Dataset
 from tiprdc_fl.data.source import DataSource, open_dataset
 from tiprdc_fl.data.split import Split, split_people
+from tiprdc_fl.dealing import attributes_of, deal_out, note_partition, open_partition
 from tiprdc_fl.errors import InputError
+from tiprdc_fl.exports import check_runtime
 from tiprdc_fl.extractors import check_given, origin_of, settings_of, train
+from tiprdc_fl.federation.devices import load_devices
 from tiprdc_fl.measurement import chosen_attacks, measure
 from tiprdc_fl.models.architecture import Architecture, Precision, seen_shape
+from tiprdc_fl.plan_checks import check_strategy, unused_keys
+from tiprdc_fl.planning import device_titles
+from tiprdc_fl.report.opening import open_page
 from tiprdc_fl.report.terminal import show
+from tiprdc_fl.run import Run
 from tiprdc_fl.run_folder import open_run_folder
-from tiprdc_fl.stages import Run, federate, report_on
+from tiprdc_fl.stages import federate, report_on
 
 INTERRUPTED = 130  # the shell's status for a process ended by SIGINT
 
@@ -43,11 +50,15 @@ def run(config: Config, console: Console | None = None, quiet: bool = False) -> 
     console = console or Console()
     current = prepare(config, console)
     console.print(f"Run folder: {current.folder}", highlight=False, markup=False, soft_wrap=True)
+    for key in () if quiet else unused_keys(current.config):
+        console.print(f"note: {key} was changed and has no effect here", highlight=False, soft_wrap=True)
     train(current)
     collected = federate(current)
-    report = report_on(current, collected, measure(current), origin_of(current.folder))
+    figures = measure(current, device_titles(current))
+    report = report_on(current, collected, figures, origin_of(current.folder))
     if not quiet:
         show(report, console)
+        open_page(current.folder / "report.html", config.open_report)
     return report
 
 
@@ -59,13 +70,19 @@ def prepare(config: Config, console: Console) -> Run:
     )
     source, dataset, people = open_data(config)
     check_protection(config.protection.name, dataset.modality)
+    check_runtime(config.federation.runtime, config.protection.name)
     shape = seen_shape(Architecture(dataset.modality, config.model.width, config.data.image_size))
     examples = len(dataset.labels(people.collector)) if config.protection.name == "hybrid" else 0
     check_components(config.protection.name, settings_of(config), shape, examples)
     chosen_attacks(config, dataset.modality)
+    check_devices(config, dataset)
+    check_strategy(config, dataset, people.contributors)
     check_given(config.training.extractor, source, dataset.modality)
     check_unseen(config, people)
+    table, seconds = deal_out(config, dataset, people)
     folder, config = open_run_folder(config)
+    source, dataset = open_partition(config, folder, source, dataset, people, table)
+    note_partition(folder, table, seconds)
     return Run(config, folder, source, dataset, people, device, precision, console)
 
 
@@ -81,7 +98,7 @@ def open_data(config: Config) -> tuple[DataSource, Dataset, Split]:
         contributor=data.contributor,
     )
     dataset = open_dataset(source)
-    check_attributes(dataset, [*(data.private or ()), *(data.tasks or ())])
+    check_attributes(dataset, [*(data.private or ()), *(data.tasks or ()), *attributes_of(config)])
     official = dataset.test_people if data.split == "official" else None
     if data.split == "official" and official is None:
         raise InputError(
@@ -96,6 +113,17 @@ def open_data(config: Config) -> tuple[DataSource, Dataset, Split]:
         official=official,
     )
     return source, dataset, people
+
+
+def check_devices(config: Config, dataset: Dataset) -> None:
+    """Raises InputError when the device set cannot be read, or the dataset lacks the attribute it goes with."""
+    settings = config.devices
+    if settings.name is not None:
+        load_devices(settings.name)
+    elif settings.correlated_with is not None:
+        raise InputError("devices.correlated_with needs devices: leave it out, or set devices.name")
+    if settings.correlated_with is not None:
+        check_attributes(dataset, [settings.correlated_with], "devices.correlated_with: ")
 
 
 def check_unseen(config: Config, people: Split) -> None:
@@ -142,16 +170,16 @@ def choose_precision(precision: str, device: str) -> Precision:
     return "bfloat16" if torch.ops.mkldnn._is_mkldnn_bf16_supported() else "float32"
 
 
-def check_attributes(dataset: Dataset, names: Sequence[str]) -> None:
-    """Raises InputError when the dataset lacks an attribute."""
+def check_attributes(dataset: Dataset, names: Sequence[str], key: str = "") -> None:
+    """Raises InputError when the dataset lacks an attribute; ``key`` begins the message."""
     for name in names:
         if name in dataset.refused:
             reason = dataset.refused[name]
-            raise InputError(f"data.name={dataset.name}: column {name!r} holds no labels: {reason}")
+            raise InputError(f"{key}data.name={dataset.name}: column {name!r} holds no labels: {reason}")
         if name not in dataset.attributes:
             near = get_close_matches(name, dataset.attributes, n=3, cutoff=0.4) or dataset.attributes
             raise InputError(
-                f"data.name={dataset.name} has no attribute {name!r}; nearest: {', '.join(near)}"
+                f"{key}data.name={dataset.name} has no attribute {name!r}; nearest: {', '.join(near)}"
             )
         if "." in name:  # the store's columns
             raise InputError(f"attribute {name!r}: a name must not hold a dot; rename the column")

@@ -21,7 +21,9 @@ arrived; seconds and sizes are not in it."""
 _WITHDRAW = """Remove what contributors sent from the run folder: their rows in every store, old versions and
 merged files included, their measurements, samples in quarantine and reasons of failure. That they withdrew
 stays, in withdrawals.jsonl: a resumed collection does not ask them again. Figures computed with them
-(results.json, report.json) are removed too. The same command completes a removal that was interrupted."""
+(results.json, report.json, report.html) are removed too, and what the virtual clock had on them;
+partition.parquet stays, which has the numbers of examples and none of them. The same command completes a
+removal that was interrupted."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -89,7 +91,7 @@ def print_withdrawal(run: Path, ids: Sequence[str]) -> None:
     if not any(removed.values()):
         print("no store has rows of theirs")
     print(
-        "results.json and report.json are removed, because they may be computed with them; to measure again: "
+        "results.json and the report are removed, because they may be computed with them; to measure again: "
         f"python -m tiprdc_fl.simulate --config {run / 'config.yaml'} run_dir={run}"
     )
 
@@ -111,9 +113,9 @@ def contributors_of(run: Path, ids: Sequence[str]) -> list[int]:
     Raises:
         InputError: an id is not an integer, or no contributor's; the run has no collection.
     """
-    path = run / "collection.json"
+    path = run / "contributors.json"
     with reading(path):
-        known = set(json.loads(path.read_text(encoding="utf-8"))["contributors"])
+        known = {int(one) for one in json.loads(path.read_text(encoding="utf-8"))}
     found = []
     for text in ids:
         try:

@@ -10,8 +10,8 @@ import numpy as np
 from tiprdc_fl import seeding
 from tiprdc_fl.attacks.probe import Rows
 from tiprdc_fl.baselines import untrained
-from tiprdc_fl.data.examples import Examples
-from tiprdc_fl.data.source import hold, renumber, select
+from tiprdc_fl.data.examples import Examples, pick
+from tiprdc_fl.data.source import hold, renumber
 from tiprdc_fl.errors import InputError
 from tiprdc_fl.extractors import FILE
 from tiprdc_fl.federation.collector import open_collection
@@ -19,7 +19,7 @@ from tiprdc_fl.federation.engine import run_inline
 from tiprdc_fl.models.architecture import Architecture, extracting
 from tiprdc_fl.models.extractor import Extractor, batch_reader, load_extractor, restore, to_bytes
 from tiprdc_fl.report.progress import stage
-from tiprdc_fl.stages import Run, collection_of
+from tiprdc_fl.run import Run, collection_of, export
 from tiprdc_fl.store import FeatureStore
 
 
@@ -63,7 +63,7 @@ def open_views(current: Run) -> Views:
     """
     config, extractor = current.config, load_extractor(current.folder / FILE)
     most, controls = config.evaluation.max_examples, config.evaluation.controls
-    stored = open_collection(collection_of(current, current.folder, current.people.contributors))[0]
+    stored = open_collection(collection_of(current, current.folder, current.asked))[0]
     learners = np.unique(stored.keys.column("contributor").to_numpy())
     examples = draw(current, learners, most)
     holdout = draw(current, current.people.holdout, None)
@@ -124,15 +124,16 @@ def draw(current: Run, people: np.ndarray, most: int | None) -> Examples:
     """
     seed, cap = current.config.seed, current.config.evaluation.max_per_person
     order = seeding.generator(seed, "probe", "people").permutation(np.sort(people))
+    examples = current.dataset.labels(np.sort(order[:most]))
+    ids, starts, counts = np.unique(examples.people, return_index=True, return_counts=True)
     if most is not None:
-        counts = np.array([min(cap, len(current.dataset.labels([person]))) for person in order[:most]])
-        order = order[: np.searchsorted(np.cumsum(counts), most) + 1]
-    examples = current.dataset.load(np.sort(order))
+        taken = np.minimum(cap, counts[np.searchsorted(ids, order[:most])])
+        order = order[: np.searchsorted(np.cumsum(taken), most) + 1]
     kept = np.zeros(len(examples), dtype=bool)
-    for person in order:
-        rows = np.flatnonzero(examples.people == person)
-        kept[seeding.generator(seed, "probe", "rows", person).permutation(rows)[:cap]] = True
-    return select(examples, kept)
+    for i in np.flatnonzero(np.isin(ids, order)):
+        rows = np.arange(starts[i], starts[i] + counts[i])
+        kept[seeding.generator(seed, "probe", "rows", ids[i]).permutation(rows)[:cap]] = True
+    return pick(current.dataset, examples.people[kept], examples.rows[kept])
 
 
 def extract(
@@ -141,6 +142,7 @@ def extract(
     """Features of examples in memory, made as a contributor makes them, in a store of their own."""
     folder = current.folder / name
     folder.mkdir(parents=True, exist_ok=True)
+    export(current, extractor)
     collection = collection_of(current, folder, np.unique(examples.people), extractor)
     collected = run_inline(
         collection,

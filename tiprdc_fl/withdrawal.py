@@ -14,7 +14,8 @@ from tiprdc_fl.errors import InputError
 from tiprdc_fl.storage import erase, locked, reading, write_lines, write_table, write_whole, writing
 
 RECORD = "withdrawals.jsonl"
-STALE = ("results.json", "report.json")  # figures that were computed with them
+# Figures that were computed with them, and what the virtual clock says of them: the next session makes it anew.
+STALE = ("results.json", "report.json", "report.html", "requests.parquet", "course.json")
 
 
 def withdrawn(folder: Path) -> frozenset[int]:
@@ -76,7 +77,8 @@ def withdraw(folder: Path, contributors: Collection[int]) -> dict[str, int]:
     """Records that contributors withdraw, then removes what they sent from every file of the run folder.
 
     The record comes first: from then on nobody asks or stores them, and the same call completes a removal that
-    was interrupted, its own or an earlier one. Repeating it is harmless.
+    was interrupted, its own or an earlier one. Repeating it is harmless. ``partition.parquet`` stays: it says which
+    example of which person the simulation dealt to whom, by number, and nothing of what is in it.
 
     Args:
         folder: the run folder.

@@ -178,7 +178,7 @@ def split_rows(people: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
     if len(people) < FEWEST_ROWS:
         raise InputError(
             f"contributors sent {len(people)} examples, and a probe needs at least {FEWEST_ROWS}: "
-            "raise clients or data.max_examples_per_person"
+            "raise clients, data.max_examples_per_person, or what the strategy takes"
         )
     groups = people if len(np.unique(people)) > 1 else np.arange(len(people))
     order = seeding.generator(seed, "probe", "validation").permutation(np.unique(groups))

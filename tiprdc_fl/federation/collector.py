@@ -36,12 +36,14 @@ class Request:
         source: where the simulated devices find their examples.
         tasks: attributes that are sent as labels.
         codec: key of CODECS.
+        runtime: key of RUNTIMES, what runs the extractor.
     """
 
     extractor: str
     source: DataSource
     tasks: tuple[str, ...]
     codec: str
+    runtime: str = "torch"
 
 
 @dataclass(frozen=True)
@@ -126,6 +128,20 @@ class Collected:
     examples: int = 0
     seconds: float = 0.0
     asked_again: int = 0
+
+
+def joined(first: Collected, second: Collected) -> Collected:
+    """Two collections of one run, one after the other."""
+    memory = [m for m in (first.worker_memory_bytes, second.worker_memory_bytes) if m is not None]
+    return Collected(
+        asked=first.asked + second.asked,
+        answered=first.answered + second.answered,
+        failures=(*first.failures, *second.failures),
+        worker_memory_bytes=max(memory, default=None),
+        examples=first.examples + second.examples,
+        seconds=first.seconds + second.seconds,
+        asked_again=first.asked_again + second.asked_again,
+    )
 
 
 def features_path(folder: str | Path) -> Path:
