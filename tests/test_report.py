@@ -3,6 +3,7 @@
 import copy
 import io
 import json
+import re
 from dataclasses import asdict
 from importlib.resources import files
 from pathlib import Path
@@ -11,11 +12,16 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
+from course_example import sections
 from jsonschema import Draft202012Validator
+from PIL import Image
+from report_example import example
 from rich.console import Console
 
+from tiprdc_fl import seeding
 from tiprdc_fl.config import Config
 from tiprdc_fl.evaluation import Interval, Result
+from tiprdc_fl.partition_figures import describe
 from tiprdc_fl.report import progress
 from tiprdc_fl.report.schema import (
     CAVEAT,
@@ -39,6 +45,7 @@ UNDEFINED = Interval(None, None, None)
 HALF, NONE = Interval(0.5, 0.5, 0.5), Interval(0.0, 0.0, 0.0)
 FIGURE = {"value": 0.75, "low": 0.7, "high": 0.8}
 LIKENESS = {"ssim": FIGURE, "ms_ssim": FIGURE, "psnr": {"value": 17.5, "low": 17.0, "high": 18.0}}
+SMALL = dict.fromkeys(("value", "low", "high"))
 FAILURE = {"contributor": 7, "stage": "load", "reason": "its image is broken"}
 
 
@@ -84,6 +91,49 @@ def collected(failures) -> dict[str, Any]:
     return {"failures": failures, "examples": 3, "seconds": 0.3, "asked_again": 2}
 
 
+def group(attribute: str, group_by: str, name: str, value: float | None) -> dict[str, Any]:
+    figure = SMALL if value is None else {"value": value, "low": value - 0.02, "high": value + 0.03}
+    return {
+        **{"attribute": attribute, "role": "private" if attribute == PRIVATE else "task", "probe": "linear"},
+        **{
+            "learned_from": "contributors",
+            "group_by": group_by,
+            "group": name,
+            "people": 20,
+            "examples": 350,
+        },
+        **{"accuracy": FIGURE, "balanced_accuracy": figure},
+    }
+
+
+def groups() -> list[dict[str, Any]]:
+    """By device class, the two attributes, and classes of too few people."""
+    values = {"new phone": 0.7, "old phone": 0.6, "watch": None}
+    return [
+        group(attribute, by, name, value)
+        for attribute, other in ((PRIVATE, TASK), (TASK, PRIVATE))
+        for by, found in (
+            ("device", values),
+            (other, {f"{other}=0": 0.66, f"{other}=1": 0.625}),
+            (attribute, {f"{attribute}=0": 0.1, f"{attribute}=1": 0.9}),  # recalls
+        )
+        for name, value in found.items()
+    ]
+
+
+def worst_off() -> list[dict[str, Any]]:
+    tenth = {"value": 0.95, "low": 0.9, "high": 1.0}
+    names = ("mean", "p50", "worst_quarter", "share_past_chance")
+    return [
+        {
+            **{"attribute": attribute, "role": role, "probe": "linear", "learned_from": "contributors"},
+            **{"people": 38, "examples": 690, "chance": 0.5, "expected_worst_tenth": 0.85},
+            **{"worst_tenth": tenth, **dict.fromkeys(names, FIGURE)},
+        }
+        for attribute, role in ((PRIVATE, "private"), (TASK, "task"))
+    ]
+
+
 def report_of(found: list[Result], failures: tuple[dict, ...] = (FAILURE,)) -> dict[str, Any]:
     epoch = {
         "epoch": 1,
@@ -105,7 +155,13 @@ def report_of(found: list[Result], failures: tuple[dict, ...] = (FAILURE,)) -> d
             "contributors": {"people": 3, "examples": 3},
             "holdout": {"people": 1234, "examples": 56789},
         },
+        "partition": {"name": "dirichlet", "settings": {"alpha": 0.5}, "topped_up": 1}
+        | describe(
+            4, np.array([3, 1, 3]), {PRIVATE: np.array([1, 0, 1])}, (PRIVATE,), seeding.generator(0, "test")
+        ),
         "results": result_rows(found, (PRIVATE,)),
+        "groups": groups(),
+        "worst_off": worst_off(),
         "curve": [
             {"people": people, "attribute": PRIVATE, "probe": "linear", "learned_examples": 10 * people}
             | {"balanced_accuracy": FIGURE, "per_person": FIGURE}
@@ -120,8 +176,9 @@ def report_of(found: list[Result], failures: tuple[dict, ...] = (FAILURE,)) -> d
         "training_from": {"path": "somewhere", "digest": "ab"},
         "training": [epoch, epoch | {"epoch": 2, "phase": "hybrid"}],
         "federation": federation_figures(
-            per_contributor(keys()), 3, collected(failures), (), "inline", "latency"
+            per_contributor(keys()), (1, 3, 7), (1, 3), collected(failures), (), "inline", "latency"
         ),
+        **sections(per_contributor(keys()), PRIVATE),
         "seconds": {"collector examples": 1.25, "training": 1234.5},
         "memory": {"collector_peak_bytes": 3 * 2**20, "worker_peak_bytes": 2**20},
         "caveat": CAVEAT,
@@ -184,7 +241,7 @@ def test_a_report_is_as_its_schema_says(features):
         (("results", 0, "representation"), "other", "is not one of"),
         (("federation", "seconds_per_contributor", "load", "p99"), None, "'p99' is a required property"),
         (("training", 0, "phase"), "warm up", "is not one of"),
-        (("schema_version",), 1, "3 was expected"),
+        (("schema_version",), 1, "4 was expected"),
     ],
 )
 def test_a_report_that_is_not_so_is_refused(path, value, message):
@@ -214,8 +271,11 @@ def test_figures_of_a_federation_by_hand():
     assert contributions["raw_bytes"] == [120, 200]
     assert contributions["sent_bytes"] == [300, 500]
     assert contributions["load_seconds"] == [0.1, 0.3]
-    found = federation_figures(per_contributor(keys()), 3, collected([FAILURE]), (), "inline", "latency")
-    assert (found["asked"], found["answered"], found["failed"], found["examples"]) == (3, 2, 1, 3)
+    found = federation_figures(
+        per_contributor(keys()), (1, 3, 7, 9), (1, 3), collected([FAILURE]), (), "inline", "latency"
+    )
+    assert (found["asked"], found["answered"], found["failed"], found["examples"]) == (4, 2, 1, 3)
+    assert found["unanswered"] == 1
     assert found["sent_bytes"] == 800
     assert found["sent_bytes_per_example"] == pytest.approx(800 / 3)
     assert found["raw_bytes_per_example"] == pytest.approx(320 / 3)
@@ -232,7 +292,7 @@ def test_percentiles_of_a_hundred_contributors():
     many = np.arange(101)
     columns = {"contributor": many, "row": many * 0, "raw_bytes": many, "sent_bytes": many}
     table = pa.table(columns | {f"{stage}_seconds": many / 100 for stage in STAGES})
-    found = federation_figures(per_contributor(table), 101, collected([]), (), "flower", "latency")[
+    found = federation_figures(per_contributor(table), many, many, collected([]), (), "flower", "latency")[
         "seconds_per_contributor"
     ]
     assert found["forward"] == pytest.approx({"p50": 0.5, "p95": 0.95, "p99": 0.99, "max": 1.0})
@@ -240,15 +300,18 @@ def test_percentiles_of_a_hundred_contributors():
 
 
 def test_of_many_failures_a_hundred_are_kept_and_all_are_counted():
+    failures = [FAILURE | {"contributor": number} for number in range(250)]
     found = federation_figures(
-        per_contributor(keys()), 300, collected([FAILURE] * 250), (), "inline", "latency"
+        per_contributor(keys()), range(300), range(250, 300), collected(failures), (), "inline", "latency"
     )
     assert (found["failed"], found["answered"], len(found["failures"])) == (250, 50, 100)
 
 
 def test_who_has_withdrawn_is_neither_answered_nor_failed():
-    gone = {FAILURE["contributor"], 1000}
-    found = federation_figures(per_contributor(keys()), 5, collected([FAILURE]), gone, "inline", "latency")
+    gone = {FAILURE["contributor"], 8}
+    found = federation_figures(
+        per_contributor(keys()), range(4, 9), range(4, 9), collected([FAILURE]), gone, "inline", "latency"
+    )
     counted = [found[name] for name in ("asked", "answered", "failed", "withdrawn")]
     assert (counted, found["failures"]) == ([5, 3, 0, 2], [])
 
@@ -320,6 +383,27 @@ def test_the_terminal_says_what_the_figures_mean():
         assert part in text
 
 
+def test_the_terminal_names_groups_and_people_who_are_worst_off():
+    text = words(shown(report_of(results())))
+    for part in (
+        f"Most exposed group: {TASK}=0 66.0 (64-69), device new phone 70.0 (68-73).",
+        f"Worst served group: {PRIVATE}=1 62.5 (60-66), device old phone 60.0 (58-63).",
+        "Of a tenth of the people at least 95.0 (90-100) % of their examples are inferred correctly, on average "
+        "75.0 (70-80) %; if people did not differ, of a tenth at least 85.0 %.",
+        "Of a tenth of the people at most 95.0 (90-100) % of their examples",
+    ):
+        assert part in text
+
+
+def test_without_groups_or_enough_people_there_is_no_word_of_them():
+    report = report_of(results())
+    report["groups"] = [one for one in groups() if one["group_by"] != "device"][:1]
+    for row in report["worst_off"]:
+        row |= {"worst_tenth": SMALL, "expected_worst_tenth": None}
+    text = words(shown(report))
+    assert "group: " not in text and "Of a tenth" not in text and "None" not in text
+
+
 def test_private_attributes_stand_before_tasks():
     text = shown(report_of(results()))
     assert text.index("PRIVATE") < text.index(PRIVATE) < text.index("TASK (") < text.index(TASK)
@@ -329,7 +413,7 @@ def test_figures_that_are_not_defined_are_shown_as_such():
     text = words(shown(report_of(results(None))))
     assert "table1 n/a 70.0 (68-72) 80.0 (78-82) 50.0" in text
     assert f"Leakage of {PRIVATE}: n/a, not defined where the people measured have one value of it." in text
-    assert "None" not in text and "nan" not in text
+    assert not re.search(r"\b(None|nan)\b", text)
 
 
 def test_a_failure_is_printed_as_it_is():
@@ -389,12 +473,65 @@ def test_tensorboard_reads_back_the_reports_figures(tmp_path):
     assert found[f"headline/leakage/{PRIVATE}"] == [(0, pytest.approx(0.65))]
 
 
+def events(folder: Path):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    found = EventAccumulator(str(folder))
+    found.Reload()
+    return found
+
+
+def test_tensorboard_compares_runs_by_their_settings(tmp_path):
+    """Every run is one of TensorBoard's, with its settings and the figures to sort by."""
+    from tensorboard.backend.event_processing.plugin_event_multiplexer import EventMultiplexer
+    from tensorboard.plugins.hparams import metadata
+
+    for name, budget in (("a", 0.9), ("b", 0.5)):
+        report = example()
+        report["configuration"]["training"]["budget"] = budget
+        write_report(report, tmp_path / name / "tensorboard")
+    runs = EventMultiplexer().AddRunsFromDirectory(str(tmp_path))
+    runs.Reload()
+    assert set(runs.Runs()) == {"a/tensorboard", "b/tensorboard"}  # no further run for the settings
+    budgets = {}
+    for run in runs.Runs():
+        found = runs.SummaryMetadata(run, metadata.SESSION_START_INFO_TAG)
+        start = metadata.parse_session_start_info_plugin_data(found.plugin_data.content)
+        budgets[run] = start.hparams["training.budget"].number_value
+        assert start.hparams["clients"].number_value == 1000
+        assert start.hparams["data.private"].string_value == "[Male]"
+        assert start.hparams["data.root"].string_value == "null"
+        assert start.hparams["evaluation.reconstruction"].string_value == "true"
+        assert "run_dir" not in start.hparams
+        tag = metadata.EXPERIMENT_TAG
+        asked = metadata.parse_experiment_plugin_data(runs.SummaryMetadata(run, tag).plugin_data.content)
+        metrics = {info.name.tag for info in asked.metric_infos}
+        assert metrics == {
+            *(f"headline/{name}" for name in ("leakage/Male", "leakage_pooled/Male", "utility/Smiling")),
+            *("headline/utility/Eyeglasses", "headline/sent_bytes_per_example", "headline/modelled_seconds"),
+        }
+        assert metrics <= set(scalars(tmp_path / run))
+    assert budgets == {"a/tensorboard": 0.9, "b/tensorboard": 0.5}
+
+
+def test_tensorboard_has_groups_participation_and_the_picture(tmp_path):
+    Image.new("RGB", (12, 8), "red").save(tmp_path / "grid.png")
+    write_report(example(), tmp_path / "run", tmp_path / "grid.png")
+    found = events(tmp_path / "run")
+    (picture,) = found.Images("reconstruction")
+    assert (picture.width, picture.height) == (12, 8)
+    figures = scalars(tmp_path / "run")
+    assert figures["groups/private/Male/device/Slow phone"] == [(0, pytest.approx(0.849))]
+    assert figures["worst_off/task/Smiling/tenth"] == [(0, pytest.approx(0.53))]
+    assert figures["participation/device/Fast phone"] == [(0, pytest.approx(197 / 250))]
+
+
 def test_tensorboard_leaves_out_what_is_not_defined(tmp_path):
     write_report(report_of(results(None)), tmp_path)
     found = scalars(tmp_path)
     assert f"accuracy/private/{PRIVATE}/features/linear" in found
     assert f"roc_auc/private/{PRIVATE}/features/linear" not in found
-    assert not any(tag.startswith("headline") for tag in found)
+    assert not any(tag.startswith(("headline/leakage", "headline/utility")) for tag in found)
 
 
 def test_tensorboard_reads_back_the_epochs(tmp_path):

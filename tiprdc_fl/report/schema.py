@@ -10,7 +10,7 @@ import pyarrow as pa
 from tiprdc_fl.evaluation import Result
 from tiprdc_fl.store import STAGES
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 REPRESENTATIONS = ("features", "random", "raw", "majority")
 CAVEAT = (
     "Leakage is what the strongest adversary tried here could infer: a lower bound on what the features "
@@ -28,7 +28,8 @@ def result_rows(results: Sequence[Result], private: Sequence[str]) -> list[dict[
 
 def federation_figures(
     contributions: pa.Table,
-    asked: int,
+    asked: Collection[int],
+    accepted: Collection[int],
     collected: Mapping[str, Any],
     withdrawn: Collection[int],
     engine: str,
@@ -38,7 +39,8 @@ def federation_figures(
 
     Args:
         contributions: a row for each stored contribution, see ``per_contributor``.
-        asked: contributors in the run.
+        asked: ids of the contributors asked on the virtual clock.
+        accepted: ids of those whose answers count there.
         collected: the fields of the last session's ``federation.collector.Collected``.
         withdrawn: ids of the contributors who have withdrawn; they count as nothing else.
         engine: "flower" or "inline".
@@ -48,13 +50,16 @@ def federation_figures(
     sent = int(sum(contributions.column("sent_bytes").to_pylist()))
     raw = int(sum(contributions.column("raw_bytes").to_pylist()))
     failed = [failure for failure in collected["failures"] if failure["contributor"] not in withdrawn]
+    gone, everybody = set(withdrawn), set(asked)
+    answered = len(set(accepted) - gone - {failure["contributor"] for failure in failed})
     return {
         "engine": engine,
         "mode": mode,
-        "asked": asked,
-        "answered": asked - len(failed) - len(withdrawn),
+        "asked": len(everybody | gone),
+        "answered": answered,
         "failed": len(failed),
-        "withdrawn": len(withdrawn),
+        "unanswered": len(everybody - gone) - answered - len(failed),
+        "withdrawn": len(gone),
         "failures": failed[:100],
         "examples": examples,
         "sent_bytes": sent,
@@ -140,3 +145,21 @@ def headline(report: dict[str, Any]) -> dict[str, float]:
             kind = "leakage" if row["role"] == "private" else "utility"
             found[f"{kind}/{row['attribute']}"] = best["balanced_accuracy"]["value"]
     return found
+
+
+def answered_shares(report: dict[str, Any]) -> dict[tuple[str, str], float]:
+    """(what divides, group) -> share that was collected, of contributors for devices, else of examples.
+
+    Empty where the report does not say.
+    """
+    if not report["strategy"]:
+        return {}
+    found = report["strategy"]["participation"]
+    devices = {
+        ("device", row["group"]): row["answered"] / max(1, row["contributors"]) for row in found["device"]
+    }
+    return devices | {
+        (name, row["group"]): row["answered"] / max(1, row["examples"])
+        for name, rows in found["attribute"].items()
+        for row in rows
+    }

@@ -1,21 +1,18 @@
 """The report on the terminal, for a reader who has not read the paper."""
 
 from collections.abc import Iterator
-from math import ceil, floor
 from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from tiprdc_fl.report.partition_lines import partition_lines
 from tiprdc_fl.report.schema import CAVEAT, pooled_row, protection_text, strongest
+from tiprdc_fl.report.unequal import unequal
+from tiprdc_fl.report.words import TITLES, bits, percent, probe_name
 
-_COLUMNS = {
-    "features": "sent\nfeatures",
-    "random": "untrained\nextractor",
-    "raw": "raw\ndata",
-    "majority": "blind\nguess",
-}
+_COLUMNS = {name: title.replace(" ", "\n") for name, title in TITLES.items()}
 _ROLES = {"private": "PRIVATE (should be low)", "task": "TASK (should be high)"}
 _LEGEND = {
     "table1, table2": "the paper's classifier; linear: logistic regression; mlp, knn, trees: other adversaries",
@@ -51,12 +48,15 @@ def show(report: dict[str, Any], console: Console) -> None:
     )
     for line in sentences(report):
         _say(console, f"\n{line}")
+    _say(console, "\nWho has what", style="bold")
+    for line in partition_lines(report):
+        _say(console, line)
     _say(console, "\nCollection", style="bold")
     console.print(cost_table(report))
     _say(console, "\nSeconds per stage", style="bold")
     console.print(stage_table(report))
     _say(console, "")
-    path = f"{report['run_dir']}/report.json"
+    path = f"{report['run_dir']}/report.html"
     console.print(f"Report: {path}", highlight=False, markup=False, soft_wrap=True)
 
 
@@ -92,17 +92,18 @@ def sentences(report: dict[str, Any]) -> Iterator[str]:
                     f"{what} of {attribute}: n/a, not defined where the people measured have one value of it."
                 )
                 continue
-            yield f"{what} of {attribute} in %: {_percent(best)} by the {_probe(best)} on the features" + (
-                f"; {_bits(best)} usable bits."
+            yield f"{what} of {attribute} in %: {percent(best)} by the {probe_name(best)} on the features" + (
+                f"; {bits(best)} usable bits."
                 if raw is None
-                else f", {_percent(raw)} on raw data; {_bits(best)} of {_bits(raw)} usable bits."
+                else f", {percent(raw)} on raw data; {bits(best)} of {bits(raw)} usable bits."
             )
             pooled = pooled_row(results, attribute)
             if pooled is not None:
                 yield (
                     f"  From up to {most} examples of a person together instead of one: "
-                    f"{_percent(pooled, 'per_person')} by the {_probe(pooled)}."
+                    f"{percent(pooled, 'per_person')} by the {probe_name(pooled)}."
                 )
+            yield from unequal(report, attribute)
     yield from _curve(report["curve"])
     yield from _reidentified(report["reidentification"])
     yield from _reconstructed(report["reconstruction"])
@@ -116,12 +117,6 @@ def sentences(report: dict[str, Any]) -> Iterator[str]:
     yield CAVEAT
 
 
-def _probe(row: dict[str, Any]) -> str:
-    """A probe in words."""
-    learned = " (auxiliary)" if row["learned_from"] == "collector" else ""
-    return f"{row['probe']} probe{learned}"
-
-
 def _curve(rows: list[dict[str, Any]]) -> Iterator[str]:
     """The strongest insider at each number of people, a line for each attribute."""
     for attribute in dict.fromkeys(row["attribute"] for row in rows):
@@ -129,7 +124,7 @@ def _curve(rows: list[dict[str, Any]]) -> Iterator[str]:
         for people in dict.fromkeys(row["people"] for row in rows):
             here = [row | {"representation": "features"} for row in rows if row["people"] == people]
             best = strongest(here, attribute, "features")
-            points.append(f"{people:,}: {_percent(best) if best else 'n/a'}")
+            points.append(f"{people:,}: {percent(best) if best else 'n/a'}")
         yield f"Leakage of {attribute} in % by the number of people the insider learns from: {', '.join(points)}."
 
 
@@ -137,10 +132,7 @@ def _reidentified(rows: list[dict[str, Any]]) -> Iterator[str]:
     """Whether two contributions are of one person, as the features and the controls tell it."""
     of_whole = [row for row in rows if row["unit"] == "contribution" and row["roc_auc"]["value"] is not None]
     if of_whole:
-        figures = ", ".join(
-            f"{_percent(row, 'roc_auc')} {_COLUMNS[row['representation']].replace(chr(10), ' ')}"
-            for row in of_whole
-        )
+        figures = ", ".join(f"{percent(row, 'roc_auc')} {TITLES[row['representation']]}" for row in of_whole)
         yield f"Same person or not, of two contributions, ROC-AUC in % (chance is 50): {figures}."
 
 
@@ -157,7 +149,8 @@ def _reconstructed(figures: dict[str, Any] | None) -> Iterator[str]:
 def cost_table(report: dict[str, Any]) -> Table:
     """Who answered, what was sent, what it took a contributor, and memory."""
     federation, memory, table = report["federation"], report["memory"], _grid()
-    counted = (f"{federation[name]:,} {name}" for name in ("asked", "answered", "failed", "withdrawn"))
+    names = ["asked", "answered", "failed", "withdrawn", *["unanswered"][: federation["unanswered"]]]
+    counted = (f"{federation[name]:,} {name}" for name in names)
     table.add_row("contributors", ", ".join(counted))
     if federation["asked_again"]:
         table.add_row("", f"{federation['asked_again']:,} messages failed and were sent again")
@@ -175,12 +168,55 @@ def cost_table(report: dict[str, Any]) -> Table:
         "raw", f"{raw} bytes an example: features are {federation['sent_to_raw_ratio']:.2f} times that"
     )
     seconds = federation["seconds_per_contributor"].get("extraction")
+    _course_rows(report, table)
     if seconds:
         table.add_row("extraction", f"{_extraction(seconds, federation['mode'])}; on this host")
     collector, worker = memory["collector_peak_bytes"], memory["worker_peak_bytes"]
     workers = "" if worker is None else f"; largest worker {worker / 2**20:,.0f} MiB"
     table.add_row("peak memory", f"collector {collector / 2**20:,.0f} MiB, over all stages{workers}")
     return table
+
+
+def _course_rows(report: dict[str, Any], table: Table) -> None:
+    """The strategy's outcome, and what the devices' times would have been."""
+    strategy, devices = report["strategy"], report["devices"]
+    outcome, cost = strategy["outcome"], strategy["modelled"]
+    counted = ", ".join(f"{outcome[name]:,} {name}" for name in ("requests", "lost", "late", "cut"))
+    table.add_row("strategy", f"{strategy['name']}: {counted}, {outcome['duplicates']:,} answers came twice")
+    if strategy["enough"] is False:
+        table.add_row("", "it never had enough: lower what it wants, raise clients, or give it more time")
+    if outcome["never_came"]:
+        table.add_row("", f"{outcome['never_came']:,} more were wanted and never available in that time")
+    if strategy["name"] == "quota":
+        table.add_row("", f"of {strategy['settings']['quota']:,} examples wanted: {escape(_got(strategy))}")
+    if devices is None:
+        return
+    table.add_row("modelled", f"{_duration(cost['seconds'])} until it was over; {escape(devices['title'])}")
+    half, most = (cost["seconds_to_share"][share] for share in ("p50", "p95"))
+    if half is not None:
+        table.add_row("", f"half of the answers within {_duration(half)}, 95 % within {_duration(most)}")
+    down, up, vain = (f"{cost[f'{name}_bytes'] / 1e6:,.1f}" for name in ("downlink", "uplink", "wasted"))
+    table.add_row("", f"{down} MB to devices, {up} MB from them, {vain} MB of it in vain")
+    for title, stages in report["latency"]["modelled"].items():
+        parts = (f"{name} {1000 * stages[name]['p50']:,.0f}" for name in ("download", "compute", "upload"))
+        table.add_row("", f"{escape(title)}: {', '.join(parts)} ms (medians)")
+
+
+def _got(strategy: dict[str, Any]) -> str:
+    """Examples of each group of a quota that came."""
+    groups = strategy["participation"]
+    if strategy["settings"]["per"] == "device":
+        return ", ".join(f"{row['group']} {row['examples']:,}" for row in groups["device"])
+    rows = [row for rows in groups["attribute"].values() for row in rows]
+    return ", ".join(f"{row['group']} {row['answered']:,}" for row in rows)
+
+
+def _duration(seconds: float) -> str:
+    """Modelled seconds as one reads them."""
+    for unit, size in {"days": 86_400, "hours": 3600, "minutes": 60}.items():
+        if seconds >= 2 * size:
+            return f"{seconds / size:,.1f} {unit}"
+    return f"{seconds:,.1f} seconds"
 
 
 def _extraction(seconds: dict[str, float], mode: str) -> str:
@@ -221,19 +257,5 @@ def _cell(rows: list[dict[str, Any]], representation: str, probe: str, source: s
     for row in rows:
         fits = row["probe"] == "constant" or (row["probe"], row["learned_from"]) == (probe, source)
         if row["representation"] == representation and fits:
-            return _percent(row)
+            return percent(row)
     return ""
-
-
-def _percent(row: dict[str, Any], name: str = "balanced_accuracy") -> str:
-    figure = row[name]
-    if figure["value"] is None:
-        return "n/a"
-    value, low, high = (round(100 * figure[part], 6) for part in ("value", "low", "high"))
-    # Outwards, so that the bracket is never narrower than the interval.
-    return f"{value:.1f}" if low == high else f"{value:.1f} ({floor(low)}-{ceil(high)})"
-
-
-def _bits(row: dict[str, Any]) -> str:
-    value = row["usable_bits"]["value"]
-    return "n/a" if value is None else f"{value:.2f}"

@@ -1,0 +1,81 @@
+"""Figures and names in words, the same on the terminal, on the page and in comparisons."""
+
+from math import ceil, floor
+from typing import Any
+
+TITLES = {
+    "features": "sent features",
+    "random": "untrained extractor",
+    "raw": "raw data",
+    "majority": "blind guess",
+}
+
+_UNITS = ((172_800, 86_400, "days"), (7_200, 3_600, "hours"), (300, 60, "minutes"), (0, 1, "seconds"))
+
+
+def percent(row: dict[str, Any], name: str = "balanced_accuracy") -> str:
+    """A share of a row with its interval, in %, such as "63.7 (59-68)"; "n/a" where it is not defined."""
+    return share(row[name])
+
+
+def share(figure: dict[str, Any]) -> str:
+    """A share with its interval, in %."""
+    if figure["value"] is None:
+        return "n/a"
+    value, low, high = (round(100 * figure[part], 6) for part in ("value", "low", "high"))
+    # Outwards, so that the bracket is never narrower than the interval.
+    return f"{value:.1f}" if low == high else f"{value:.1f} ({floor(low)}-{ceil(high)})"
+
+
+def bits(row: dict[str, Any]) -> str:
+    """Usable bits of a row."""
+    value = row["usable_bits"]["value"]
+    return "n/a" if value is None else f"{value:.2f}"
+
+
+def probe_name(row: dict[str, Any]) -> str:
+    """A probe, such as "linear probe (auxiliary)"."""
+    learned = " (auxiliary)" if row["learned_from"] == "collector" else ""
+    return f"{row['probe']} probe{learned}"
+
+
+def duration(seconds: float | None) -> str:
+    """Seconds as people say them: 12 ms, 3.4 s, 4 min 12 s, 3 h 5 min, 2.5 days."""
+    if seconds is None:
+        return "n/a"
+    if seconds < 1:
+        return f"{1000 * seconds:,.0f} ms" if seconds >= 0.01 else f"{1000 * seconds:,.2g} ms"
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s" if rest else f"{minutes} min"
+    hours, minutes = divmod(round(seconds / 60), 60)
+    if hours < 48:
+        return f"{hours} h {minutes} min" if minutes else f"{hours} h"
+    return f"{seconds / 86400:,.1f} days"
+
+
+def clock(last: float) -> tuple[float, str]:
+    """Seconds of a unit, and its name, for an axis of times up to ``last`` seconds."""
+    return next((unit, name) for least, unit, name in _UNITS if last >= least)
+
+
+def size(count: float) -> str:
+    """Bytes as people say them, such as 7.9 MB; a thousand bytes are a kB."""
+    for power, unit in ((12, "TB"), (9, "GB"), (6, "MB"), (3, "kB")):
+        if count >= 10**power:
+            return f"{count / 10**power:,.1f} {unit}"
+    return f"{count:,.0f} bytes"
+
+
+def readable(name: Any) -> str:
+    """A name from somebody's data on one line, with what cannot be printed escaped."""
+    letters = (one if one.isprintable() else one.encode("unicode_escape").decode() for one in str(name))
+    return "".join(letters)
+
+
+def shortened(name: Any, length: int = 20) -> str:
+    """A name for a picture; the whole one stands in the table beneath it."""
+    text = readable(name)
+    return text if len(text) <= length else f"{text[: length - 1]}…"
