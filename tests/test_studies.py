@@ -23,6 +23,7 @@ from simulations.common.command import help_of, main
 from simulations.common.figures import Column, Span, combine, flat, flat_names, over_seeds
 from simulations.common.files import DPI, SIZE
 from simulations.common.pictures import spread
+from simulations.strategies import level, seconds_to_goal
 from simulations.tradeoff import pareto
 from simulations.transfer import write_folder
 from tiprdc_fl.config import Config
@@ -39,10 +40,11 @@ from tiprdc_fl.seeding import seed_torch
 NAMES = (
     *("tradeoff", "budget", "multi_attribute", "reconstruction"),
     *("adversaries", "transfer", "text", "leakage_curve", "codecs"),
+    *("heterogeneity", "strategies"),
 )
 STUDIES = {name: importlib.import_module(f"simulations.{name}").STUDY for name in NAMES}
 PLAIN = tuple(name for name in CODECS if "+" not in name)
-CASES = dict(zip(NAMES, (16, 4, 12, 4, 1, 4, 7, 3, 5), strict=True))
+CASES = dict(zip(NAMES, (16, 4, 12, 4, 1, 4, 7, 3, 5, 18, 8), strict=True))
 # 30 images of 4 channels of 64 values, two thirds of them 0.
 SAMPLE = Sample(
     torch.from_numpy(np.random.default_rng(0).normal(-0.4, 1, (120, 64)).astype(np.float32)).relu(),
@@ -81,6 +83,57 @@ def rows_of(config: Config) -> list[dict[str, Any]]:
     return found
 
 
+def partition_of(config: Config) -> dict[str, Any]:
+    """The fake's contributors are as unlike as alpha is small."""
+    names = [*(config.data.private or []), *(config.data.tasks or [])]
+    spread = {"p10": 0.0, "p50": 0.1, "mean": 1 / (1 + config.partition.alpha), "p90": 0.4, "max": 1.0}
+    return {
+        "examples_per_contributor": {"p50": 12.0},
+        "empty": 3,
+        "label_skew": dict.fromkeys(names, spread),
+        "label_skew_expected": dict.fromkeys(names, 0.125),
+    }
+
+
+def course_of(config: Config) -> dict[str, Any]:
+    """Fast devices answer, and hold more of the value 1; one of 100 contributors an hour, with 20 examples each."""
+    counts = {"asked": 90, "answered": 60, "requests": 120, "lost": 20, "late": 7, "duplicates": 3}
+    sizes = {"downlink_bytes": 4_000_000, "uplink_bytes": 6_000_000, "wasted_bytes": 1_500_000}
+    numbers = ("group", "contributors", "answered")
+    devices = [dict(zip(numbers, row, strict=True)) for row in (("old phone", 40, 10), ("new phone", 60, 50))]
+    values = {
+        name: [
+            {"group": f"{name}=0", "examples": 1200, "answered": 600},
+            {"group": f"{name}=1", "examples": 800, "answered": 600},
+        ]
+        for name in [*(config.data.private or []), *(config.data.tasks or [])]
+    }
+    return {
+        "outcome": counts,
+        "modelled": {"seconds": 7200.0, **sizes},
+        "timeline": [{"seconds": 1800.0 * n, "answered": 15 * n, "examples": 300 * n} for n in (1, 2, 3, 4)],
+        "participation": {"device": devices, "attribute": values},
+    }
+
+
+def groups_of(config: Config) -> list[dict[str, Any]]:
+    """Value 1 of every attribute is inferred less well than value 0, and an attribute's own values are recalls."""
+    named = [(name, "private") for name in config.data.private or []]
+    named += [(name, "task") for name in config.data.tasks or []]
+    return [
+        {"attribute": name, "role": role, "group_by": by, "group": f"{by}={value}"}
+        | {"balanced_accuracy": interval(0.1 * value if by == name else 0.8 - 0.1 * value)}
+        for name, role in named
+        for by, _ in named
+        for value in (0, 1)
+    ]
+
+
+def worst_off_of(config: Config) -> list[dict[str, Any]]:
+    names = [*(config.data.private or []), *(config.data.tasks or [])]
+    return [{"attribute": name, "mean": interval(0.7), "worst_tenth": interval(0.55)} for name in names]
+
+
 def report_of(config: Config) -> dict[str, Any]:
     curve = [
         {
@@ -101,7 +154,18 @@ def report_of(config: Config) -> dict[str, Any]:
         "curve": curve,
         "reconstruction": like | {"blind": blind} if config.evaluation.reconstruction else None,
         "reidentification": [again] if config.evaluation.reidentification else [],
-        "federation": {"sent_bytes_per_example": 2048.0, "sent_to_raw_ratio": 0.7},
+        "groups": groups_of(config),
+        "worst_off": worst_off_of(config),
+        "partition": partition_of(config),
+        "people": {"contributors": {"people": 100, "examples": 2000}},
+        "strategy": course_of(config),
+        "devices": {
+            "classes": [{"title": "new phone", "slowdown": 1}, {"title": "old phone", "slowdown": 9}]
+        },
+        "federation": {
+            **{"sent_bytes_per_example": 2048.0, "sent_to_raw_ratio": 0.7},
+            **{"sent_bytes": 2_500_000, "examples": 1200},
+        },
         "configuration": asdict(config),
     }
     return json.loads(json.dumps(report))
@@ -142,6 +206,7 @@ def study(
     monkeypatch.setattr(write_folder, "__defaults__", (None, 2))
     monkeypatch.setattr("simulations.codecs.sample_of", lambda run: SAMPLE)
     monkeypatch.setattr("simulations.codecs.TURNS", 1)
+    monkeypatch.setattr("simulations.strategies.shares_of", lambda config: np.array([0.6, 0.4]))
     if "picture" not in request.node.name:  # drawing takes longer than all the rest
         monkeypatch.setattr("simulations.common.files._write_picture", lambda *_: None)
 
@@ -568,6 +633,9 @@ def test_the_folder_of_a_transfer_is_drawn_once(tmp_path):
             ["training.budget=0.5"],
             "training.budget=0.5: the study itself sweeps training.budget (1, 0.9, 0.5, 0)",
         ),
+        ("strategies", ["devices.name=null"], "devices.name=null: simulations.strategies compares times"),
+        ("strategies", ["strategy.window=3"], "strategy.window=3: the study itself sweeps"),
+        ("heterogeneity", ["partition.alpha=3"], "partition.alpha=3: the study itself sweeps"),
         ("tradeoff", ["protection.name=dp"], "protection.name=dp: the study itself sweeps"),
         ("budget", ["seeds=0"], "seeds=0: expected how often"),
         ("budget", ["seeds=many"], "seeds=many: expected how often"),
@@ -723,6 +791,95 @@ def test_codecs_of_messages_have_no_jpeg(study, monkeypatch, tmp_path):
     assert "x UTF-8" in text and "JPEG" not in text
     with (tmp_path / "out/codecs-chitchat.csv").open(encoding="utf-8", newline="") as file:
         assert "to_jpeg" not in next(csv.reader(file))
+
+
+def test_heterogeneity_uses_one_extractor_for_every_partition(study, run, tmp_path):
+    assert study("heterogeneity", "data.private=[Male]", "data.tasks=[Smiling]")[0] == 0
+    first, *others = run.asked
+    assert first.partition.name == "natural" and first.training.extractor is None
+    assert {one.training.extractor for one in others} == {f"{first.run_dir}/extractor.safetensors"}
+    by = [
+        (one.partition.partition_by, one.partition.alpha)
+        for one in others
+        if one.partition.name == "dirichlet"
+    ]
+    assert by == [([name], alpha) for name in ("Smiling", "Male") for alpha in (0.05, 0.1, 0.5, 1, 10)]
+    rows, _, _ = results(tmp_path, "heterogeneity")
+    found = {(row["partition"], row["setting"], row["by"]): row for row in rows}
+    assert len(found) == len(rows) == 18
+    row = found[("dirichlet", "0.05", "Male")]
+    assert float(row["skew_Smiling"]) == pytest.approx(1 / 1.05)
+    assert (row["chance_skew_Male"], row["p50"], row["empty"]) == ("0.125", "12.0", "3.0")
+    assert (row["people_Smiling"], row["tenth_Male"], row["megabytes"]) == ("0.7", "0.55", "2.5")
+
+
+def test_heterogeneity_lets_nobody_model_devices_by_mistake(study, run):
+    study("heterogeneity")
+    assert {config.devices.name for config in run.asked} == {None}
+
+
+def test_strategies_by_hand(study, run, tmp_path):
+    assert study("strategies", "data.private=[Male]", "data.tasks=[Smiling]", "clients=100")[0] == 0
+    rows = {(row["strategy"], row["setting"]): row for row in results(tmp_path, "strategies")[0]}
+    assert len(rows) == 8
+    for row in rows.values():
+        assert (row["hours_to_goal"], row["hours"]) == (
+            "2.0",
+            "2.0",
+        )  # of 2,000 examples 1,200 after 4 half hours
+        assert [float(row[f"{name}_mb"]) for name in ("down", "up", "wasted")] == [4, 6, 1.5]
+        assert [row[name] for name in ("requests", "lost", "late", "duplicates")] == [
+            "120.0",
+            "20.0",
+            "7.0",
+            "3.0",
+        ]
+        assert (row["slowest"], float(row["slowest_share"])) == ("old phone", 0.4)
+        assert float(row["slowest_answered"]) == pytest.approx(1 / 6)
+        assert (float(row["share_Male"]), float(row["collected_Male"])) == (0.4, 0.5)
+        assert (row["group_name_Smiling"], float(row["group_Smiling"])) == ("Male=1", pytest.approx(0.7))
+        assert (row["group_name_Male"], float(row["group_Male"])) == ("Smiling=0", 0.8)  # the most exposed
+
+
+def test_strategies_are_after_the_same_and_devices_go_with_an_attribute(study, run):
+    assert study("strategies", "clients=100", "data.private=[Male,Young]")[0] == 0
+    by_name = {(one.strategy.name, one.strategy.per): one for one in run.asked}
+    assert {one.devices.correlated_with for one in run.asked} == {"Male"}
+    assert {by_name[(name, "label")].strategy.target for name in ("over_select", "fair", "async_window")} == {
+        55
+    }
+    assert by_name[("uniform", "label")].strategy.fraction == pytest.approx(0.66)
+    assert by_name[("async_window", "label")].strategy.window == 25
+    study("strategies", "clients=100", "devices.correlated_with=Smiling", "strategy.deadline=60")
+    assert {one.devices.correlated_with for one in run.asked[8:]} == {"Smiling"}
+    assert {one.strategy.deadline for one in run.asked[8:]} == {60}
+
+
+def test_quotas_are_a_part_of_what_there_is(study, run, monkeypatch):
+    labels = {"Smiling": np.repeat([0, 1], [300, 700]), "Gray_Hair": np.repeat([0, 1], [960, 40])}
+    monkeypatch.setattr("simulations.strategies.examples_of", lambda config: labels)
+    assert study("strategies")[0] == 0
+    quotas = {one.strategy.per: one.strategy.quota for one in run.asked if one.strategy.name == "quota"}
+    assert quotas == {
+        "label": 22,
+        "device": 275,
+    }  # 55 % of the 40 with gray hair; 550 from classes of 600 and 400
+
+
+@pytest.mark.parametrize(
+    ("amounts", "total", "expected"), [([600, 400], 550, 275), ([900, 100], 550, 450), ([5, 1, 3], 9, 5)]
+)
+def test_a_level_takes_the_total_from_all_amounts(amounts, total, expected):
+    found = level(np.array(amounts), total)
+    assert found == expected
+    assert np.minimum(amounts, found).sum() == total
+
+
+def test_a_goal_that_is_never_reached_is_not_defined():
+    report = report_of(load_config(None, ["data.private=[Male]", "data.tasks=[Smiling]"]))
+    assert seconds_to_goal(report) == 7200
+    report["people"]["contributors"]["examples"] = 5000
+    assert seconds_to_goal(report) is None
 
 
 @pytest.mark.parametrize("modality", ["image", "text"])

@@ -7,6 +7,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy.special import stdtrit
 
+from tiprdc_fl.report.unequal import worst_group as worst_row
+
 Report = dict[str, Any]
 LEVEL = 0.95
 
@@ -79,6 +81,24 @@ def pooled(report: Report, attribute: str) -> Span:
 
     row = pooled_row(report["results"], attribute)
     return UNDEFINED if row is None else span(row["per_person"])
+
+
+def of_people(report: Report, attribute: str, figure: str) -> Span:
+    """A figure of report.json's "worst_off", such as "mean" or "worst_tenth", of the strongest probe."""
+    rows = [row for row in report.get("worst_off") or [] if row["attribute"] == attribute]
+    return span(rows[0][figure]) if rows else UNDEFINED
+
+
+def worst_group(report: Report, attribute: str) -> tuple[Span, str]:
+    """The group served worst, or exposed most, with its name; device classes and other attributes' values count."""
+    found = worst_row(
+        [
+            row
+            for row in report.get("groups") or []
+            if row["attribute"] == attribute and row["group_by"] != attribute
+        ]
+    )
+    return (UNDEFINED, "") if found is None else (span(found["balanced_accuracy"]), found["group"])
 
 
 def reidentified(report: Report) -> Span:

@@ -9,8 +9,9 @@ from matplotlib.figure import Figure
 from simulations.common.figures import Span
 
 # Okabe and Ito's colours, told apart by people with any common colour blindness (jfly.uni-koeln.de/color).
-COLOURS = ("#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+# The last one is grey in place of their yellow, which hardly shows on white.
+COLOURS = ("#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#999999")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 TEXT = 12
 CHANCE = 50
 

@@ -4,7 +4,6 @@ import argparse
 import csv
 import io
 import os
-import platform
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
@@ -19,6 +18,7 @@ from simulations.common.arguments import OUT
 from simulations.common.command import INTERRUPTED, leave
 from simulations.common.datasets import expanded
 from simulations.common.files import open_out
+from simulations.common.machine import machine
 from simulations.common.pictures import COLOURS
 from simulations.scaling.figures import Measured
 from tiprdc_fl.errors import InputError
@@ -33,6 +33,7 @@ ABOUT = """How fast is the engine, and what does it need?
 Every figure stands beside one that was measured in the same run on the same machine. Writes a table (CSV, JSON)
 and a picture (PNG) into out."""
 WIDE = 180  # columns
+PACKAGES = ("torch", "flwr", "ray", "pylance")
 PARTS = ("collection", "extraction", "training", "probes")
 
 
@@ -96,19 +97,6 @@ def measure(quick: bool, parts: Sequence[str], say: Callable[[str], None]) -> li
     return [one for part in PARTS if part in parts for one in measured[part]()]
 
 
-def machine() -> str:
-    """What was measured on."""
-    from importlib.metadata import version
-
-    model = platform.processor() or platform.machine()
-    info = Path("/proc/cpuinfo")
-    if info.exists():
-        lines = [line for line in info.read_text().splitlines() if line.startswith("model name")]
-        model = lines[0].partition(": ")[2] if lines else model
-    versions = ", ".join(f"{name} {version(name)}" for name in ("torch", "flwr", "ray", "pylance"))
-    return f"{os.cpu_count()} CPUs ({model}), Python {platform.python_version()}, {versions}"
-
-
 def show(found: Sequence[Measured], console: Console) -> None:
     """Prints the table; with a mark where a goal is met or missed."""
     table = Table("part", "measured", box=None, padding=(0, 2, 0, 0), pad_edge=False)
@@ -117,7 +105,7 @@ def show(found: Sequence[Measured], console: Console) -> None:
     table.add_column("what stands beside", overflow="fold")
     for one in found:
         table.add_row(*_cells(one))
-    console.print(f"\n{machine()}\n", highlight=False, markup=False)
+    console.print(f"\n{machine(PACKAGES)}\n", highlight=False, markup=False)
     # A console never prints broader than it is, and a file has no edge.
     wide = console if console.is_terminal else Console(file=console.file, width=WIDE)
     wide.print(table)
@@ -145,7 +133,7 @@ def publish(found: Sequence[Measured], out: Path) -> list[Path]:
     writer.writeheader()
     writer.writerows(rows)
     write_text(out / "scaling.csv", text.getvalue())
-    write_json(out / "scaling.json", {"machine": machine(), "figures": rows})
+    write_json(out / "scaling.json", {"machine": machine(PACKAGES), "figures": rows})
     counted = [one for one in found if one.unit == "contributors/s"]
     if counted:
         _picture(found, out / "scaling.png")
