@@ -13,6 +13,10 @@ from tiprdc_fl.data.face_copula import ATTRIBUTES as FACE_ATTRIBUTES
 from tiprdc_fl.federation.codec import CODECS, MOST_STEPS
 from tiprdc_fl.federation.engine import ENGINES
 from tiprdc_fl.models.image import SMALLEST_IMAGE
+from tiprdc_fl.models.runtime import RUNTIMES
+from tiprdc_fl.partition import PARTITIONERS
+from tiprdc_fl.partition_figures import SETTINGS
+from tiprdc_fl.report.partition_lines import WHOSE
 
 ROOT = Path(__file__).resolve().parents[1]
 CONFIG = {"config", "config_reading", "config_values"}
@@ -29,29 +33,51 @@ MAY_IMPORT: dict[str, set[str]] = {
     "data": {"data", "errors", "seeding"},
     "models": {"models", "errors", "seeding"},
     "training.objectives": set(),
+    "partition": {"errors"},
+    "partition_figures": set(),
     "federation.formats": set(),
     "federation.codec": {"errors", "federation.formats"},
+    "federation.sourced_yaml": {"errors"},
+    "federation.device_sets": {"errors", "federation.sourced_yaml"},
+    "federation.devices": {"errors", "federation.device_sets", "seeding"},
     # What is built on them.
     "training": {"training", "models", "data.examples", "errors", "seeding"},
     "storage": {"errors"},
     "withdrawal": {"errors", "storage"},
     # The commands are imported where the store is run as a program, and nowhere else.
     "store": {"errors", "federation.codec", "storage", "store_commands", "withdrawal"},
+    "federation.asks": set(),
     "federation": {"federation", "data", "models", "storage", "store", "errors", "seeding", "withdrawal"},
     "attacks": {"attacks", "models", "errors", "seeding"},
     "baselines": {"errors", "models", "seeding", "training"},
+    "exports": {"baselines", "data", "errors", "models", "seeding", "storage"},
     "evaluation": {"attacks", "models", "seeding", "store"},
-    "report": {"report", "errors", "evaluation", "store"},
+    "groups": {"attacks", "evaluation"},
+    "worst_off": {"attacks", "evaluation"},
+    "report": {"report", "config", "errors", "evaluation", "store"},
+    "report.command": {"report", "errors", "run_folder", "storage"},
     # What wires them.
     "store_commands": {"errors", "storage", "store", "withdrawal"},
     "run_folder": CONFIG | {"errors", "storage"},
-    "views": STAGES | {"baselines", "extractors", "stages"},
-    "measurement": STAGES | STORAGE | CONFIG | {"run_folder", "stages", "views"},
-    "stages": STAGES | STORAGE | CONFIG | {"run_folder"},
-    "extractors": STAGES | CONFIG | {"baselines", "run_folder", "stages", "training"},
+    "extractor": CONFIG | {"data", "errors", "exports", "models", "seeding", "simulate", "storage"},
+    "dealing": CONFIG
+    | STORAGE
+    | {"data", "errors", "federation.contribution", "partition", "run_folder", "seeding"},
+    "run": STAGES | CONFIG | {"exports", "withdrawal"},
+    "plan_checks": CONFIG | {"data", "errors", "partition_figures"},
+    "planning": STAGES | STORAGE | CONFIG | {"plan_checks", "run", "run_folder"},
+    "modelled": STAGES | STORAGE | {"plan_checks", "planning", "run"},
+    "views": STAGES | {"baselines", "extractors", "run"},
+    "measurement": STAGES | STORAGE | CONFIG | {"groups", "run", "run_folder", "views", "worst_off"},
+    "stages": STAGES
+    | STORAGE
+    | CONFIG
+    | {"dealing", "modelled", "partition_figures", "planning", "run", "run_folder"},
+    "extractors": STAGES | CONFIG | {"baselines", "run", "run_folder", "training"},
     "simulate": STAGES
     | CONFIG
-    | {"baselines", "command_line", "extractors", "measurement", "run_folder", "stages"},
+    | {"baselines", "command_line", "dealing", "exports", "extractors", "measurement"}
+    | {"plan_checks", "planning", "run", "run_folder", "stages"},
 }
 FLOWER = {"federation.client_app", "federation.server_app", "federation.engine"}
 MAKES_RANDOMNESS = {"seeding"}
@@ -251,7 +277,11 @@ def test_the_configuration_offers_what_there_is():
     assert choices("data.name") == set(data.DATASETS) == set(config.DATASETS)
     assert choices("federation.engine") == set(ENGINES)
     assert choices("federation.codec") == set(CODECS)
+    assert choices("federation.runtime") == set(RUNTIMES)
     assert choices("protection.name") == set(PROTECTIONS)
+    assert (
+        choices("partition.name") == {"natural", "feature"} | set(PARTITIONERS) == set(SETTINGS) == set(WHOSE)
+    )
     assert choices("evaluation.attacks") == choices("evaluation.probes") == set(ATTACKS)
     assert config.keys()["data.image_size"].low == SMALLEST_IMAGE
     assert config.keys()["model.max_tokens"].high == MOST_STEPS
