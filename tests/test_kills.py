@@ -31,11 +31,13 @@ MESSAGES = 60
 COLLECT = """
 import json, sys
 from pathlib import Path
+import tiprdc_fl.federation.engine as engine
 import tiprdc_fl.store as store
 from tiprdc_fl.errors import InputError
 from tiprdc_fl.federation.collector import read_collection
 from tiprdc_fl.federation.engine import ENGINES
 store.COMMIT_BYTES = 90_000
+engine.WATCH_SECONDS = 0.05  # the death of Ray is to be seen before so small a collection is over
 try:
     collection = read_collection(Path(sys.argv[2]))
     collected = ENGINES[sys.argv[1]](collection, lambda contributors, examples: print("heard", flush=True))
@@ -144,12 +146,12 @@ def test_flower_on_ray_is_killed_and_resumed_to_the_same_store(tmp_path, undistu
     collection = collection_in(folder)
     for _ in range(2):
         process = started("flower", folder)
-        assert hear(process, int(rng.integers(1, 12)))
+        assert hear(process, int(rng.integers(1, 6)))
         time.sleep(rng.uniform(0, 0.05))
         process.kill()
         assert ended(process)[0] == -signal.SIGKILL
     process = started("flower", folder)
-    assert hear(process, 3)
+    assert hear(process, 1)
     (raylet,) = children(process, "raylet/raylet")
     os.kill(raylet, signal.SIGKILL)
     status, _, error = ended(process)
