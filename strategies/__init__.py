@@ -1,6 +1,6 @@
 """Who is asked when, and what counts as enough: one file a strategy, ``STRATEGIES`` names them.
 
-A strategy is a function ``Settings -> Strategy``; a new one is a file and a line here.
+A strategy is a function ``Settings -> Strategy``; a new one is a file and a line in each dictionary here.
 """
 
 from collections.abc import Callable
@@ -14,7 +14,7 @@ from strategies.quota import quota
 from strategies.strategy import Progress, Settings, Strategy
 from strategies.uniform import uniform
 
-__all__ = ["STRATEGIES", "Progress", "Settings", "Strategy"]
+__all__ = ["STRATEGIES", "USED", "Progress", "Settings", "Strategy"]
 
 STRATEGIES: dict[str, Callable[[Settings], Strategy]] = {
     "everyone": everyone,
@@ -24,4 +24,15 @@ STRATEGIES: dict[str, Callable[[Settings], Strategy]] = {
     "quota": quota,
     "fair": fair,
     "async_window": async_window,
+}
+
+# The settings that each strategy reads.
+USED: dict[str, tuple[str, ...]] = {
+    "everyone": (),
+    "uniform": ("fraction",),
+    "over_select": ("target", "factor"),
+    "deadline": ("deadline",),
+    "quota": ("quota", "per", "window"),
+    "fair": ("target",),
+    "async_window": ("target", "window"),
 }

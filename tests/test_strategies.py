@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from strategies import STRATEGIES, Progress, Settings
+from strategies import STRATEGIES, USED, Progress, Settings
 from strategies.fair import shares
 from tiprdc_fl import config
 
@@ -110,3 +110,31 @@ def test_async_window_keeps_its_window_full():
     strategy = STRATEGIES["async_window"](Settings(target=30, window=5))
     assert strategy.ask(progress([99], [2], [11])) == [3]
     assert strategy.enough(progress([99], [5], [30]))
+
+
+def test_every_strategy_says_which_settings_it_reads():
+    """What it says it does not read changes nothing in what it asks, and in when it ends."""
+    assert set(USED) == set(STRATEGIES)
+    other = {
+        "fraction": 0.7,
+        "target": 7,
+        "factor": 3.0,
+        "deadline": 9.0,
+        "quota": 8,
+        "per": "device",
+        "window": 4,
+    }
+    moments = [
+        progress([40, 40], examples=[9, 0], labels=[9, 0]),
+        progress([40, 40], [3, 0], [20, 5], labels=[9, 9]),
+    ]
+
+    def behaviour(name: str, **changed) -> list:
+        strategy = STRATEGIES[name](Settings(**changed))
+        asked = [(list(strategy.ask(one)), strategy.enough(one)) for one in moments]
+        return [asked, strategy.by_device, strategy.share, strategy.deadline]
+
+    for name, used in USED.items():
+        for setting, value in other.items():
+            same = behaviour(name) == behaviour(name, **{setting: value})
+            assert same == (setting not in used), (name, setting)

@@ -2,23 +2,12 @@
 
 import numpy as np
 
-from strategies import Settings
+from strategies import USED, Settings
 from tiprdc_fl.config import Config, flatten
 from tiprdc_fl.config import Strategy as Keys
 from tiprdc_fl.data.examples import Dataset, Examples
 from tiprdc_fl.errors import InputError
 from tiprdc_fl.partition_figures import SETTINGS
-
-# The settings that each strategy reads.
-USED = {
-    "everyone": (),
-    "uniform": ("fraction",),
-    "over_select": ("target", "factor"),
-    "deadline": ("deadline",),
-    "quota": ("quota", "per", "window"),
-    "fair": ("target",),
-    "async_window": ("target", "window"),
-}
 
 
 def settings_of(keys: Keys, people: int) -> Settings:

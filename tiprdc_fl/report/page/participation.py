@@ -5,6 +5,7 @@ from typing import Any
 
 from matplotlib.axes import Axes
 
+from strategies import USED
 from tiprdc_fl.config import show
 from tiprdc_fl.report.page.drawing import INKS
 from tiprdc_fl.report.page.html import Html, details, table
@@ -17,16 +18,6 @@ INTRO = (
     "whatever is learned from the collection."
 )
 MOST_ROWS = 25  # of a table of points in time
-# What each strategy reads of its settings; the others belong to other strategies.
-USED = {
-    "everyone": (),
-    "uniform": ("fraction",),
-    "over_select": ("target", "factor"),
-    "deadline": ("deadline",),
-    "quota": ("quota", "per", "window"),
-    "fair": ("target",),
-    "async_window": ("target", "window"),
-}
 _PEOPLE = {
     "contributors": "contributors",
     "asked": "asked",
