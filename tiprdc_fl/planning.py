@@ -90,6 +90,8 @@ def populate(current: Run) -> Population:
 def examples_of(current: Run) -> Examples:
     """Those of the contributors who may be asked, without inputs."""
     everybody = current.contributed
+    if len(current.asked) == len(current.people.contributors):
+        return everybody
     return select(everybody, np.isin(everybody.people, current.asked))
 
 
