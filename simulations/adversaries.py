@@ -12,13 +12,13 @@ from simulations.common.pictures import Series, draw_series, shared_legend
 from simulations.common.runs import Case
 from simulations.common.study import Study
 from simulations.common.sweeps import as_span, share
-from tiprdc_fl.config import Config
+from tiprdc_fl.config.keys import Config
 
 CO_TRAINED = "trained with the extractor"
 
 
 def _cases(config: Config, options: Options) -> list[Case]:
-    from tiprdc_fl.attacks.networks import attacks_for  # late: it imports torch, which --help needs not
+    from tiprdc_fl.attacks.suite import attacks_for  # late: it imports torch, which --help needs not
 
     attacks = ",".join(attacks_for(modality_of(config.data.name, config.data.root)))
     overrides = ("protection.name=tiprdc", f"evaluation.attacks=[{attacks}]")

@@ -19,7 +19,7 @@ from simulations.common.sweeps import (
     names_of,
     paper_cells,
 )
-from tiprdc_fl.config import Config
+from tiprdc_fl.config.keys import Config
 
 _PAPER = (*FIGURE_6, *FIGURE_7)
 

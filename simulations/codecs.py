@@ -21,7 +21,7 @@ from simulations.common.pictures import TEXT, Series, label, points, shared_lege
 from simulations.common.runs import Case
 from simulations.common.study import Study
 from simulations.common.sweeps import as_span, attribute_cells, attribute_columns, attributes_of, figure_key
-from tiprdc_fl.config import Config, keys
+from tiprdc_fl.config.keys import Config, keys
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -91,10 +91,10 @@ def _costs(sample: Sample, codec: str) -> Row:
 
 def sample_of(run: Path) -> Sample:
     """Features of the first PEOPLE holdout people of a run, by its own extractor."""
-    from tiprdc_fl.config_reading import load_config  # late: these import torch, which --help needs not
+    from tiprdc_fl.config.load import load_config  # late: these import torch, which --help needs not
     from tiprdc_fl.models.extractor import forward, load_extractor, preprocess
     from tiprdc_fl.models.text import valid_steps
-    from tiprdc_fl.simulate import open_data
+    from tiprdc_fl.stages.prepare import open_data
 
     extractor = load_extractor(run / "extractor.safetensors")
     _, dataset, people = open_data(load_config(str(run / "config.yaml"), []))
@@ -118,7 +118,7 @@ def jpeg_bytes(image: np.ndarray) -> int:
 
 def cost(sample: Sample, codec: str) -> tuple[float, float, float]:
     """Bytes, and microseconds of encoding and decoding, of an example; times are medians over calls of CALL."""
-    from tiprdc_fl.federation.codec import decode, encode  # late, as above
+    from tiprdc_fl.store.codec import decode, encode  # late, as above
 
     values = sample.rows.shape[1]
     chunks = [sample.counts[start : start + CALL] for start in range(0, len(sample.counts), CALL)]

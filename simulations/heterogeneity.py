@@ -35,7 +35,7 @@ from simulations.common.sweeps import (
     figure_key,
     names_of,
 )
-from tiprdc_fl.config import Config
+from tiprdc_fl.config.keys import Config
 
 ALPHAS = ("0.05", "0.1", "0.5", "1", "10")
 CLASSES = ("1", "2")

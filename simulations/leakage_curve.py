@@ -13,7 +13,7 @@ from simulations.common.pictures import CHANCE, Series, label, points, shared_le
 from simulations.common.runs import Case
 from simulations.common.study import Study
 from simulations.common.sweeps import as_span
-from tiprdc_fl.config import Config
+from tiprdc_fl.config.keys import Config
 
 ALL = "all"
 
@@ -60,7 +60,7 @@ def _rows(case: Case, report: Report, attribute: str) -> Iterator[Row]:
 
 def _all_people(report: Report, attribute: str) -> Report | None:
     """The strongest insider that learned from everybody the evaluation allows."""
-    from tiprdc_fl.report.schema import strongest  # late: it imports torch, which --help needs not
+    from tiprdc_fl.report.queries import strongest  # late: it imports torch, which --help needs not
 
     insiders = [row for row in report["results"] if row.get("learned_from", "contributors") == "contributors"]
     return strongest(insiders, attribute, "features")

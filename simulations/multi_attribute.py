@@ -21,7 +21,7 @@ from simulations.common.sweeps import (
     names_of,
     share,
 )
-from tiprdc_fl.config import Config, show
+from tiprdc_fl.config.keys import Config, show
 from tiprdc_fl.errors import InputError
 
 

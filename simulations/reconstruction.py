@@ -17,7 +17,7 @@ from simulations.common.pictures import TEXT
 from simulations.common.runs import Case
 from simulations.common.study import Study
 from simulations.common.sweeps import budget_cases
-from tiprdc_fl.config import Config
+from tiprdc_fl.config.keys import Config
 from tiprdc_fl.errors import InputError
 
 FIGURES = ("ssim", "ms_ssim", "psnr")

@@ -31,7 +31,7 @@ from simulations.common.pictures import COLOURS, MARKERS, TEXT, Series, label, p
 from simulations.common.runs import Case
 from simulations.common.study import Study
 from simulations.common.sweeps import attribute_cells, attribute_columns, names_of
-from tiprdc_fl.config import Config
+from tiprdc_fl.config.keys import Config
 from tiprdc_fl.errors import InputError
 
 GOAL = 0.5  # of the contributors' examples: when are they there?
@@ -95,7 +95,7 @@ def level(amounts: np.ndarray, total: float) -> float:
 
 def examples_of(config: Config) -> dict[str, np.ndarray]:
     """The tasks' labels of all contributors' examples."""
-    from tiprdc_fl.simulate import open_data  # late: it imports torch, which --help needs not
+    from tiprdc_fl.stages.prepare import open_data  # late: it imports torch, which --help needs not
 
     _, dataset, people = open_data(config)
     found = dataset.labels(people.contributors).attributes
@@ -104,7 +104,7 @@ def examples_of(config: Config) -> dict[str, np.ndarray]:
 
 def shares_of(config: Config) -> np.ndarray:
     """The device classes' shares of the population."""
-    from tiprdc_fl.federation.devices import load_devices
+    from tiprdc_fl.devices.sets import load_devices
 
     return np.array([one.share for one in load_devices(config.devices.name or "").classes])
 

@@ -19,7 +19,7 @@ from simulations.common.sweeps import (
     names_of,
     paper_cells,
 )
-from tiprdc_fl.config import Config
+from tiprdc_fl.config.keys import Config
 
 # noisy, dp and raw are of pixels. Raw messages are measured beside every case with evaluation.controls=[raw], which
 # is in the run's report, as the table is of what devices send. Noise of hybrid: protection.epsilon.

@@ -51,7 +51,7 @@ from simulations.common.sweeps import (
     names_of,
     paper_cells,
 )
-from tiprdc_fl.config import Config
+from tiprdc_fl.config.keys import Config
 
 EPSILONS = ("0.1", "0.2", "0.5", "0.9")  # Section 5.2, of DP and Hybrid
 CONTROLS = ("random", "raw")

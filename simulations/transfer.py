@@ -23,8 +23,8 @@ from simulations.common.paper import TABLE_5, published, same_name
 from simulations.common.runs import Case
 from simulations.common.study import Study
 from simulations.common.sweeps import attributes_of, draw_attributes, figure_key
-from tiprdc_fl.config import Config, keys, show
-from tiprdc_fl.config_reading import load_config
+from tiprdc_fl.config.keys import Config, keys, show
+from tiprdc_fl.config.load import load_config
 from tiprdc_fl.errors import InputError
 
 FOLDER_PEOPLE = 300
@@ -126,7 +126,7 @@ def write_folder(folder: Path, root: str | None = None, people: int = FOLDER_PEO
 
 def _draw_people(folder: Path, people: int) -> None:
     from tiprdc_fl import seeding  # late: these import torch, which --help needs not
-    from tiprdc_fl.data.faces import faces
+    from tiprdc_fl.data.faces.dataset import faces
 
     dataset = faces(None, FOLDER_SIZE, seeding.derive(0, "simulations", "transfer"))
     text = io.StringIO()

@@ -1,4 +1,4 @@
-"""``python -m tiprdc_fl.extractor export``: what it writes, what it says of it, and what it refuses."""
+"""``python -m tiprdc_fl.export``: what it writes, what it says of it, and what it refuses."""
 
 import io
 import json
@@ -11,17 +11,17 @@ import numpy as np
 import onnx
 import pytest
 import torch
-from exported import ARCHITECTURES, IMAGE, TEXT, extractor_of, inputs_of, int8_of, onnx_of
 from rich.console import Console
 
-from tiprdc_fl import extractor as command
-from tiprdc_fl.config import to_yaml
-from tiprdc_fl.config_reading import load_config
+from tests.models.exported import ARCHITECTURES, IMAGE, TEXT, extractor_of, inputs_of, int8_of, onnx_of
+from tiprdc_fl import export as command
+from tiprdc_fl.config.keys import to_yaml
+from tiprdc_fl.config.load import load_config
 from tiprdc_fl.errors import InputError
 from tiprdc_fl.models import cost
 from tiprdc_fl.models.cost import Cost, measure
-from tiprdc_fl.models.export import DIGEST, TOLERANCE, digest_of, to_program
 from tiprdc_fl.models.extractor import HEADER, to_bytes
+from tiprdc_fl.models.onnx import DIGEST, TOLERANCE, digest_of, to_program
 from tiprdc_fl.models.runtime import open_session
 
 MACHINE = re.compile(rb"[\w.-]+/[\w./-]*\.py|site-packages")
@@ -55,7 +55,7 @@ def rows(out: str) -> dict[str, list[str]]:
 
 
 def test_a_run_is_exported_beside_its_extractor(run, quickly, capsys):
-    assert command.main(["export", str(run)], Console(width=200)) == 0
+    assert command.main([str(run)], Console(width=200)) == 0
     out = capsys.readouterr().out
     found = rows(out)
     assert set(found) == {
@@ -76,10 +76,9 @@ def test_a_run_is_exported_beside_its_extractor(run, quickly, capsys):
 
 
 def test_the_second_export_writes_the_same_int8_file(run, quickly, tmp_path):
-    assert command.main(["export", str(run), "--format", "onnx"], Console(quiet=True)) == 0
+    assert command.main([str(run), "--format", "onnx"], Console(quiet=True)) == 0
     assert not (run / "extractor.pt2").exists()
     arguments = [
-        "export",
         str(run),
         "--precision",
         "int8",
@@ -99,7 +98,7 @@ def test_the_second_export_writes_the_same_int8_file(run, quickly, tmp_path):
 def test_a_file_alone_is_compared_on_random_inputs(architecture, tmp_path, quickly, capsys):
     path = tmp_path / "mine.safetensors"
     path.write_bytes(to_bytes(extractor_of(architecture).network, architecture))
-    assert command.main(["export", str(path)], Console(width=200)) == 0
+    assert command.main([str(path)], Console(width=200)) == 0
     out = capsys.readouterr().out
     own = ["mine.safetensors torch, float32", "mine.safetensors torch, bfloat16"]
     files = ["extractor.onnx onnxruntime, float32", "extractor.pt2 torch.export, float32"]
@@ -147,7 +146,7 @@ def test_int8_is_smaller():
 
 def test_a_file_whose_features_differ_is_not_written(run, quickly, monkeypatch, capsys):
     monkeypatch.setattr(command, "TOLERANCE", 1e-12)
-    assert command.main(["export", str(run), "--format", "onnx"], Console(quiet=True)) == 2
+    assert command.main([str(run), "--format", "onnx"], Console(quiet=True)) == 2
     assert re.match(
         r"error: \S+ is not written: its features differ .* of the largest one, 1e-12 is allowed",
         (capsys.readouterr().err),
@@ -203,7 +202,7 @@ def test_mistakes(arguments, message, run, quickly, monkeypatch, tmp_path, capsy
     Path("junk").write_bytes(b"junk")
     Path("raw").write_bytes(to_bytes(torch.nn.Identity(), RAW))
     Path("mine").write_bytes(to_bytes(extractor_of(IMAGE).network, IMAGE))
-    assert command.main(["export", *arguments]) == 2
+    assert command.main([*arguments]) == 2
     err = capsys.readouterr().err
     assert re.match(f"error: {message}", err)
     assert err.count("\n") == 1
@@ -214,12 +213,12 @@ def test_a_folder_that_cannot_be_written_is_named(run, quickly, monkeypatch, cap
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(Path, "write_bytes", full)
-    assert command.main(["export", str(run), "--format", "onnx"], Console(quiet=True)) == 2
+    assert command.main([str(run), "--format", "onnx"], Console(quiet=True)) == 2
     assert re.match(r"error: .*extractor.onnx: cannot be written \(.*No space left", capsys.readouterr().err)
 
 
 def test_a_missing_package_is_named(run, monkeypatch, capsys):
-    monkeypatch.setattr("tiprdc_fl.models.export.find_spec", lambda name: None)
-    assert command.main(["export", str(run)]) == 2
+    monkeypatch.setattr("tiprdc_fl.models.onnx.find_spec", lambda name: None)
+    assert command.main([str(run)]) == 2
     needed = "error: --format onnx needs the packages onnx, onnxruntime, onnxscript: pip install -e '.[onnx]'"
     assert capsys.readouterr().err.startswith(needed)

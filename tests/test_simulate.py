@@ -14,18 +14,19 @@ from pathlib import Path
 
 import pytest
 import torch
-from celeba_folder import many_people
 from jsonschema import Draft202012Validator
 from rich.console import Console
 
-from tiprdc_fl import simulate, stages
-from tiprdc_fl.config import flatten
-from tiprdc_fl.config_reading import load_config
+from tests.data.celeba_folder import many_people
+from tiprdc_fl import simulate
+from tiprdc_fl.config.keys import flatten
+from tiprdc_fl.config.load import load_config
 from tiprdc_fl.data.source import open_dataset
-from tiprdc_fl.federation.collector import features_path
-from tiprdc_fl.measurement import measure
-from tiprdc_fl.report.schema import strongest
-from tiprdc_fl.store import open_store, stored_contributors
+from tiprdc_fl.federation.collection import features_path
+from tiprdc_fl.report.queries import strongest
+from tiprdc_fl.stages import collect
+from tiprdc_fl.stages.evaluate import measure
+from tiprdc_fl.store.feature_store import open_store, stored_contributors
 
 TINY = (
     "clients=12",
@@ -456,7 +457,7 @@ def test_an_interrupted_collection_is_resumed(first, folders, monkeypatch, capsy
 
     folder = folders / "interrupted"
     with monkeypatch.context() as patch:
-        patch.setattr(stages, "stage", interrupting)
+        patch.setattr(collect, "stage", interrupting)
         assert simulate.main([*INLINE, f"run_dir={folder}"]) == 130
     err = capsys.readouterr().err
     assert err.startswith("interrupted; ")

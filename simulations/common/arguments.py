@@ -10,8 +10,8 @@ from typing import Any
 from omegaconf import OmegaConf
 
 from simulations.common.datasets import BY_DATASET, NETWORKS, expanded, modality_of
-from tiprdc_fl.config import keys, show
-from tiprdc_fl.config_reading import PRESETS, nearest_pairs
+from tiprdc_fl.config.keys import keys, show
+from tiprdc_fl.config.load import PRESETS, nearest_pairs
 from tiprdc_fl.errors import InputError
 
 OUT = Path("runs/studies")

@@ -41,7 +41,7 @@ def modality_of(dataset: str, root: str | None = None) -> str:
 @cache
 def _modality_of_folder(root: str | None) -> str:
     """As the dataset decides it: images where there is a column file_name."""
-    from tiprdc_fl.data.folder_files import read_metadata  # late: --help has no dataset
+    from tiprdc_fl.data.folder.metadata import read_metadata  # late: --help has no dataset
 
     columns = read_metadata(None if root is None else Path(root)).columns
     return "text" if "text" in columns and "file_name" not in columns else "image"

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from simulations.common.datasets import absolute
-from tiprdc_fl.config import Config, flatten
+from tiprdc_fl.config.keys import Config, flatten
 
 # Pictures beside the metadata are not looked at: there may be 200,000.
 _PICTURES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"}
@@ -23,7 +23,7 @@ def settled(config: Config) -> Config:
 
 def deciding(config: Config) -> dict[str, object]:
     """The keys that decide a run's figures: configurations that differ in others only are one run."""
-    from tiprdc_fl.run_folder import FREE_KEYS  # late: it imports torch, which --help needs not
+    from tiprdc_fl.stages.run_folder import FREE_KEYS  # late: it imports torch, which --help needs not
 
     left_out = {*FREE_KEYS, "training.library"}
     return {name: value for name, value in flatten(settled(config)).items() if name not in left_out}
@@ -31,7 +31,7 @@ def deciding(config: Config) -> dict[str, object]:
 
 def digest(config: Config) -> str:
     """Twelve hexadecimal digits that name a run: of its configuration, its data and the code."""
-    from tiprdc_fl.run_folder import code_digest  # late, as above
+    from tiprdc_fl.stages.run_folder import code_digest  # late, as above
 
     root = settled(config).data.root
     data = [] if root is None else fingerprint(Path(root))

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy.special import stdtrit
 
-from tiprdc_fl.report.unequal import worst_group as worst_row
+from tiprdc_fl.report.sentences import worst_group as worst_row
 
 Report = dict[str, Any]
 LEVEL = 0.95
@@ -70,14 +70,14 @@ def best_probe(report: Report, attribute: str) -> str:
 
 
 def _strongest(report: Report, attribute: str) -> Any:
-    from tiprdc_fl.report.schema import strongest  # late: it imports torch, which --help needs not
+    from tiprdc_fl.report.queries import strongest  # late: it imports torch, which --help needs not
 
     return strongest(report["results"], attribute, "features")
 
 
 def pooled(report: Report, attribute: str) -> Span:
     """Balanced accuracy over people of the best guess from all examples of a person together."""
-    from tiprdc_fl.report.schema import pooled_row  # late, as above
+    from tiprdc_fl.report.queries import pooled_row  # late, as above
 
     row = pooled_row(report["results"], attribute)
     return UNDEFINED if row is None else span(row["per_person"])

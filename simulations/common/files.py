@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 
 from simulations.common.figures import flat, flat_names
 from simulations.common.output import PAPER_NOTE, Outcome
-from tiprdc_fl.config import flatten
+from tiprdc_fl.config.keys import flatten
 from tiprdc_fl.errors import InputError
 
 SIZE = (12.0, 8.0)  # inches at DPI: 1200 x 800 pixels
@@ -29,7 +29,7 @@ def publish(outcome: Outcome, out: Path, draw: Callable[[Figure, Outcome], None]
     Raises:
         InputError: a file cannot be written.
     """
-    from tiprdc_fl.run_folder import write_json, write_text  # late: it imports torch, which --help needs not
+    from tiprdc_fl.disk import write_json, write_text  # late: it imports torch, which --help needs not
 
     name = _name(outcome, out)
     try:

@@ -11,7 +11,7 @@ from rich.table import Table
 
 from simulations.common.figures import Cell, Column, Report, Row, Span
 from simulations.common.paper import Published
-from tiprdc_fl.config import Config
+from tiprdc_fl.config.keys import Config
 
 WIDEST = 400  # columns, more than any table has
 PAPER_NOTE = (

@@ -13,8 +13,8 @@ from rich.console import Console
 from simulations.common.arguments import Options
 from simulations.common.digests import deciding, digest, settled
 from simulations.common.figures import Report
-from tiprdc_fl.config import Config, nest
-from tiprdc_fl.config_reading import load_config
+from tiprdc_fl.config.keys import Config, nest
+from tiprdc_fl.config.load import load_config
 from tiprdc_fl.errors import InputError
 
 Runner = Callable[..., Report]
@@ -88,7 +88,7 @@ def _folder_of(config: Config, folder: Path) -> Path:
 def finished(config: Config, folder: Path) -> Report | None:
     """The report in a run folder, if it is complete, of this configuration and of the code as it is now."""
     from tiprdc_fl.report.schema import SCHEMA_VERSION  # late: these import torch, which --help needs not
-    from tiprdc_fl.run_folder import code_digest
+    from tiprdc_fl.stages.run_folder import code_digest
 
     try:
         report = json.loads((folder / "report.json").read_text(encoding="utf-8"))

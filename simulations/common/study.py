@@ -11,14 +11,7 @@ from dataclasses import dataclass, field
 from matplotlib.figure import Figure
 from rich.console import Console
 
-from simulations.common.arguments import (
-    Options,
-    dataset_of,
-    defaults_of,
-    refuse_swept,
-    refuse_words,
-    root_of,
-)
+from simulations.common.arguments import Options, dataset_of, defaults_of, refuse_swept, refuse_words, root_of
 from simulations.common.datasets import modality_of
 from simulations.common.digests import identity, settled
 from simulations.common.figures import Column, Report, Row, combine
@@ -26,8 +19,8 @@ from simulations.common.files import open_out, publish
 from simulations.common.output import Outcome, caption_of, show_table
 from simulations.common.paper import Published
 from simulations.common.runs import Case, Planned, Runner, perform, plan
-from tiprdc_fl.config import Config
-from tiprdc_fl.config_reading import load_config
+from tiprdc_fl.config.keys import Config
+from tiprdc_fl.config.load import load_config
 from tiprdc_fl.errors import InputError
 
 PAPER_CELLS = "the paper's figures: plain accuracy on its own data"

@@ -5,21 +5,11 @@ from itertools import chain
 
 from matplotlib.figure import Figure
 
-from simulations.common.figures import (
-    UNDEFINED,
-    Cell,
-    Column,
-    Report,
-    Row,
-    Span,
-    best,
-    private_of,
-    tasks_of,
-)
+from simulations.common.figures import UNDEFINED, Cell, Column, Report, Row, Span, best, private_of, tasks_of
 from simulations.common.paper import Published, published, same_name
 from simulations.common.pictures import Series, draw_series, shared_legend
 from simulations.common.runs import Case
-from tiprdc_fl.config import Config
+from tiprdc_fl.config.keys import Config
 
 BUDGETS = ("1", "0.9", "0.5", "0")  # the paper's lambda, Section 5.3
 

@@ -10,8 +10,8 @@ from tiprdc_fl.data.celeba import celeba
 from tiprdc_fl.data.chitchat import chitchat
 from tiprdc_fl.data.dial import dial
 from tiprdc_fl.data.examples import Dataset, Examples
-from tiprdc_fl.data.faces import faces
-from tiprdc_fl.data.folder import folder
+from tiprdc_fl.data.faces.dataset import faces
+from tiprdc_fl.data.folder.dataset import folder
 from tiprdc_fl.data.lfw import lfw
 
 __all__ = ["DATASETS", "Dataset", "Examples"]

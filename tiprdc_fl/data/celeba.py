@@ -7,12 +7,25 @@ Files, as the authors distribute them (202,599 images of 10,177 people):
     list_eval_partition.txt          file name and 0 (training), 1 (validation) or 2 (test); may be missing
 """
 
+import os
+from dataclasses import dataclass
 from pathlib import Path
 
-from tiprdc_fl.data.celeba_files import WANTED, check_root, read_table
-from tiprdc_fl.data.examples import Dataset
-from tiprdc_fl.data.images import image_dataset
+import numpy as np
+
+from tiprdc_fl.data.examples import Dataset, check_attribute_names, numbered
+from tiprdc_fl.data.images import ImageFiles, ImageTable, image_dataset
+from tiprdc_fl.disk import is_file, is_folder, read_bytes, reading_input
 from tiprdc_fl.errors import InputError
+
+IMAGES = "img_align_celeba"
+ATTRIBUTES = "list_attr_celeba.txt"
+IDENTITIES = "identity_CelebA.txt"
+PARTITION = "list_eval_partition.txt"
+WANTED = (
+    f"a folder with {IMAGES}/, {ATTRIBUTES} and {IDENTITIES}; "
+    "CelebA can be requested from its authors' page (search 'CelebA dataset')"
+)
 
 
 def celeba(root: Path | None, image_size: tuple[int, int], seed: int) -> Dataset:
@@ -37,3 +50,235 @@ def celeba(root: Path | None, image_size: tuple[int, int], seed: int) -> Dataset
     if root is None:
         raise InputError(f"data.name=celeba needs data.root=PATH: {WANTED}")
     return image_dataset(read_table(check_root(root), image_size))
+
+
+@dataclass(frozen=True)
+class _Words:
+    """A text file cut at white space.
+
+    Attributes:
+        path: the file.
+        text: its bytes, without a byte order mark, with a line end at the end.
+        starts: position of each word's first byte, int64 [words].
+        stops: position after each word's last byte, int64 [words].
+        lines: number of each line that is not blank, counted from 1, int64 [lines].
+        counts: its number of words, int64 [lines].
+    """
+
+    path: Path
+    text: bytes
+    starts: np.ndarray
+    stops: np.ndarray
+    lines: np.ndarray
+    counts: np.ndarray
+
+    def word(self, number: int) -> str:
+        """The word ``number``, counted from 0."""
+        return os.fsdecode(self.text[self.starts[number] : self.stops[number]])
+
+    def words(self, numbers: np.ndarray) -> list[str]:
+        """Several words, decoded together: a call for each of CelebA's 202,599 file names would be slow."""
+        spans = zip(self.starts[numbers].tolist(), self.stops[numbers].tolist(), strict=True)
+        joined = os.fsdecode(b" ".join([self.text[start:stop] for start, stop in spans]))
+        return joined.split(" ") if joined else []
+
+
+def check_root(root: Path) -> Path:
+    """``root`` as an absolute path; raises InputError unless it holds the three entries."""
+    if not is_folder(root):
+        raise InputError(f"data.root={root} is not a folder; data.name=celeba needs {WANTED}")
+    entries = {IMAGES: is_folder, ATTRIBUTES: is_file, IDENTITIES: is_file}
+    missing = [name for name, exists in entries.items() if not exists(root / name)]
+    if missing:
+        raise InputError(f"data.root={root} holds no {' and no '.join(missing)}; give {WANTED}")
+    return root.resolve()
+
+
+def read_table(root: Path, size: tuple[int, int]) -> ImageTable:
+    """Read the text files, check them against each other and the images, and order the rows.
+
+    Args:
+        root: folder that ``check_root`` returned.
+        size: (height, width) of the pixels to deliver.
+
+    Returns:
+        the images by person and, within a person, by file name.
+
+    Raises:
+        InputError: an image or a row is missing, or a row is not as the format has it.
+    """
+    names, attributes, labels = _read_attributes(root / ATTRIBUTES)
+    listed = _read_identities(root / IDENTITIES)
+    _check_same(names, listed, root)
+    _check_images(names, root / IMAGES)
+    people = np.fromiter((listed[name] for name in names), np.int64, len(names))
+    order = np.lexsort((np.array(names), people))
+    people = people[order]
+    return ImageTable(
+        files=ImageFiles("celeba", root / IMAGES, [names[i] for i in order.tolist()], size),
+        people=people,
+        rows=numbered(people),
+        attributes=attributes,
+        labels=labels[order],
+        test_people=_read_partition(root / PARTITION, listed) if (root / PARTITION).exists() else None,
+    )
+
+
+def _read_words(path: Path) -> _Words:
+    """Find the words and lines of a file without a Python loop: CelebA's has 8.3 million words."""
+    text = read_bytes(path).removeprefix(b"\xef\xbb\xbf") + b"\n"
+    codes = np.frombuffer(text, np.uint8)
+    blank = np.concatenate(([True], codes <= ord(" ")))  # every control character counts, also "\r"
+    edges = np.flatnonzero(blank[1:] != blank[:-1])  # starts and stops take turns
+    starts, stops = edges[::2], edges[1::2]
+    counts = np.diff(np.searchsorted(starts, np.flatnonzero(codes == ord("\n"))), prepend=0)
+    filled = np.flatnonzero(counts)
+    return _Words(path, text, starts, stops, filled + 1, counts[filled])
+
+
+def _check_columns(words: _Words, skip: int, columns: int, meaning: str) -> None:
+    """All rows after the first ``skip`` lines must have the same number of columns."""
+    bad = np.flatnonzero(words.counts[skip:] != columns)
+    if len(bad):
+        row = skip + int(bad[0])
+        raise InputError(
+            f"{words.path}, line {words.lines[row]}: {words.counts[row]} columns instead of {columns} "
+            f"({meaning}); restore this line from the original file"
+        )
+
+
+def _read_attributes(path: Path) -> tuple[list[str], tuple[str, ...], np.ndarray]:
+    """Read list_attr_celeba.txt: file names, names of the attributes, labels int8 [n, attributes]."""
+    words = _read_words(path)
+    if len(words.lines) < 2 or words.counts[0] != 1 or not words.word(0).isdecimal():
+        raise InputError(
+            f"{path}, line 1: a line with the number of images and a line with the names of the attributes "
+            f"must come first; restore the original file"
+        )
+    attributes = tuple(words.words(np.arange(1, 1 + words.counts[1])))
+    check_attribute_names(path, int(words.lines[1]), attributes)
+    _check_columns(words, 2, 1 + len(attributes), f"a file name and {len(attributes)} labels")
+    rows = len(words.lines) - 2
+    if int(words.word(0)) != rows:
+        raise InputError(
+            f"{path}, line 1: announces {words.word(0)} images but {rows} rows follow; "
+            f"restore the missing rows or correct the number"
+        )
+    names = words.words(np.arange(1 + len(attributes), len(words.starts), 1 + len(attributes)))
+    _check_unique(names, words, skip=2)
+    return names, attributes, _read_labels(words, attributes)
+
+
+def _read_labels(words: _Words, attributes: tuple[str, ...]) -> np.ndarray:
+    """Turn the words "-1", "0" and "1" into 0, 0 and 1, int8 [n, attributes]; every row has all its columns.
+
+    The authors write -1 and 1; copies of the file with 0 and 1 are in use too.
+    """
+    columns = 1 + len(attributes)
+    codes = np.frombuffer(words.text, np.uint8)
+    starts = words.starts[columns:].reshape(-1, columns)[:, 1:]
+    stops = words.stops[columns:].reshape(-1, columns)[:, 1:]
+    first, last, lengths = codes[starts], codes[stops - 1], stops - starts
+    single = lengths == 1
+    positive = single & (last == ord("1"))
+    negative = single & (last == ord("0")) | (lengths == 2) & (first == ord("-")) & (last == ord("1"))
+    bad = np.argwhere(~(positive | negative))
+    if len(bad):
+        row, column = bad[0].tolist()
+        raise InputError(
+            f"{words.path}, line {words.lines[2 + row]}: {attributes[column]} is "
+            f"{words.word((1 + row) * columns + 1 + column)!r} instead of -1 or 1 (or 0 for -1); "
+            f"correct this label"
+        )
+    return positive.astype(np.int8)
+
+
+def _read_pairs(path: Path, meaning: str) -> tuple[list[str], list[str], list[int]]:
+    """Read a file of two columns: file names without repetition, the second words, the lines' numbers."""
+    words = _read_words(path)
+    _check_columns(words, 0, 2, f"a file name and {meaning}")
+    names = words.words(np.arange(0, len(words.starts), 2))
+    _check_unique(names, words, skip=0)
+    return names, words.words(np.arange(1, len(words.starts), 2)), words.lines.tolist()
+
+
+def _read_identities(path: Path) -> dict[str, int]:
+    """Read identity_CelebA.txt: file name -> number of the person."""
+    names, numbers, lines = _read_pairs(path, "the number of the person")
+    for line, number in zip(lines, numbers, strict=True):
+        if not number.isdecimal():
+            raise InputError(f"{path}, line {line}: person {number!r} is not a number; correct this line")
+    return dict(zip(names, map(int, numbers), strict=True))
+
+
+def _read_partition(path: Path, listed: dict[str, int]) -> np.ndarray:
+    """Read list_eval_partition.txt: ids of the people of the test images, int64, ascending.
+
+    Args:
+        path: the file.
+        listed: image -> person, of all images.
+    """
+    names, parts, lines = _read_pairs(path, "its part")
+    for name, part, line in zip(names, parts, lines, strict=True):
+        if name not in listed:
+            raise InputError(f"{path}, line {line}: {name} is not in {IDENTITIES}; remove this line")
+        if part not in ("0", "1", "2"):
+            raise InputError(
+                f"{path}, line {line}: part {part!r} instead of 0 (training), 1 (validation) or 2 (test); "
+                f"correct this line"
+            )
+    if len(names) < len(listed):
+        missing = listed.keys() - set(names)
+        raise InputError(
+            f"{path}: no row for {min(missing)} ({len(missing)} such images); restore the missing rows, or "
+            f"remove the file to do without the official division"
+        )
+    return _test_people(path, listed, {name for name, part in zip(names, parts, strict=True) if part == "2"})
+
+
+def _test_people(path: Path, listed: dict[str, int], test: set[str]) -> np.ndarray:
+    """People of the ``test`` images; results on people who were trained on would say nothing."""
+    people = {listed[name] for name in test}
+    for name, person in listed.items():
+        if person in people and name not in test:
+            raise InputError(
+                f"{path}: person {person} has test images and others, for example {name}; "
+                f"give all images of a person the same part, or remove the file"
+            )
+    return np.array(sorted(people), np.int64)
+
+
+def _check_unique(names: list[str], words: _Words, skip: int) -> None:
+    """No image may be listed twice in one file."""
+    if len(set(names)) == len(names):
+        return
+    seen: dict[str, int] = {}
+    for name, line in zip(names, words.lines[skip:].tolist(), strict=True):
+        if name in seen:
+            raise InputError(f"{words.path}, line {line}: {name} is also in line {seen[name]}; remove one")
+        seen[name] = line
+
+
+def _check_same(names: list[str], listed: dict[str, int], root: Path) -> None:
+    """Both files must list the same images."""
+    for extra, has, lacks in (
+        (set(names) - listed.keys(), ATTRIBUTES, IDENTITIES),
+        (listed.keys() - set(names), IDENTITIES, ATTRIBUTES),
+    ):
+        if extra:
+            raise InputError(
+                f"{root / lacks}: no row for {min(extra)}, which {has} lists ({len(extra)} such images); "
+                f"both files must list the same images"
+            )
+
+
+def _check_images(names: list[str], folder: Path) -> None:
+    """Every listed image must be there; others in the folder are ignored."""
+    with reading_input(folder), os.scandir(folder) as entries:
+        present = {entry.name for entry in entries}
+    missing = [name for name in names if name not in present]
+    if missing:
+        raise InputError(
+            f"{folder}: {len(missing)} of the {len(names)} listed images are missing, for example "
+            f"{missing[0]}; restore them or remove their rows from {ATTRIBUTES} and {IDENTITIES}"
+        )

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from tiprdc_fl.data.files import is_file, is_folder, reading
+from tiprdc_fl.disk import is_file, is_folder, reading_input
 from tiprdc_fl.errors import InputError
 
 CONFIDENT = 0.8  # CONF_LEVEL in the code of Elazar and Goldberg (2018)
@@ -31,7 +31,7 @@ def find_files(root: Path | None) -> list[Path]:
         raise InputError(f"data.name=dial needs data.root=PATH: {_WANTED}")
     if not is_folder(root):
         raise InputError(f"data.root={root} is not a folder; data.name=dial needs {_WANTED}")
-    with reading(root):
+    with reading_input(root):
         entries = sorted(root.resolve().iterdir())
     present = {file.name: file for file in entries if is_file(file)}
     tables = [file for name, file in present.items() if _TABLE.fullmatch(name)]
@@ -49,7 +49,7 @@ def find_files(root: Path | None) -> list[Path]:
 
 def _lines(path: Path) -> Iterator[tuple[int, str]]:
     """Lines of a file with their numbers from 1, without line ends and byte order mark."""
-    with reading(path), path.open("rb") as file:
+    with reading_input(path), path.open("rb") as file:
         for number, line in enumerate(file, 1):
             try:
                 text = line.decode("utf-8-sig" if number == 1 else "utf-8")

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -188,3 +189,20 @@ def pick(dataset: Dataset, people: np.ndarray, rows: np.ndarray) -> Examples:
         return dataset.pick(people, rows)
     found = dataset.load(np.unique(people))
     return select(found, rows_at(people, rows, found.people, found.rows))
+
+
+def check_attribute_names(path: Path, line: int, names: Sequence[str]) -> None:
+    """Raises InputError if a header names an attribute twice: one of the two would be lost.
+
+    Args:
+        path: the file.
+        line: the header's line, counted from 1.
+        names: the attributes it names.
+    """
+    seen: set[str] = set()
+    for name in names:
+        if name in seen:
+            raise InputError(
+                f"{path}, line {line}: two columns are named {name!r}; rename one, or remove one with its values"
+            )
+        seen.add(name)

@@ -22,7 +22,7 @@ from torch.nn.functional import interpolate
 
 from tiprdc_fl.data.cache import cached
 from tiprdc_fl.data.examples import Dataset, Examples, Inputs, MappedImages, People, positions_of
-from tiprdc_fl.data.files import reading, unreadable
+from tiprdc_fl.disk import reading_input, unreadable
 from tiprdc_fl.errors import InputError
 
 _FORMAT = 3  # of the decoded file: raise it when the preprocessing or the layout changes
@@ -171,7 +171,7 @@ def _digest(files: ImageFiles) -> str:
 
 def _stamp(folder: Path, name: str) -> tuple[str, int, int]:
     """A file's name, size in bytes and modification time in nanoseconds."""
-    with reading(folder / name):
+    with reading_input(folder / name):
         stat = (folder / name).stat()
     return name, stat.st_size, stat.st_mtime_ns
 

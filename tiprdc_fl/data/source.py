@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from tiprdc_fl.data import DATASETS
-from tiprdc_fl.data.dealt import dealt
 from tiprdc_fl.data.examples import Dataset, Examples, People, pick, select
-from tiprdc_fl.data.feature import by_own_means
+from tiprdc_fl.data.partition.shift import by_own_means
+from tiprdc_fl.data.partition.table import dealt
 from tiprdc_fl.errors import InputError
 
 

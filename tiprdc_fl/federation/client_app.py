@@ -15,8 +15,8 @@ from tiprdc_fl.federation.contribution import joined, judge, pack, to_table
 from tiprdc_fl.federation.contributor import Failure, contribute, layout_of, peak_memory_bytes
 from tiprdc_fl.models.extractor import Extractor, from_bytes
 from tiprdc_fl.models.runtime import RUNTIMES, Runner
-from tiprdc_fl.storage import write_draft
-from tiprdc_fl.store import Layout
+from tiprdc_fl.store.lance import write_draft
+from tiprdc_fl.store.layout import Layout
 
 app = ClientApp()
 

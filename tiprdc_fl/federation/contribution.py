@@ -17,8 +17,8 @@ from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from tiprdc_fl.errors import InputError
-from tiprdc_fl.federation.codec import faults
-from tiprdc_fl.store import STAGES, Layout
+from tiprdc_fl.store.codec import faults
+from tiprdc_fl.store.layout import STAGES, Layout
 
 MOST_BYTES = 2**29  # of a message's contributions, looked at before they are parsed
 MOST_HEADER = 2**16  # bytes of it that say what the columns are

@@ -15,13 +15,13 @@ from tiprdc_fl import seeding
 from tiprdc_fl.data import Dataset
 from tiprdc_fl.data.examples import Examples
 from tiprdc_fl.errors import InputError
-from tiprdc_fl.federation.codec import channels, encode
 from tiprdc_fl.federation.contribution import MOST_CLASSES, Contributions, joined
 from tiprdc_fl.models.architecture import feature_shape
 from tiprdc_fl.models.extractor import Extractor, batch_reader
 from tiprdc_fl.models.runtime import RUNTIMES, Runner
 from tiprdc_fl.models.text import valid_steps
-from tiprdc_fl.store import STAGES, Layout
+from tiprdc_fl.store.codec import channels, encode
+from tiprdc_fl.store.layout import STAGES, Layout
 
 # One thread everywhere: sums are then made in one order, whatever the number of workers.
 EXTRACTION_THREADS = 1

@@ -18,19 +18,16 @@ from flwr.common.logger import log
 from flwr.serverapp import Grid, ServerApp
 
 from tiprdc_fl.errors import InputError
-from tiprdc_fl.federation.collector import (
+from tiprdc_fl.federation.collection import (
     MESSAGES_PER_WORKER,
-    Answer,
-    Collected,
     Collection,
-    Traffic,
     cohorts,
-    collect,
     features_path,
     open_collection,
     read_collection,
     writes_drafts,
 )
+from tiprdc_fl.federation.collector import Answer, Collected, Traffic, collect
 from tiprdc_fl.federation.contributor import Failure
 from tiprdc_fl.models.runtime import read_model
 

@@ -8,8 +8,8 @@ from torch import nn
 
 from tiprdc_fl.errors import InputError
 from tiprdc_fl.models.image import SMALLEST_IMAGE, ImageClassifier, ImageEstimator, ImageExtractor
+from tiprdc_fl.models.projection import Projection
 from tiprdc_fl.models.text import TextClassifier, TextEstimator, TextExtractor, text_size
-from tiprdc_fl.models.transform import Projection
 
 Precision = Literal["bfloat16", "float32"]
 Transform = Literal["extract", "project", "pass"]

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from tiprdc_fl.errors import InputError
-from tiprdc_fl.models.export import DIGEST, INPUT
 from tiprdc_fl.models.extractor import Extractor, forward
+from tiprdc_fl.models.onnx import DIGEST, INPUT
 
 # A batch of preprocessed inputs -> its features [n, *feature_shape], float32, or bfloat16 where torch computes so.
 # No bit of an example's features depends on its neighbours in the batch (tests/test_contributor.py).
@@ -86,7 +86,7 @@ def read_model(extractor: Path, runtime: str) -> bytes:
     except OSError as error:
         raise InputError(
             f"federation.runtime={runtime} needs {path}, which cannot be read ({error.strerror}): make it with "
-            f"python -m tiprdc_fl.extractor export {extractor.parent}"
+            f"python -m tiprdc_fl.export {extractor.parent}"
         ) from error
 
 

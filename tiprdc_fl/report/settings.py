@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tiprdc_fl.config import DATASETS, Config, flatten, keys
+from tiprdc_fl.config.keys import DATASETS, Config, flatten, keys
 
 PLACES = ("run_dir", "name", "open_report")  # where a run lies and how it is shown: not what was run
 

@@ -10,8 +10,8 @@ from PIL import Image
 from torch.utils.tensorboard.summary import hparams
 from torch.utils.tensorboard.writer import SummaryWriter
 
-from tiprdc_fl.config import show
-from tiprdc_fl.report.schema import answered_shares, headline, pooled_row
+from tiprdc_fl.config.keys import show
+from tiprdc_fl.report.queries import answered_shares, headline, pooled_row
 from tiprdc_fl.report.settings import PLACES, flat
 
 EPOCH_FIGURES = ("adversary_loss", "extractor_loss", "mutual_information_bound", "examples_per_second")

@@ -1,16 +1,14 @@
 """The report on the terminal, for a reader who has not read the paper."""
 
-from collections.abc import Iterator
 from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from tiprdc_fl.report.partition_lines import partition_lines
-from tiprdc_fl.report.schema import CAVEAT, pooled_row, protection_text, strongest
-from tiprdc_fl.report.unequal import unequal
-from tiprdc_fl.report.words import TITLES, bits, percent, probe_name
+from tiprdc_fl.report.queries import protection_text
+from tiprdc_fl.report.sentences import partition_lines, sentences
+from tiprdc_fl.report.words import TITLES, percent
 
 _COLUMNS = {name: title.replace(" ", "\n") for name, title in TITLES.items()}
 _ROLES = {"private": "PRIVATE (should be low)", "task": "TASK (should be high)"}
@@ -79,71 +77,6 @@ def inference_table(report: dict[str, Any]) -> Table:
                 name = f"    {probe}, auxiliary" if source == "collector" else f"    {probe}"
                 table.add_row(name, *(_cell(found, kind, probe, source) for kind in _COLUMNS))
     return table
-
-
-def sentences(report: dict[str, Any]) -> Iterator[str]:
-    """What the table says, in words."""
-    results, most = report["results"], report["configuration"]["evaluation"]["max_per_person"]
-    for role, what in {"private": "Leakage", "task": "Utility"}.items():
-        for attribute in dict.fromkeys(row["attribute"] for row in results if row["role"] == role):
-            best, raw = (strongest(results, attribute, kind) for kind in ("features", "raw"))
-            if best is None:
-                yield (
-                    f"{what} of {attribute}: n/a, not defined where the people measured have one value of it."
-                )
-                continue
-            yield f"{what} of {attribute} in %: {percent(best)} by the {probe_name(best)} on the features" + (
-                f"; {bits(best)} usable bits."
-                if raw is None
-                else f", {percent(raw)} on raw data; {bits(best)} of {bits(raw)} usable bits."
-            )
-            pooled = pooled_row(results, attribute)
-            if pooled is not None:
-                yield (
-                    f"  From up to {most} examples of a person together instead of one: "
-                    f"{percent(pooled, 'per_person')} by the {probe_name(pooled)}."
-                )
-            yield from unequal(report, attribute)
-    yield from _curve(report["curve"])
-    yield from _reidentified(report["reidentification"])
-    yield from _reconstructed(report["reconstruction"])
-    for attribute, value in report["co_trained_adversary"].items():
-        if value is None:  # the few people it is measured on have one value
-            continue
-        yield (
-            f"The adversary that was trained with the extractor infers {attribute} at {100 * value:.1f} %: "
-            "for comparison with the paper, not a leakage figure."
-        )
-    yield CAVEAT
-
-
-def _curve(rows: list[dict[str, Any]]) -> Iterator[str]:
-    """The strongest insider at each number of people, a line for each attribute."""
-    for attribute in dict.fromkeys(row["attribute"] for row in rows):
-        points = []
-        for people in dict.fromkeys(row["people"] for row in rows):
-            here = [row | {"representation": "features"} for row in rows if row["people"] == people]
-            best = strongest(here, attribute, "features")
-            points.append(f"{people:,}: {percent(best) if best else 'n/a'}")
-        yield f"Leakage of {attribute} in % by the number of people the insider learns from: {', '.join(points)}."
-
-
-def _reidentified(rows: list[dict[str, Any]]) -> Iterator[str]:
-    """Whether two contributions are of one person, as the features and the controls tell it."""
-    of_whole = [row for row in rows if row["unit"] == "contribution" and row["roc_auc"]["value"] is not None]
-    if of_whole:
-        figures = ", ".join(f"{percent(row, 'roc_auc')} {TITLES[row['representation']]}" for row in of_whole)
-        yield f"Same person or not, of two contributions, ROC-AUC in % (chance is 50): {figures}."
-
-
-def _reconstructed(figures: dict[str, Any] | None) -> Iterator[str]:
-    """How near a decoder comes to the images."""
-    if figures is not None:
-        blind = figures["blind"]
-        yield (
-            f"Reconstruction by a decoder: SSIM {figures['ssim']['value']:.2f} (the mean image: "
-            f"{blind['ssim']['value']:.2f}), PSNR {figures['psnr']['value']:.1f} dB ({blind['psnr']['value']:.1f})."
-        )
 
 
 def cost_table(report: dict[str, Any]) -> Table:

@@ -12,12 +12,7 @@ from tiprdc_fl.models.architecture import Architecture, build_classifier, build_
 from tiprdc_fl.models.extractor import autocast
 from tiprdc_fl.models.image import ImageEstimator
 from tiprdc_fl.models.text import TextEstimator
-from tiprdc_fl.training.objectives import (
-    adversary_loss,
-    extractor_objective,
-    jensen_shannon_bound,
-    one_hot,
-)
+from tiprdc_fl.training.objectives import adversary_loss, extractor_objective, jensen_shannon_bound, one_hot
 
 
 @dataclass(frozen=True)

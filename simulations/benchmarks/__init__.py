@@ -1,0 +1,1 @@
+"""Measurements of this host and of the engine."""

@@ -1,0 +1,169 @@
+"""``python -m simulations.benchmarks.latency``: what extraction takes, measured here and modelled on devices."""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+
+from simulations.benchmarks.machine import machine
+from simulations.common.arguments import OUT
+from simulations.common.command import INTERRUPTED, leave
+from simulations.common.datasets import expanded
+from simulations.common.files import open_out
+from tiprdc_fl.config.keys import keys
+from tiprdc_fl.errors import InputError
+
+if TYPE_CHECKING:
+    from simulations.benchmarks.latency.measured import Setting
+
+ABOUT = """How long does a contributor's device take, stage by stage?
+
+  measured   on this host, one contributor at a time, one thread: load (a JPEG file of 218x178), prepare, forward,
+             encode; for each image size, batch and runtime, after a warm-up
+  modelled   for the devices of a population: download of the extractor, compute (what was measured with
+             onnxruntime in float32, times the device's slowdown), upload of the contribution
+
+keys, with their defaults:
+  devices=phones           set of device classes, as devices.name of a run
+  people=1000              whose devices are modelled
+  sizes=32,64,128,paper    image sizes; paper: 218x178 at width 64
+  width=16                 of the other sizes' extractors
+  batches=1,4,16,64        images of a contributor
+  codec=float16            as federation.codec of a run
+  seed=0                   of people and devices
+  out=runs/studies         folder of tables and picture
+
+Measured and modelled stand in tables and files of their own (CSV); both are in latency.json. The picture shows how
+many of a class's devices would be done after how long."""
+QUICK = {"sizes": "32,64", "batches": "1,16"}
+DEFAULTS = {
+    "devices": "phones",
+    "people": "1000",
+    "sizes": "32,64,128,paper",
+    "width": "16",
+    "batches": "1,4,16,64",
+    "codec": "float16",
+    "seed": "0",
+    "out": str(OUT),
+}
+SECONDS, QUICK_SECONDS = 8.0, 2.0  # for the contributors of one size and batch
+MOST = 4096
+PACKAGES = ("torch", "onnxruntime")
+
+
+@dataclass(frozen=True)
+class Options:
+    """The user's arguments.
+
+    Attributes:
+        setting: what is measured.
+        devices: name of a device set.
+        people: how many devices are modelled.
+        seed: of people and devices.
+        out: folder of the files.
+    """
+
+    setting: "Setting"
+    devices: str
+    people: int
+    seed: int
+    out: Path
+
+
+def main(arguments: Sequence[str] | None = None, console: Console | None = None) -> int:
+    """The command line; returns the exit status: 0, 2 after a user's mistake, 130 after an interrupt."""
+    console = console or Console()
+    try:
+        conduct(parse(sys.argv[1:] if arguments is None else arguments), console)
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return INTERRUPTED
+    return 0
+
+
+def parse(arguments: Sequence[str]) -> Options:
+    """The command line.
+
+    Raises:
+        InputError: a key or its value is wrong.
+        SystemExit: after ``--help``.
+    """
+    parser = argparse.ArgumentParser(
+        prog="python -m simulations.benchmarks.latency",
+        usage="%(prog)s [--quick] [key=value ...]",
+        description=ABOUT,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("--quick", action="store_true", help="two image sizes and batches, in half a minute")
+    parser.add_argument("keys", nargs="*", help=argparse.SUPPRESS)
+    parsed = parser.parse_args(arguments)
+    values = DEFAULTS | (QUICK if parsed.quick else {})
+    for key in parsed.keys:
+        name, _, value = key.partition("=")
+        if name not in values or not value:
+            raise InputError(f"{key}: key=value is expected, with one of {', '.join(values)}")
+        values[name] = value
+    return _options(values, QUICK_SECONDS if parsed.quick else SECONDS)
+
+
+def _options(values: dict[str, str], seconds: float) -> Options:
+    from simulations.benchmarks.latency.measured import Setting, Size  # late: --help needs no torch
+
+    codecs = [str(one) for one in keys()["federation.codec"].choices]
+    if values["codec"] not in codecs:
+        raise InputError(f"codec={values['codec']}: one of {', '.join(codecs)} is expected")
+    width = _number("width", values["width"])
+    paper = Size((218, 178), 64)
+
+    def size(text: str) -> Size:
+        return paper if text == "paper" else Size((side := _number("sizes", text, 32), side), width)
+
+    sizes = tuple(dict.fromkeys(size(text) for text in values["sizes"].split(",")))
+    batches = tuple(sorted({_number("batches", text, high=64) for text in values["batches"].split(",")}))
+    return Options(
+        Setting(sizes, batches, values["codec"], seconds),
+        *(values["devices"], _number("people", values["people"], high=1_000_000)),
+        *(_number("seed", values["seed"], 0, 2**32), expanded(values["out"])),
+    )
+
+
+def _number(key: str, text: str, low: int = 1, high: int = MOST) -> int:
+    if not (text.isascii() and text.isdigit() and low <= int(text) <= high):
+        raise InputError(f"{key}={text}: an integer from {low:,} to {high:,} is expected")
+    return int(text)
+
+
+def conduct(options: Options, console: Console) -> None:
+    """Measures, models, shows both and writes the files."""
+    from simulations.benchmarks.latency import measured, modelled, output  # late, as above
+    from tiprdc_fl.models.onnx import check_packages
+
+    check_packages("simulations.benchmarks.latency")
+    open_out(options.out)
+    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
+    population = modelled.population_of(options.devices, options.people, options.seed)
+    cells = list(
+        measured.measure(options.setting, lambda line: console.print(line, style="dim", highlight=False))
+    )
+    if not cells:
+        raise InputError("nothing was measured: every batch takes too long; name smaller sizes or batches")
+    found = output.Found(
+        *(machine(PACKAGES), load, options.setting.codec, cells, population),
+        list(modelled.model(cells, population)),
+    )
+    output.show(found, console)
+    for path in output.publish(found, options.out):
+        console.print(str(path), highlight=False, markup=False, soft_wrap=True)
+
+
+if __name__ == "__main__":
+    leave(main())

@@ -1,0 +1,219 @@
+"""Tables, files and picture: what was measured and what was modelled, apart."""
+
+import csv
+import io
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from rich.console import Console
+from rich.table import Table
+
+from simulations.benchmarks.latency.measured import MODELLED, SOURCE, Cell, Size
+from simulations.benchmarks.latency.modelled import EVERYONE, Modelled, Population, basis_of
+from simulations.benchmarks.latency.percentiles import cells, titles
+from simulations.common.files import DPI
+from simulations.common.pictures import COLOURS, TEXT, label, shared_legend
+from tiprdc_fl.devices.sets import describe
+from tiprdc_fl.disk import write_json, write_text, write_whole
+from tiprdc_fl.errors import InputError
+
+WIDE = 180  # columns
+MILLI = 1000.0
+
+
+@dataclass(frozen=True)
+class Found:
+    """The study's results.
+
+    Attributes:
+        machine: what was measured on.
+        load: processes that wanted a CPU over the minute before; 0 where that is not known.
+        codec: of the contributions.
+        measured: on this host.
+        population: whose devices are modelled.
+        modelled: from it.
+    """
+
+    machine: str
+    load: float
+    codec: str
+    measured: Sequence[Cell]
+    population: Population
+    modelled: Sequence[Modelled]
+
+    @property
+    def sizes(self) -> list[Size]:
+        """That were measured."""
+        return list(dict.fromkeys(cell.size for cell in self.measured))
+
+
+def show(found: Found, console: Console) -> None:
+    """Prints both tables."""
+    wide = Console(file=console.file, width=max(WIDE, console.width))
+    wide.print(f"\nMEASURED on {found.machine}", highlight=False, markup=False, style="bold")
+    wide.print(_measured_note(found), highlight=False, markup=False)
+    stages = list(found.measured[0].seconds)
+    table = _table(["images", "runtime"], ["batch", "contri-\nbutors", *titles(stages, "ms")])
+    for cell in found.measured:
+        count = str(len(cell.seconds["total"]))
+        table.add_row(str(cell.size), cell.runtime, str(cell.batch), count, *cells(cell.figures, MILLI))
+    wide.print(table)
+    title = found.population.devices.set.title
+    wide.print(f"\nMODELLED: {title}", highlight=False, markup=False, style="bold")
+    wide.print(_modelled_note(found), highlight=False, markup=False)
+    table = _table(["images", "device class"], ["people", *titles(list(found.modelled[0].seconds), "s")])
+    for one in found.modelled:
+        table.add_row(str(one.size), one.kind, f"{len(one.seconds['total']):,}", *cells(one.figures))
+    wide.print(table)
+    wide.print("")
+
+
+def _table(words: Sequence[str], numbers: Sequence[str]) -> Table:
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
+    for word in words:
+        table.add_column(word, vertical="bottom")
+    for title in numbers:
+        table.add_column(title, justify="right", vertical="bottom")
+    return table
+
+
+def _measured_note(found: Found) -> str:
+    return (
+        f"One contributor at a time, one thread, after a warm-up; all its images are one batch. load: {SOURCE[0]}x"
+        f"{SOURCE[1]} JPEG files decoded, cropped and resized; encode: {found.codec}. Columns are of contributors, "
+        "not of images; medians of stages do not add up to that of the total; p99 of fewer than 100 is near the "
+        "largest. torch computes a lone image twice, so that its bits do not depend on neighbours. "
+        f"Load when it began: {found.load:.1f} processes on {os.cpu_count()} CPUs; a busy machine takes "
+        "longer.\n"
+    )
+
+
+def _modelled_note(found: Found) -> str:
+    devices = found.population.devices.set
+    batches = " or ".join(dict.fromkeys(str(basis_of(found.measured, size).batch) for size in found.sizes))
+    return (
+        f"Only one number for each size is measured: compute is the median of an image above, {MODELLED}, "
+        f"batches of {batches}, x images x slowdown. {len(found.population.examples):,} people have "
+        f"{found.population.examples.mean():.0f} images on average. Slowdowns and links are of the device set "
+        f"{devices.name}, relative to {devices.reference}. Each device is alone: no waiting, no queue.\n"
+    )
+
+
+def publish(found: Found, out: Path) -> list[Path]:
+    """Writes tables, picture and JSON into a folder; returns their paths.
+
+    Raises:
+        InputError: a file cannot be written.
+    """
+    paths = [out / f"latency{rest}" for rest in ("-measured.csv", "-modelled.csv", "-modelled.png", ".json")]
+    measured, modelled = list(_measured_rows(found)), list(_modelled_rows(found))
+    try:
+        write_text(paths[0], _csv(measured))
+        write_text(paths[1], _csv(modelled))
+    except OSError as error:
+        raise InputError(f"out={out} cannot be written: {error.strerror}; name another folder") from error
+    write_whole(paths[2], lambda file: _picture(found, file))
+    write_json(
+        paths[3],
+        {
+            "machine": found.machine,
+            "load": found.load,
+            "measured": {"note": _measured_note(found).strip(), "unit": "seconds", "rows": measured},
+            "modelled": {
+                "note": _modelled_note(found).strip(),
+                "unit": "seconds",
+                "people": len(found.population.examples),
+                "examples": int(found.population.examples.sum()),
+                "basis": [_basis(found, size) for size in found.sizes],
+                "rows": modelled,
+                "classes": describe(found.population.devices.set),
+            },
+        },
+    )
+    return paths
+
+
+def _measured_rows(found: Found) -> Iterator[dict[str, Any]]:
+    for cell in found.measured:
+        for stage, figures in cell.figures.items():
+            sizes = _size_columns(cell.size)
+            counts = {"batch": cell.batch, "runtime": cell.runtime, "contributors": len(cell.seconds[stage])}
+            yield {**sizes, **counts, "stage": stage, **figures}
+
+
+def _modelled_rows(found: Found) -> Iterator[dict[str, Any]]:
+    for one in found.modelled:
+        for stage, figures in one.figures.items():
+            named = {"device_class": one.kind, "people": len(one.seconds[stage]), "stage": stage}
+            yield {**_size_columns(one.size), **named, **figures}
+
+
+def _size_columns(size: Size) -> dict[str, int]:
+    return {"height": size.image_size[0], "breadth": size.image_size[1], "width": size.width}
+
+
+def _basis(found: Found, size: Size) -> dict[str, Any]:
+    """What was measured that the modelled figures of a size stand on."""
+    cell = basis_of(found.measured, size)
+    return {
+        **_size_columns(size),
+        "runtime": cell.runtime,
+        "batch": cell.batch,
+        "seconds_per_image": cell.figures["total"]["p50"] / cell.batch,
+        "download_bytes": cell.file_bytes,
+        "upload_bytes_per_image": cell.sent_bytes / cell.batch,
+    }
+
+
+def _csv(rows: Sequence[dict[str, Any]]) -> str:
+    text = io.StringIO()
+    writer = csv.DictWriter(text, rows[0], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+def _picture(found: Found, path: Path) -> None:
+    """The share of each class's devices that would be done by a moment, for each size."""
+    columns = min(2, len(found.sizes))
+    rows = -(-len(found.sizes) // columns)
+    figure = Figure(figsize=(12, 1.5 + 4 * rows), dpi=DPI, layout="constrained")
+    FigureCanvasAgg(figure)
+    grid = np.ravel(figure.subplots(rows, columns, squeeze=False, sharey=True, sharex=True))
+    for axes, size in zip(grid, found.sizes, strict=False):
+        _panel(axes, [one for one in found.modelled if one.size == size])
+        axes.set_title(f"images of {size}", fontsize=TEXT)
+    for axes in grid[len(found.sizes) :]:
+        axes.remove()
+    people = f"{len(found.population.examples):,} contributors"
+    title = f"Modelled: {found.population.devices.set.title} ({people})"
+    figure.suptitle(
+        f"{title}\ndownload of the extractor, compute, upload of {found.codec} features", fontsize=14
+    )
+    shared_legend(figure)
+    figure.savefig(path, format="png")
+
+
+def _panel(axes: Axes, modelled: Sequence[Modelled]) -> None:
+    for number, one in enumerate(modelled):
+        seconds = np.sort(one.seconds["total"])
+        shares = 100 * np.arange(1, len(seconds) + 1) / len(seconds)
+        everyone = one.kind == EVERYONE
+        colour = "black" if everyone else COLOURS[number % len(COLOURS)]
+        axes.step(
+            *(seconds, shares),
+            **{"where": "post", "color": colour, "linestyle": "--" if everyone else "-"},
+            **{"linewidth": 2, "label": one.kind},
+        )
+    axes.set_xscale("log")
+    axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+    axes.set_ylim(0, 100)
+    label(axes, "seconds, modelled", "devices that are done, %")
+    axes.label_outer()

@@ -1,0 +1,178 @@
+"""``python -m simulations.benchmarks.scaling``: contributors/s, images/s and memory of the engine."""
+
+import argparse
+import csv
+import io
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from rich.console import Console
+from rich.table import Table
+
+from simulations.benchmarks.machine import machine
+from simulations.benchmarks.scaling.figures import Measured
+from simulations.common.arguments import OUT
+from simulations.common.command import INTERRUPTED, leave
+from simulations.common.datasets import expanded
+from simulations.common.files import open_out
+from simulations.common.pictures import COLOURS
+from tiprdc_fl.errors import InputError
+
+ABOUT = """How fast is the engine, and what does it need?
+
+  collection  contributors/s and the collector's memory with no-op contributors, beside plain Flower
+  extraction  images/s from the first request to the last committed row, beside the bare network
+  training    the hybrid step beside a literal float32 Algorithm 1, and beside its convolutions alone
+  probes      K probes that share each pass over the store beside K one after another
+
+Every figure stands beside one that was measured in the same run on the same machine. Writes a table (CSV, JSON)
+and a picture (PNG) into out."""
+WIDE = 180  # columns
+PACKAGES = ("torch", "flwr", "ray", "pylance")
+PARTS = ("collection", "extraction", "training", "probes")
+
+
+def main(arguments: Sequence[str] | None = None, console: Console | None = None) -> int:
+    """The command line; returns the exit status: 0, 2 after a user's mistake, 130 after an interrupt."""
+    console = console or Console()
+    try:
+        quick, out, parts = _options(sys.argv[1:] if arguments is None else arguments)
+        open_out(out)
+        found = measure(quick, parts, lambda line: console.print(line, style="dim", highlight=False))
+        show(found, console)
+        for path in publish(found, out):
+            console.print(str(path), highlight=False, markup=False, soft_wrap=True)
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return INTERRUPTED
+    return 0
+
+
+def _options(arguments: Sequence[str]) -> tuple[bool, Path, tuple[str, ...]]:
+    parser = argparse.ArgumentParser(
+        prog="python -m simulations.benchmarks.scaling",
+        usage="%(prog)s [--quick] [out=DIR] [parts=PART,PART]",
+        description=ABOUT,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("--quick", action="store_true", help="a small version, in a few minutes")
+    parser.add_argument("keys", nargs="*", help=argparse.SUPPRESS)
+    parsed = parser.parse_args(arguments)
+    values = {"out": str(OUT), "parts": ",".join(PARTS)}
+    for key in parsed.keys:
+        name, _, value = key.partition("=")
+        if name not in values or not value:
+            raise InputError(f"{key}: out=DIR or parts={','.join(PARTS)} is expected")
+        values[name] = value
+    parts = tuple(values["parts"].split(","))
+    unknown = [part for part in parts if part not in PARTS]
+    if unknown:
+        raise InputError(f"parts={values['parts']}: {unknown[0]!r} is none of {', '.join(PARTS)}")
+    return parsed.quick, expanded(values["out"]), parts
+
+
+def measure(quick: bool, parts: Sequence[str], say: Callable[[str], None]) -> list[Measured]:
+    """The figures of some of PARTS."""
+    # Imported here: --help needs no torch.
+    from simulations.benchmarks.scaling.collection import measure_contributors, measure_extraction
+    from simulations.benchmarks.scaling.probes import measure_probes
+    from simulations.benchmarks.scaling.training import measure_training
+
+    workers = os.cpu_count() or 1
+    measured: dict[str, Callable[[], list[Measured]]] = {
+        "collection": lambda: measure_contributors(quick, workers, say),
+        "extraction": lambda: measure_extraction(quick, workers, say),
+        "training": lambda: measure_training(quick, say),
+        "probes": lambda: measure_probes(quick, say),
+    }
+    return [one for part in PARTS if part in parts for one in measured[part]()]
+
+
+def show(found: Sequence[Measured], console: Console) -> None:
+    """Prints the table; with a mark where a goal is met or missed."""
+    table = Table("part", "measured", box=None, padding=(0, 2, 0, 0), pad_edge=False)
+    for title in ("figure", "beside", "ratio", "goal"):
+        table.add_column(title, justify="right")
+    table.add_column("what stands beside", overflow="fold")
+    for one in found:
+        table.add_row(*_cells(one))
+    console.print(f"\n{machine(PACKAGES)}\n", highlight=False, markup=False)
+    # A console never prints broader than it is, and a file has no edge.
+    wide = console if console.is_terminal else Console(file=console.file, width=WIDE)
+    wide.print(table)
+
+
+def _cells(one: Measured) -> Iterator[str]:
+    yield from (one.part, one.what, f"{_number(one.value)} {one.unit}", _number(one.baseline))
+    yield f"{one.ratio:.3g}" if one.ratio < 10 else f"{one.ratio:,.0f}"
+    sign = "at most" if one.at_most else "at least"
+    yield "" if one.goal is None else f"{sign} {one.goal:g}{'' if one.met else ' MISSED'}"
+    yield one.against
+
+
+def _number(value: float) -> str:
+    return f"{value:.3g}" if abs(value) < 100 else f"{value:,.0f}"
+
+
+def publish(found: Sequence[Measured], out: Path) -> list[Path]:
+    """Writes OUT/scaling.csv, .json and, where contributors were counted, .png; returns their paths."""
+    from tiprdc_fl.disk import write_json, write_text
+
+    rows = [asdict(one) | {"ratio": one.ratio, "met": one.met} for one in found]
+    text = io.StringIO()
+    writer = csv.DictWriter(text, rows[0], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    write_text(out / "scaling.csv", text.getvalue())
+    write_json(out / "scaling.json", {"machine": machine(PACKAGES), "figures": rows})
+    counted = [one for one in found if one.unit == "contributors/s"]
+    if counted:
+        _picture(found, out / "scaling.png")
+    return [out / f"scaling.{ending}" for ending in ("csv", "json", *(["png"] if counted else []))]
+
+
+def _picture(found: Sequence[Measured], path: Path) -> None:
+    """Contributors a second, and memory, against contributors, both axes logarithmic."""
+    figure = Figure(figsize=(12, 5), dpi=100, layout="constrained")
+    FigureCanvasAgg(figure)
+    left, right = figure.subplots(1, 2)
+    ours = sorted({_count(one.what): one.value for one in found if one.unit == "contributors/s"}.items())
+    left.plot(*zip(*ours, strict=True), "o-", color=COLOURS[1], label="tiprdc_fl")
+    for hosted, colour, marker in (("1 a node", COLOURS[0], "s"), ("20 a node", COLOURS[2], "^")):
+        beside = [one for one in found if one.against.endswith(hosted)]
+        places = [_count(one.against) for one in beside]
+        rates = [one.baseline for one in beside]
+        left.plot(places, rates, f"{marker}--", color=colour, label=f"plain Flower, {hosted}")
+    memory = [one for one in found if one.what.startswith("collector's memory")]
+    places = [_count(one.what) for one in memory]
+    right.plot(places, [one.value for one in memory], "o-", color=COLOURS[1], label="peak")
+    right.plot(places, [one.baseline for one in memory], ":", color="grey", label="all that is sent")
+    left.legend()
+    right.legend()
+    for axes, label in (
+        (left, "no-op contributors a second"),
+        (right, "collector's memory in MB, 32 KB a contributor"),
+    ):
+        axes.set(xscale="log", yscale="log", xlabel="contributors", ylabel=label)
+        axes.grid(alpha=0.3)
+    right.set_ylim(10, 10_000)
+    figure.suptitle(f"The collection engine on {os.cpu_count()} CPUs")
+    figure.savefig(path, format="png")
+
+
+def _count(words: str) -> int:
+    """The number of contributors in a figure's name."""
+    return next(int(one.replace(",", "")) for one in words.split() if one.replace(",", "").isdigit())
+
+
+if __name__ == "__main__":
+    leave(main())

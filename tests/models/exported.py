@@ -1,0 +1,67 @@
+"""Extractors as if they were trained, inputs for them, and their exported files, each made once."""
+
+from dataclasses import replace
+from functools import cache
+
+import torch
+from torch import Tensor, nn
+
+from tiprdc_fl import seeding
+from tiprdc_fl.models.architecture import Architecture, build_extractor
+from tiprdc_fl.models.extractor import Extractor, from_bytes, to_bytes
+from tiprdc_fl.models.onnx import to_int8, to_onnx
+from tiprdc_fl.models.projection import Projection
+
+WORDS = ("", "?", *(f"w{number}" for number in range(50)))
+IMAGE = Architecture("image", 4, image_size=(32, 32))
+TEXT = Architecture("text", 8, vocabulary=WORDS, max_tokens=12)
+PROJECTED = {"transform": "project", "components": 7}
+ARCHITECTURES = {
+    "narrow": IMAGE,
+    "wide": replace(IMAGE, width=24, image_size=(40, 34)),
+    "components": replace(IMAGE, **PROJECTED),
+    "messages": TEXT,
+    "messages' components": replace(TEXT, **PROJECTED),
+}
+
+
+@cache
+def extractor_of(architecture: Architecture) -> Extractor:
+    """An extractor whose normalisation layers have seen something, and whose components have a range."""
+    seeding.seed_torch(0, "test")
+    network, generator = build_extractor(architecture), seeding.torch_generator(0, "test")
+    with torch.no_grad():
+        for module in network.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                module.running_mean.normal_(generator=generator)  # pyright: ignore
+                module.running_var.uniform_(0.5, 2, generator=generator)  # pyright: ignore
+                module.weight.uniform_(0.5, 1.5, generator=generator)
+        if isinstance(network, Projection):
+            network.basis.normal_(generator=generator)
+            network.low.fill_(-50)
+            network.high.fill_(50)
+    return from_bytes(to_bytes(network, architecture))
+
+
+def inputs_of(architecture: Architecture, count: int = 20) -> Tensor:
+    """Preprocessed random inputs; messages have 1 to max_tokens tokens, the longest all of them."""
+    generator = seeding.torch_generator(0, "inputs")
+    if architecture.modality == "image":
+        images = torch.rand(count, 3, *architecture.image_size, generator=generator)
+        return images.contiguous(memory_format=torch.channels_last)
+    most = architecture.max_tokens
+    tokens = torch.randint(1, len(WORDS), (count, most), generator=generator)
+    lengths = torch.arange(count) % most + 1
+    return tokens.where(torch.arange(most) < lengths[:, None], 0)
+
+
+@cache
+def onnx_of(architecture: Architecture) -> bytes:
+    """A float32 file."""
+    return to_onnx(extractor_of(architecture))
+
+
+@cache
+def int8_of(architecture: Architecture) -> bytes:
+    """An int8 file, calibrated on its inputs."""
+    return to_int8(extractor_of(architecture), onnx_of(architecture), inputs_of(architecture))

@@ -1,0 +1,162 @@
+"""Baselines: what the device computes and adds, and that it travels as TIPRDC's features do."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from tiprdc_fl import seeding
+from tiprdc_fl.data.source import DataSource, open_dataset
+from tiprdc_fl.errors import InputError
+from tiprdc_fl.federation.contributor import contribute, layout_of
+from tiprdc_fl.models.architecture import Architecture, build_extractor, feature_shape, seen_shape
+from tiprdc_fl.models.extractor import batch_reader, forward, from_bytes, preprocess, restore, to_bytes
+from tiprdc_fl.models.projection import Projection
+from tiprdc_fl.models.text import build_vocabulary
+from tiprdc_fl.protections import PROTECTIONS, Settings, apply_protection, check_protection
+from tiprdc_fl.store.codec import channels, decode
+from tiprdc_fl.training.loop import Plan
+
+SETTINGS = Settings(sigma=40.0, epsilon=0.5, components=8, encoder="information")
+SOURCE = DataSource("faces", None, (32, 32), 0, most=6)
+IMAGES = Architecture("image", 4, image_size=(32, 32))
+TEXTS = ["so it goes", "and so on", "so on and on it goes and goes"] * 20
+WORDS = Architecture("text", 8, vocabulary=build_vocabulary(TEXTS, list(range(60)), 20), max_tokens=6)
+PLAN = Plan(("Male",), 0.9, 3, 1, 64, 1e-3, 1e-4, 0.75, "derangement", "joint", 3, 0, "cpu")
+
+
+def encoder_of(architecture: Architecture):
+    seeding.seed_torch(3, "test")
+    return from_bytes(to_bytes(build_extractor(architecture), architecture))
+
+
+def protected(name: str, architecture: Architecture = IMAGES, settings: Settings = SETTINGS):
+    inputs = TEXTS if architecture.modality == "text" else open_dataset(SOURCE).load(range(40)).loaded
+    encoder = encoder_of(architecture) if PROTECTIONS[name].plan else None
+    read = batch_reader(architecture, inputs)
+    return from_bytes(
+        apply_protection(PROTECTIONS[name], settings, encoder, architecture, read, len(inputs), 0)
+    )
+
+
+def sent(extractor, person: int, seed: int = 0) -> np.ndarray:
+    """Everything that a contributor sends of its examples, float32 [n, *shape]."""
+    layout = layout_of(extractor, "float32", ("Smiling",))
+    found, failures = contribute(extractor, open_dataset(SOURCE), [person], layout, seed)
+    assert failures == []
+    rows, _ = decode(found.payload, found.payload_bytes, "float32", channels(layout.shape)[1])
+    return rows.reshape(-1, *layout.shape).numpy()
+
+
+def test_raw_sends_the_image_itself():
+    images = preprocess(IMAGES, open_dataset(SOURCE).load([7]).loaded).numpy()
+    assert np.array_equal(sent(protected("raw"), 7), images)
+
+
+@pytest.mark.parametrize(
+    ("name", "spread", "expected"),
+    [
+        ("noisy", np.std, 40 / 255),
+        ("dp", lambda noise: np.abs(noise).mean(), 1 / 0.5),  # E|x| of a Laplace distribution is its scale
+    ],
+)
+def test_noise_has_the_scale_that_is_asked_for(name, spread, expected):
+    clean = sent(protected("raw"), 7)
+    noise = sent(protected(name), 7) - clean
+    values = noise.size
+    assert spread(noise) == pytest.approx(expected, rel=6 / np.sqrt(values))
+    assert abs(noise.mean()) < 6 * noise.std() / np.sqrt(values)
+    assert abs(np.corrcoef(noise[0].ravel(), noise[1].ravel())[0, 1]) < 6 / np.sqrt(noise[0].size)
+
+
+def test_noise_depends_on_seed_and_contributor_and_on_nothing_else():
+    extractor = protected("dp")
+    assert np.array_equal(sent(extractor, 7), sent(extractor, 7))
+    assert not np.array_equal(sent(extractor, 7), sent(extractor, 7, seed=1))
+    clean = protected("raw")
+    first, second = (sent(extractor, person) - sent(clean, person) for person in (7, 8))
+    assert not np.allclose(first[0], second[0])
+
+
+@pytest.mark.parametrize("architecture", [IMAGES, WORDS])
+def test_all_components_restore_the_features(architecture):
+    encoder = encoder_of(architecture)
+    inputs = TEXTS if architecture.modality == "text" else open_dataset(SOURCE).load(range(400)).loaded
+    read = batch_reader(architecture, inputs)
+    size = int(np.prod([side for side in seen_shape(architecture) if side > 0]))
+    settings = replace(SETTINGS, components=min(size, 60))
+    network = build_extractor(
+        replace(PROTECTIONS["hybrid"].device(architecture, settings), noise="none", noise_scale=0.0)
+    )
+    data = apply_protection(PROTECTIONS["hybrid"], settings, encoder, architecture, read, len(inputs), 0)
+    network.eval().load_state_dict(from_bytes(data).network.state_dict())
+    x = read(np.arange(20))
+    with torch.no_grad():
+        z, components = encoder.network(x), network(x)
+        again = network.restore(components)
+    assert components.min() >= 0 and components.max() <= 1
+    assert again.shape == z.shape
+    kept = 1 - (again - z).pow(2).sum() / (z - z.mean(dim=0)).pow(2).sum()
+    assert kept > 0.5  # of the variance; clipping at the 1st and 99th percentile costs some
+    if architecture.modality == "text":
+        assert torch.equal((z != 0).any(2), (components != 0).any(2))
+        assert torch.equal((z != 0).any(2), (again != 0).any(2))
+
+
+def test_components_are_the_directions_of_most_variance():
+    few, more = (
+        protected("hybrid", settings=replace(SETTINGS, components=count, epsilon=1e9)) for count in (2, 20)
+    )
+    images = preprocess(IMAGES, open_dataset(SOURCE).load(range(40)).loaded)
+    z = forward(encoder_of(IMAGES), images)
+    losses = [
+        float((restore(one, forward(one, images)) - z).pow(2).mean() / z.var(dim=0).mean())
+        for one in (few, more)
+    ]
+    assert losses[1] < losses[0] < 1
+
+
+def test_hybrid_sends_only_components():
+    extractor = protected("hybrid")
+    assert feature_shape(extractor.architecture) == (8,)
+    assert sent(extractor, 7).shape == (6, 8)
+    assert restore(extractor, torch.rand(3, 8)).shape == (3, *seen_shape(IMAGES))
+    assert isinstance(extractor.network, Projection)
+
+
+def test_more_components_than_the_features_have_are_refused():
+    with pytest.raises(InputError, match=r"protection.components=100000: .* lower it"):
+        protected("hybrid", settings=replace(SETTINGS, components=100_000))
+
+
+@pytest.mark.parametrize("name", ["encoder", "hybrid"])
+def test_an_encoder_is_trained_as_long_as_tiprdc_without_its_privacy_term(name):
+    plan = PROTECTIONS[name].plan
+    assert plan is not None
+    on_information = plan(PLAN, SETTINGS, ("Smiling",))
+    assert (on_information.budget, on_information.pretrain_epochs, on_information.epochs) == (0.0, 0, 4)
+    on_tasks = plan(PLAN, replace(SETTINGS, encoder="tasks"), ("Smiling", "Young"))
+    assert (on_tasks.private, on_tasks.epochs, on_tasks.pretrain_epochs) == (("Smiling", "Young"), 0, 4)
+
+
+def test_untrained_and_trained_extractors_differ_only_in_their_weights():
+    random, encoder = protected("random"), protected("encoder")
+    assert random.architecture == encoder.architecture == IMAGES
+    assert random.digest != encoder.digest
+    assert encoder.digest == encoder_of(IMAGES).digest
+
+
+@pytest.mark.parametrize("name", ["noisy", "dp", "raw"])
+def test_protections_of_pixels_are_refused_for_text(name):
+    with pytest.raises(InputError, match=f"protection.name={name} works on pixels .* tiprdc, encoder"):
+        check_protection(name, "text")
+    check_protection(name, "image")
+
+
+def test_the_file_of_a_baseline_is_enough_to_use_it():
+    for name in PROTECTIONS:
+        extractor = protected(name)
+        again = from_bytes(to_bytes(extractor.network, extractor.architecture))
+        assert again.architecture == extractor.architecture
+        assert np.array_equal(sent(again, 5), sent(extractor, 5))

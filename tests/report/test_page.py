@@ -1,0 +1,433 @@
+"""report.html as a reader's browser shows it, and as text: whole, safe, the same each time."""
+
+import copy
+import json
+import re
+from collections import Counter
+from html.parser import HTMLParser
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from jsonschema import Draft202012Validator
+from matplotlib.figure import Figure
+from playwright.sync_api import sync_playwright
+
+from tests.report.browser import chromium, visit
+from tests.report.report_example import example, interval
+from tiprdc_fl.errors import InputError
+from tiprdc_fl.report.compare.comparison import compare
+from tiprdc_fl.report.compare.page import comparison_page
+from tiprdc_fl.report.html import cards as plots
+from tiprdc_fl.report.html.document import page
+from tiprdc_fl.report.html.elements import Html, table, tag
+from tiprdc_fl.report.html.groups import groups
+from tiprdc_fl.report.html.latency import latency
+from tiprdc_fl.report.html.reconstruction import Pictures, pictures, png
+from tiprdc_fl.report.html.svg import INKS, draw
+from tiprdc_fl.report.html.training import training
+from tiprdc_fl.report.queries import strongest
+from tiprdc_fl.report.read import completed
+from tiprdc_fl.report.schema import SCHEMA_VERSION
+from tiprdc_fl.report.words import clock, duration, readable, shortened, size
+
+OPTIONAL = ("partition", "devices", "strategy", "latency", "groups", "worst_off")
+SCRIPT = "<script>alert('private')</script>"
+HOSTILE = (SCRIPT, '"><img src=x onerror=alert(1)>', "$\\frac{a}{b}$ & \u202e\u65e5\u672c\n" + 60 * "long")
+PHONE, DESK = (390, 844), (1280, 900)
+LOOKS = [(*window, scheme) for window in (PHONE, DESK) for scheme in ("light", "dark")]
+
+
+def faces(count: int = 3) -> Pictures:
+    images = np.arange(count * 3 * 32 * 32, dtype=np.uint8).reshape(count, 3, 32, 32)
+    return Pictures(*[tuple(map(png, images))] * 2)
+
+
+def old_report() -> dict[str, Any]:
+    """As version 3 wrote it, of a run that asked for as little as it could."""
+    report = example() | {"schema_version": 3, "reconstruction": None, "curve": [], "reidentification": []}
+    for name in OPTIONAL:
+        del report[name]
+    for section in ("partition", "devices", "strategy"):
+        del report["configuration"][section]
+    return completed(report | {"training": [], "co_trained_adversary": {}})
+
+
+def other_runs() -> list[dict[str, Any]]:
+    """Three runs: leakage of the second is higher, the third was measured on other people."""
+    runs = [copy.deepcopy(example()) for _ in range(3)]
+    runs[1]["configuration"]["training"]["budget"] = 0.5
+    for row in runs[1]["results"]:
+        if row["role"] == "private" and row["representation"] == "features":
+            row["balanced_accuracy"] = interval(row["balanced_accuracy"]["value"] + 0.06)
+    runs[2]["configuration"]["seed"] = 1
+    return runs
+
+
+PAGES = {
+    "example": lambda: page(example(), faces()),
+    "hostile": lambda: page(example(HOSTILE[0], HOSTILE[1:]), None),
+    "old": lambda: page(old_report()),
+    "comparison": lambda: comparison_page(compare([Path(name) for name in "xyz"], other_runs())),
+}
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory) -> dict[str, Path]:
+    folder = tmp_path_factory.mktemp("pages")
+    for name, make in PAGES.items():
+        (folder / f"{name}.html").write_text(make(), encoding="utf-8")
+    return {name: folder / f"{name}.html" for name in PAGES}
+
+
+@pytest.fixture(scope="module")
+def browser():
+    path = chromium()
+    with sync_playwright() as driver:
+        started = driver.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        yield started
+        started.close()
+
+
+@pytest.fixture
+def undrawn(monkeypatch):
+    """Pages without their pictures, for tests of what is written: drawing is what takes the time."""
+    monkeypatch.setattr(plots, "draw", lambda *given: Html(""))
+
+
+def elements(text: str) -> list[tuple[str, dict[str, Any]]]:
+    """Tags of a page with their attributes; fails where one is not closed."""
+    found, inside = [], []
+
+    class Reader(HTMLParser):
+        def handle_starttag(self, tag, attrs):
+            found.append((tag, dict(attrs)))
+            if tag not in ("meta", "img"):
+                inside.append(tag)
+
+        def handle_startendtag(self, tag, attrs):
+            found.append((tag, dict(attrs)))
+
+        def handle_endtag(self, tag):
+            assert inside.pop() == tag
+
+    Reader().feed(text)
+    assert inside == []
+    return found
+
+
+# --- in the browser ---
+
+
+@pytest.mark.parametrize(
+    ("name", "look"),
+    [
+        *(("example", look) for look in LOOKS),
+        *(("hostile", look) for look in (LOOKS[0], LOOKS[3])),
+        *(("comparison", look) for look in (LOOKS[1], LOOKS[2])),
+        ("old", LOOKS[0]),
+    ],
+)
+def test_the_page_can_be_read_on_phone_and_desk_in_light_and_dark(browser, written, name, look):
+    found, wrong = visit(browser, written[name], *look)
+    width = look[0]
+    assert wrong == []
+    assert (found["broken"], found["scripts"]) == (0, 0)
+    assert found["width"] <= width  # nothing to scroll sideways
+    assert len(found["plots"]) >= {"example": 20, "hostile": 15, "comparison": 3, "old": 4}[name]
+    for box in found["plots"]:
+        assert box["width"] > 60 and box["height"] > 40
+        assert box["left"] >= 0 and box["right"] <= width
+    assert min(found["marks"]) > 5  # an empty frame has fewer
+    assert found["crowded"] == []  # words that lie upon one another
+    drawn = [one for one in found["texts"] if one["drawn"]]
+    assert len(drawn) > 20
+    for one in drawn:
+        assert one["size"] >= 9, one
+        assert one["card"]["left"] <= one["box"]["left"] and one["box"]["right"] <= one["card"]["right"], one
+    assert min(one["size"] for one in found["texts"] if not one["drawn"]) >= 13
+    assert [one for one in found["texts"] if one["contrast"] < 4.5] == []
+    texts = "\n".join(one["text"] for one in found["texts"])
+    assert "\u202e" not in texts
+    assert name != "hostile" or all(readable(one) in texts for one in HOSTILE)
+
+
+def test_without_chromium_a_test_fails_and_says_what_to_install(monkeypatch):
+    monkeypatch.setenv("PATH", "/nowhere")
+    with pytest.raises(pytest.fail.Exception, match="apt-get install chromium"):
+        chromium()
+
+
+# --- as text ---
+
+
+def test_the_made_up_report_is_one_that_a_run_can_write():
+    schema = json.loads(files("tiprdc_fl.report").joinpath("report.schema.json").read_text(encoding="utf-8"))
+    for report in (example(), example(HOSTILE[0], HOSTILE[1:])):
+        Draft202012Validator(schema).validate(report)
+        assert report["schema_version"] == SCHEMA_VERSION
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_the_page_is_one_file_that_needs_nothing_else(written, name):
+    text = written[name].read_text(encoding="utf-8")
+    found = elements(text)
+    assert Counter(tag for tag, _ in found)["script"] == 0
+    links = [
+        value for _, given in found for key, value in given.items() if key in ("src", "href", "xlink:href")
+    ]
+    assert all(link.startswith(("#", "data:image/png;base64,")) for link in links)
+    assert not re.search(r"url\((?!#)", text)
+    ids = [given["id"] for _, given in found if "id" in given]
+    assert len(ids) == len(set(ids))
+    assert {link[1:] for link in links if link.startswith("#")} <= set(ids)
+    assert not any(key.startswith("on") for _, given in found for key in given)
+
+
+def test_the_page_is_the_same_each_time(written):
+    for name in ("old", "comparison"):
+        assert PAGES[name]() == written[name].read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_every_figure_has_a_name_numbers_and_the_readers_colours(written, name):
+    text = written[name].read_text(encoding="utf-8")
+    plots = re.findall(r'<svg class="plot".*?</svg>', text, flags=re.DOTALL)
+    assert plots
+    for plot in plots:
+        assert re.match(r'<svg class="plot" role="img" aria-label="[^"]{20,}"', plot)
+        assert not re.search(r'(fill|stroke): #|font-family|"#[0-9a-f]{6}"', plot)
+    figures = re.findall(r"<figure.*?</figure>", text, flags=re.DOTALL)
+    drawn = [figure for figure in figures if "<svg class=" in figure]
+    assert len(drawn) == len(plots)
+    assert all("<figcaption><h3>" in one and "The numbers</summary>" in one for one in drawn)
+    assert all(re.search(r"<tbody><tr>", one) for one in drawn)
+
+
+def test_sections_stand_in_order_and_leave_out_what_the_report_has_not(undrawn):
+    full = re.findall(r'<section id="([a-z]+)"', page(example(), faces()))
+    assert full == [
+        *("meaning", "inferred", "groups", "latency", "participation", "partition", "reconstruction"),
+        *("training", "course", "configuration"),
+    ]
+    assert re.findall(r'<section id="([a-z]+)"', page(old_report())) == [
+        *("meaning", "inferred", "latency", "course", "configuration")
+    ]
+
+
+@pytest.mark.parametrize("name", OPTIONAL)
+def test_any_part_of_this_version_may_be_missing(undrawn, name):
+    report = example()
+    del report[name]
+    assert "None" not in visible(page(completed(report)))
+
+
+def test_where_no_device_is_modelled_nothing_is_called_modelled(undrawn):
+    report = example() | {"devices": None}
+    report["latency"] |= {"modelled": {}, "cdf": {}}
+    report["strategy"]["participation"]["device"] = [
+        {"group": "no device modelled", "contributors": 1000, "asked": 910, "answered": 702}
+    ]
+    text = visible(page(report)).replace("no device was modelled", "").replace("No device was modelled", "")
+    assert "No device is modelled: everybody answers at once" in text
+    assert (
+        "odelled"
+        not in text.replace("No device is modelled", "").split("Configuration", 2)[2].split("key")[0]
+    )
+    assert "Modelled" not in text
+
+
+def test_no_two_curves_of_a_picture_look_alike(undrawn):
+    report = example()
+    curve = report["latency"]["cdf"].pop("Tablet")
+    for number in range(9):
+        report["latency"]["cdf"][f"Class {number}"] = [one * (1 + number) for one in curve]
+    plots_of = [one for one in latency(report).body if isinstance(one, plots.Plot)]
+    assert [len(one.legend) for one in plots_of] == [6, 6]
+    assert all(len({(sign.colour, sign.marker) for sign in one.legend}) == 6 for one in plots_of)
+    assert "picture 2 of 2, from fast to slow" in plots_of[1].title
+    assert sorted(sign.text for one in plots_of for sign in one.legend) == sorted(report["latency"]["cdf"])
+
+
+def test_filled_and_hollow_marks_have_a_line_of_their_own():
+    report = example()
+    names = [one.text for one in first_plot(report).legend]
+    assert names == ["filled: balanced", "everybody, balanced", "hollow: plain", "everybody, plain"]
+    for row in report["groups"]:
+        row["balanced_accuracy"] = interval(None)
+    assert [one.text for one in first_plot(report).legend] == ["hollow: plain", "everybody, plain"]
+    axes = Figure().subplots()
+    first_plot(report).paint(axes)
+    best = strongest(report["results"], "Male", "features")
+    upright = [line for line in axes.lines if line.is_dashed()]
+    assert best is not None and len(upright) == 1
+    assert np.asarray(upright[0].get_xdata())[0] == pytest.approx(100 * best["accuracy"]["value"])
+    assert axes.get_xlabel() == "accuracy in %"
+
+
+def first_plot(report: dict[str, Any]) -> plots.Plot:
+    found = groups(report)
+    assert found is not None and isinstance(found.body[0], plots.Plot)
+    return found.body[0]
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 20])
+def test_epochs_are_whole_numbers(count):
+    report = example()
+    report["training"] = [report["training"][0] | {"epoch": number} for number in range(1, count + 1)]
+    section = training(report)
+    assert section is not None and isinstance(section.body[0], plots.Plot)
+    axes = Figure().subplots()
+    section.body[0].paint(axes)
+    low, high = axes.get_xlim()
+    ticks = [one for one in axes.get_xticks() if low <= one <= high]
+    assert ticks and all(one == round(one) for one in ticks)
+
+
+def test_controls_that_were_not_measured_are_not_spoken_of(undrawn):
+    report = example()
+    assert "Controls: an extractor that was never trained, the raw data, a blind guess." in visible(
+        page(report)
+    )
+    report["results"] = [
+        row for row in report["results"] if row["representation"] in ("features", "majority")
+    ]
+    text = visible(page(report))
+    assert "Controls: a blind guess." in text and "upright stroke" not in text
+
+
+def test_a_strategy_shows_its_own_settings(undrawn):
+    report = example()
+    report["strategy"]["settings"] |= {"quota": 300, "deadline": 99.0, "patience": 3600.0}
+    text = page(report).split("Its settings", 1)[1].split("</table>")[0]
+    assert re.findall(r"target|factor|quota|deadline|patience", text) == ["target", "factor", "patience"]
+    assert "The table has one in 5 of 120 points, and the last." in visible(page(report))
+
+
+def test_parts_may_be_empty(undrawn):
+    """As where nobody of a device class answered, or too few people are there to be measured."""
+    report = example()
+    for part in ("cdf", "modelled"):
+        del report["latency"][part]["Tablet"]
+    report["partition"]["private_share"] = {}
+    report["strategy"]["timeline"] = []
+    nothing = interval(None)
+    for row in report["worst_off"]:
+        row |= dict.fromkeys(("mean", "p50", "worst_quarter", "worst_tenth", "share_past_chance"), nothing)
+        row |= {"people": 3, "expected_worst_tenth": None}
+    for row in report["groups"]:
+        row |= {"people": 3, "accuracy": nothing, "balanced_accuracy": nothing}
+    text = visible(page(report))
+    assert "None" not in text
+    assert "no two groups have people enough to be compared" in text and "The people worst off" not in text
+
+
+def visible(text: str) -> str:
+    return re.sub(r"<style>.*?</style>|<[^>]+>", " ", text, flags=re.DOTALL)
+
+
+def test_figures_that_are_not_defined_are_said_to_be_so():
+    report = example()
+    for row in report["results"]:
+        if row["attribute"] == "Male":
+            for figure in ("balanced_accuracy", "roc_auc", "usable_bits", "per_person"):
+                row[figure] = interval(None)
+    text = visible(page(report))
+    assert "Not defined: the people measured have one value of it." in text
+    assert "None" not in text and "nan" not in text
+
+
+def test_the_headline_says_what_is_kept_and_what_is_left(undrawn):
+    text = " ".join(visible(page(example())).split())
+    for part in (
+        "Male: leakage left 88.0 % 95 %: 85\u201391",
+        "96.0 (94-98) from up to 30 examples of a person.",
+        "Smiling: utility kept 72.0 % 95 %: 69\u201375",
+        # (72 - 50) / (86 - 50)
+        "Raw data 86.0 (83-89): 61 % of its gain is left. Chance 50.",
+        "Sent by contributors 81.7 MB 4,147 bytes an example, 1.35 times the raw data.",
+        "On the virtual clock, strategy over_select: 702 of 1,000 answered.",
+        "Time on this host 5 min 9 s 702 of 910 contributors asked sent; the collection took 19.4 s of it.",
+    ):
+        assert part in text
+
+
+def test_the_sentences_say_whether_a_difference_exceeds_its_intervals(undrawn):
+    report = example()
+    text = " ".join(visible(page(report)).split())
+    # half-widths of 2.5 points each: their squares' root is 3.5
+    assert "against the untrained extractor 5.0 points less, beyond the intervals (±3.5)" in text
+    assert "Photographs: generated faces are drawings." in text
+    for row in report["results"]:
+        if (row["attribute"], row["representation"]) == ("Male", "random"):
+            row["balanced_accuracy"] = interval(row["balanced_accuracy"]["value"] - 0.04, 0.025)
+    text = " ".join(visible(page(report)).split())
+    assert "against the untrained extractor no difference beyond the intervals (-1.0 ±3.5 points)" in text
+
+
+def test_what_is_modelled_and_what_is_measured_never_share_a_table(undrawn):
+    text = page(example())
+    tables = [
+        " ".join(visible(one).split()) for one in re.findall(r"<table>.*?</table>", text, flags=re.DOTALL)
+    ]
+    assert sum("modelled" in one for one in tables) >= 4 and sum("measured" in one for one in tables) >= 2
+    meant = [one for one in tables if not one.startswith("key here") and not one.startswith("key value")]
+    assert not any("modelled" in one and "measured" in one for one in meant)
+
+
+def test_only_settings_off_their_defaults_stand_first(undrawn):
+    text = page(example())
+    first = visible(text[text.index("What differs from the defaults") :].split("</table>")[0])
+    assert "strategy.name" in first and "strategy.target" in first
+    assert "federation.codec" not in first and "data.private" not in first
+    assert "federation.codec" in visible(text)
+
+
+def test_a_picture_says_names_as_they_are():
+    source = draw(
+        lambda axes: axes.set_xlabel(f'{SCRIPT} $x$ id="a" 1.23456 #010101'), 100, "f", "a label"
+    ).source
+    assert "&lt;script&gt;" in source and "$x$" in source and 'id="a" 1.23456 #010101' in source
+    assert f"{INKS['ink']};" not in source
+
+
+def test_text_is_escaped_where_it_enters():
+    assert tag("p", "<b>", title='"').source == '<p title="&quot;">&lt;b&gt;</p>'
+    assert '<td class="whole">a&amp;b</td>' in table(("x", "y"), [("1", "a&b")]).source
+
+
+def test_pictures_of_a_run_folder(tmp_path):
+    assert pictures(tmp_path) is None
+    images = np.zeros((2, 3, 8, 8), np.uint8)
+    np.savez_compressed(tmp_path / "reconstruction.npz", original=images, reconstructed=images)
+    found = pictures(tmp_path)
+    assert found is not None and len(found.originals) == len(found.rebuilt) == 2
+    assert found.originals[0].startswith(b"\x89PNG")
+    (tmp_path / "reconstruction.npz").write_bytes(b"PK no archive")
+    with pytest.raises(InputError, match=r"reconstruction\.npz: is damaged"):
+        pictures(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        *((0.0, "0 ms"), (0.0023, "2.3 ms"), (0.64, "640 ms"), (3.42, "3.4 s"), (252, "4 min 12 s")),
+        *((119.8, "2 min"), (11_100, "3 h 5 min"), (216_000, "2.5 days"), (None, "n/a")),
+    ],
+)
+def test_seconds_in_words(seconds, words):
+    assert duration(seconds) == words
+
+
+def test_sizes_names_and_units_in_words():
+    assert [size(n) for n in (12, 1500, 7.9e6, 3e9, 2e12)] == [
+        "12 bytes",
+        "1.5 kB",
+        "7.9 MB",
+        "3.0 GB",
+        "2.0 TB",
+    ]
+    assert (shortened("a" * 30), readable("a\nb")) == ("a" * 19 + "…", "a\\nb")
+    assert [clock(last)[1] for last in (10, 400, 9000, 1e6)] == ["seconds", "minutes", "hours", "days"]

@@ -1,0 +1,537 @@
+"""report.json against its schema, and what the terminal, the progress and TensorBoard show."""
+
+import copy
+import io
+import json
+import re
+from dataclasses import asdict
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from jsonschema import Draft202012Validator
+from PIL import Image
+from rich.console import Console
+
+from tests.report.course_example import sections
+from tests.report.report_example import example
+from tiprdc_fl import seeding
+from tiprdc_fl.config.keys import Config
+from tiprdc_fl.evaluation.bootstrap import Interval
+from tiprdc_fl.evaluation.results import Result
+from tiprdc_fl.report.figures.federation import federation_figures, per_contributor
+from tiprdc_fl.report.figures.partition import describe
+from tiprdc_fl.report.queries import REPRESENTATIONS, headline, result_rows, strongest
+from tiprdc_fl.report.schema import CAVEAT, SCHEMA_VERSION
+from tiprdc_fl.report.tensorboard import epoch_writer, write_report
+from tiprdc_fl.report.terminal import show
+from tiprdc_fl.stages import progress
+from tiprdc_fl.stages.run_folder import environment
+from tiprdc_fl.store.layout import STAGES
+
+SCHEMA = json.loads(files("tiprdc_fl.report").joinpath("report.schema.json").read_text(encoding="utf-8"))
+PRIVATE, TASK = "Ends_With_Punctuation", "A_Task_Whose_Name_Is_Long"
+COUNTS = (1000, 19330, 40, 700)  # learned and measured: people, examples
+UNDEFINED = Interval(None, None, None)
+HALF, NONE = Interval(0.5, 0.5, 0.5), Interval(0.0, 0.0, 0.0)
+FIGURE = {"value": 0.75, "low": 0.7, "high": 0.8}
+LIKENESS = {"ssim": FIGURE, "ms_ssim": FIGURE, "psnr": {"value": 17.5, "low": 17.0, "high": 18.0}}
+SMALL = dict.fromkeys(("value", "low", "high"))
+FAILURE = {"contributor": 7, "stage": "load", "reason": "its image is broken"}
+
+
+def result(attribute: str, representation: str, probe: str, value: float | None) -> Result:
+    if value is None:
+        figure = area = UNDEFINED
+    else:
+        figure, area = Interval(value, value - 0.02, value + 0.02), Interval(value, value, value)
+    bits = UNDEFINED if value is None else Interval(value - 0.5, 0.0, 0.5)
+    wide = Interval(0.9, 0.85, 0.95)
+    named = (attribute, representation, probe, "contributors")
+    return Result(*named, wide, figure, area, bits, figure, *COUNTS)
+
+
+def results(features: float | None = 0.6) -> list[Result]:
+    found = [
+        result(attribute, representation, probe, value)
+        for representation, base in (("features", features), ("random", 0.7), ("raw", 0.8))
+        for attribute in (TASK, PRIVATE)
+        for probe, value in (("table1", base), ("linear", None if base is None else base + 0.05))
+    ]
+    blind = Interval(0.9, 0.85, 0.95)
+    return found + [
+        Result(name, "majority", "constant", "contributors", blind, HALF, HALF, NONE, UNDEFINED, *COUNTS)
+        for name in (TASK, PRIVATE)
+    ]
+
+
+def keys() -> pa.Table:
+    """Rows of a store: contributor 3 sent two examples in 500 bytes, contributor 1 sent one in 300."""
+    columns: dict[str, list] = {
+        "contributor": [3, 1, 3],
+        "row": [0, 0, 1],
+        "raw_bytes": [100, 120, 100],
+        "sent_bytes": [500, 300, 500],
+    }
+    for number, stage in enumerate(STAGES):
+        columns[f"{stage}_seconds"] = [0.3 + number, 0.1 + number, 0.3 + number]
+    return pa.table(columns)
+
+
+def collected(failures) -> dict[str, Any]:
+    return {"failures": failures, "examples": 3, "seconds": 0.3, "asked_again": 2}
+
+
+def group(attribute: str, group_by: str, name: str, value: float | None) -> dict[str, Any]:
+    figure = SMALL if value is None else {"value": value, "low": value - 0.02, "high": value + 0.03}
+    return {
+        **{"attribute": attribute, "role": "private" if attribute == PRIVATE else "task", "probe": "linear"},
+        **{
+            "learned_from": "contributors",
+            "group_by": group_by,
+            "group": name,
+            "people": 20,
+            "examples": 350,
+        },
+        **{"accuracy": FIGURE, "balanced_accuracy": figure},
+    }
+
+
+def groups() -> list[dict[str, Any]]:
+    """By device class, the two attributes, and classes of too few people."""
+    values = {"new phone": 0.7, "old phone": 0.6, "watch": None}
+    return [
+        group(attribute, by, name, value)
+        for attribute, other in ((PRIVATE, TASK), (TASK, PRIVATE))
+        for by, found in (
+            ("device", values),
+            (other, {f"{other}=0": 0.66, f"{other}=1": 0.625}),
+            (attribute, {f"{attribute}=0": 0.1, f"{attribute}=1": 0.9}),  # recalls
+        )
+        for name, value in found.items()
+    ]
+
+
+def worst_off() -> list[dict[str, Any]]:
+    tenth = {"value": 0.95, "low": 0.9, "high": 1.0}
+    names = ("mean", "p50", "worst_quarter", "share_past_chance")
+    return [
+        {
+            **{"attribute": attribute, "role": role, "probe": "linear", "learned_from": "contributors"},
+            **{"people": 38, "examples": 690, "chance": 0.5, "expected_worst_tenth": 0.85},
+            **{"worst_tenth": tenth, **dict.fromkeys(names, FIGURE)},
+        }
+        for attribute, role in ((PRIVATE, "private"), (TASK, "task"))
+    ]
+
+
+def report_of(found: list[Result], failures: tuple[dict, ...] = (FAILURE,)) -> dict[str, Any]:
+    epoch = {
+        "epoch": 1,
+        "phase": "pretrain",
+        "adversary_loss": 0.7,
+        "mutual_information_bound": -1.2,
+        "extractor_loss": 0.1,
+        "examples_per_second": 1000.0,
+        "adversary_balanced_accuracy": {PRIVATE: 0.625},
+    }
+    report = {
+        "schema_version": SCHEMA_VERSION,
+        "name": "hand-made",
+        "run_dir": "runs/hand-made",
+        "configuration": asdict(Config()),
+        "environment": environment(),
+        "people": {
+            "collector": {"people": 4, "examples": 8},
+            "contributors": {"people": 3, "examples": 3},
+            "holdout": {"people": 1234, "examples": 56789},
+        },
+        "partition": {"name": "dirichlet", "settings": {"alpha": 0.5}, "topped_up": 1}
+        | describe(
+            4, np.array([3, 1, 3]), {PRIVATE: np.array([1, 0, 1])}, (PRIVATE,), seeding.generator(0, "test")
+        ),
+        "results": result_rows(found, (PRIVATE,)),
+        "groups": groups(),
+        "worst_off": worst_off(),
+        "curve": [
+            {"people": people, "attribute": PRIVATE, "probe": "linear", "learned_examples": 10 * people}
+            | {"balanced_accuracy": FIGURE, "per_person": FIGURE}
+            for people in (10, 300)
+        ],
+        "reconstruction": {**LIKENESS, "blind": LIKENESS, "ms_ssim_scales": 3},
+        "reidentification": [
+            {"representation": "features", "unit": unit, "roc_auc": FIGURE, "people": 9, "pairs": 81}
+            for unit in ("contribution", "example")
+        ],
+        "co_trained_adversary": epoch["adversary_balanced_accuracy"],
+        "training_from": {"path": "somewhere", "digest": "ab"},
+        "training": [epoch, epoch | {"epoch": 2, "phase": "hybrid"}],
+        "federation": federation_figures(
+            per_contributor(keys()), (1, 3, 7), (1, 3), collected(failures), (), "inline", "latency"
+        ),
+        **sections(per_contributor(keys()), PRIVATE),
+        "seconds": {"collector examples": 1.25, "training": 1234.5},
+        "memory": {"collector_peak_bytes": 3 * 2**20, "worker_peak_bytes": 2**20},
+        "caveat": CAVEAT,
+    }
+    return json.loads(json.dumps(report))
+
+
+def shown(report: dict[str, Any], width: int = 80) -> str:
+    console = Console(width=width, file=io.StringIO())
+    show(report, console)
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()
+
+
+def words(text: str) -> str:
+    return " ".join(text.split())
+
+
+def objects(node: Any):
+    """Every object and property of the schema."""
+    if isinstance(node, dict):
+        yield node
+        for value in node.values():
+            yield from objects(value)
+    elif isinstance(node, list):
+        for value in node:
+            yield from objects(value)
+
+
+def test_the_schema_describes_every_field_and_closes_what_is_fixed():
+    Draft202012Validator.check_schema(SCHEMA)
+    for node in objects(SCHEMA):
+        described = [one for one in node.get("properties", {}).values() if set(one) != {"type"}]
+        assert all(one.get("description") for one in described)
+        if described and node is not SCHEMA["properties"]["configuration"]:
+            assert node["additionalProperties"] is False
+            assert set(node["required"]) == set(node["properties"])
+    representation = SCHEMA["$defs"]["result"]["properties"]["representation"]
+    assert tuple(representation["enum"]) == REPRESENTATIONS
+    assert SCHEMA["properties"]["schema_version"]["const"] == SCHEMA_VERSION
+
+
+@pytest.mark.parametrize("features", [0.6, None])
+def test_a_report_is_as_its_schema_says(features):
+    Draft202012Validator(SCHEMA).validate(report_of(results(features)))
+    Draft202012Validator(SCHEMA).validate(report_of(results(features), failures=()))
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        (("surplus",), 1, "'surplus' was unexpected"),
+        (("federation", "surplus"), 1, "'surplus' was unexpected"),
+        (("results", 0, "surplus"), 1, "'surplus' was unexpected"),
+        (("caveat",), None, "'caveat' is a required property"),
+        (("results", 0, "accuracy", "low"), None, "'low' is a required property"),
+        (("results", 0, "accuracy", "low"), "0.5", "is not of type"),
+        (("results", 0, "accuracy", "value"), 1.5, "greater than the maximum"),
+        (("results", 0, "usable_bits", "value"), -0.1, "less than the minimum"),
+        (("results", 0, "representation"), "other", "is not one of"),
+        (("federation", "seconds_per_contributor", "load", "p99"), None, "'p99' is a required property"),
+        (("training", 0, "phase"), "warm up", "is not one of"),
+        (("schema_version",), 1, "4 was expected"),
+    ],
+)
+def test_a_report_that_is_not_so_is_refused(path, value, message):
+    report = report_of(results())
+    *parents, name = path
+    place: Any = report
+    for part in parents:
+        place = place[part]
+    if value is None:
+        del place[name]
+    else:
+        place[name] = value
+    errors = [error.message for error in Draft202012Validator(SCHEMA).iter_errors(report)]
+    assert any(message in error for error in errors)
+
+
+def test_an_interval_is_whole_or_not_there():
+    report = report_of(results())
+    report["results"][0]["roc_auc"] = {"value": None, "low": 0.1, "high": 0.2}
+    assert not Draft202012Validator(SCHEMA).is_valid(report)
+
+
+def test_figures_of_a_federation_by_hand():
+    contributions = per_contributor(keys()).sort_by("contributor").to_pydict()
+    assert contributions["contributor"] == [1, 3]
+    assert contributions["examples"] == [1, 2]
+    assert contributions["raw_bytes"] == [120, 200]
+    assert contributions["sent_bytes"] == [300, 500]
+    assert contributions["load_seconds"] == [0.1, 0.3]
+    found = federation_figures(
+        per_contributor(keys()), (1, 3, 7, 9), (1, 3), collected([FAILURE]), (), "inline", "latency"
+    )
+    assert (found["asked"], found["answered"], found["failed"], found["examples"]) == (4, 2, 1, 3)
+    assert found["unanswered"] == 1
+    assert found["sent_bytes"] == 800
+    assert found["sent_bytes_per_example"] == pytest.approx(800 / 3)
+    assert found["raw_bytes_per_example"] == pytest.approx(320 / 3)
+    assert found["sent_to_raw_ratio"] == 2.5
+    assert found["examples_per_second"] == pytest.approx(10)
+    assert (found["asked_again"], found["mode"]) == (2, "latency")
+    # of 0.1 and 0.3 s, a percentile lies between them in proportion; extraction leaves loading out
+    load, extraction = (found["seconds_per_contributor"][name] for name in ("load", "extraction"))
+    assert list(load.values()) == pytest.approx([0.2, 0.29, 0.298, 0.3])
+    assert list(extraction.values()) == pytest.approx([6.6, 6.87, 6.894, 6.9])
+
+
+def test_percentiles_of_a_hundred_contributors():
+    many = np.arange(101)
+    columns = {"contributor": many, "row": many * 0, "raw_bytes": many, "sent_bytes": many}
+    table = pa.table(columns | {f"{stage}_seconds": many / 100 for stage in STAGES})
+    found = federation_figures(per_contributor(table), many, many, collected([]), (), "flower", "latency")[
+        "seconds_per_contributor"
+    ]
+    assert found["forward"] == pytest.approx({"p50": 0.5, "p95": 0.95, "p99": 0.99, "max": 1.0})
+    assert found["extraction"] == pytest.approx({"p50": 1.5, "p95": 2.85, "p99": 2.97, "max": 3.0})
+
+
+def test_of_many_failures_a_hundred_are_kept_and_all_are_counted():
+    failures = [FAILURE | {"contributor": number} for number in range(250)]
+    found = federation_figures(
+        per_contributor(keys()), range(300), range(250, 300), collected(failures), (), "inline", "latency"
+    )
+    assert (found["failed"], found["answered"], len(found["failures"])) == (250, 50, 100)
+
+
+def test_who_has_withdrawn_is_neither_answered_nor_failed():
+    gone = {FAILURE["contributor"], 8}
+    found = federation_figures(
+        per_contributor(keys()), range(4, 9), range(4, 9), collected([FAILURE]), gone, "inline", "latency"
+    )
+    counted = [found[name] for name in ("asked", "answered", "failed", "withdrawn")]
+    assert (counted, found["failures"]) == ([5, 3, 0, 2], [])
+
+
+def test_a_share_of_batches_is_not_shown_as_a_latency():
+    report = report_of(results())
+    assert "ms a contributor (median), 95 %:" in words(shown(report))
+    report["federation"]["mode"] = "throughput"
+    assert "ms a contributor (median), its share of batches; on this host" in words(shown(report))
+
+
+def test_messages_that_were_sent_again_are_told():
+    report = report_of(results())
+    assert "2 messages failed and were sent again" in words(shown(report))
+    report["federation"]["asked_again"] = 0
+    assert "sent again" not in words(shown(report))
+
+
+def test_the_strongest_probe_makes_the_headline():
+    report = report_of(results())
+    assert strongest(report["results"], PRIVATE, "raw") == result_rows(results(), (PRIVATE,))[11]
+    assert headline(report) == pytest.approx({f"leakage/{PRIVATE}": 0.65, f"utility/{TASK}": 0.65})
+    undefined = report_of(results(None))
+    assert strongest(undefined["results"], PRIVATE, "features") is None
+    assert headline(undefined) == {}
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_the_terminal_cuts_neither_names_nor_figures(width):
+    report = report_of(results())
+    text = shown(report, width)
+    assert max(map(len, text.splitlines())) <= width
+    assert "…" not in text
+    lines = text.splitlines()
+    assert f"  {PRIVATE}" in [line.rstrip() for line in lines]
+    assert f"  {TASK}" in [line.rstrip() for line in lines]
+    # sent features, untrained extractor, raw data, blind guess
+    row = "table1 60.0 (58-62) 70.0 (68-72) 80.0 (78-82) 50.0"
+    places = [line for line in lines if words(line) == row]
+    assert len(places) == 2 and places[0] == places[1]
+    for part in (
+        "40 unseen people",
+        "700 examples",
+        "19,330 examples of 1,000 contributors",
+        "1,234.5",
+        "2.50 times",
+        "267 bytes",
+        "3 asked",
+    ):
+        assert part in text
+
+
+def test_the_terminal_says_what_the_figures_mean():
+    text = words(shown(report_of(results())))
+    for part in (
+        CAVEAT,
+        "PRIVATE (should be low)",
+        "TASK (should be high)",
+        "untrained extractor control: features of a random network",
+        "raw data control: the same networks trained end to end on raw inputs",
+        "blind guess control: always the most frequent class",
+        "report.json has also ROC-AUC, usable bits and accuracy",
+        f"Leakage of {PRIVATE} in %: 65.0 (63-67) by the linear probe on the features, "
+        "85.0 (83-87) on raw data; 0.15 of 0.35 usable bits.",
+        f"infers {PRIVATE} at 62.5 %: for comparison with the paper, not a leakage figure.",
+        "contributor 7 failed, load: its image is broken",
+        "collector 3 MiB, over all stages; largest worker 1 MiB",
+    ):
+        assert part in text
+
+
+def test_the_terminal_names_groups_and_people_who_are_worst_off():
+    text = words(shown(report_of(results())))
+    for part in (
+        f"Most exposed group: {TASK}=0 66.0 (64-69), device new phone 70.0 (68-73).",
+        f"Worst served group: {PRIVATE}=1 62.5 (60-66), device old phone 60.0 (58-63).",
+        "Of a tenth of the people at least 95.0 (90-100) % of their examples are inferred correctly, on average "
+        "75.0 (70-80) %; if people did not differ, of a tenth at least 85.0 %.",
+        "Of a tenth of the people at most 95.0 (90-100) % of their examples",
+    ):
+        assert part in text
+
+
+def test_without_groups_or_enough_people_there_is_no_word_of_them():
+    report = report_of(results())
+    report["groups"] = [one for one in groups() if one["group_by"] != "device"][:1]
+    for row in report["worst_off"]:
+        row |= {"worst_tenth": SMALL, "expected_worst_tenth": None}
+    text = words(shown(report))
+    assert "group: " not in text and "Of a tenth" not in text and "None" not in text
+
+
+def test_private_attributes_stand_before_tasks():
+    text = shown(report_of(results()))
+    assert text.index("PRIVATE") < text.index(PRIVATE) < text.index("TASK (") < text.index(TASK)
+
+
+def test_figures_that_are_not_defined_are_shown_as_such():
+    text = words(shown(report_of(results(None))))
+    assert "table1 n/a 70.0 (68-72) 80.0 (78-82) 50.0" in text
+    assert f"Leakage of {PRIVATE}: n/a, not defined where the people measured have one value of it." in text
+    assert not re.search(r"\b(None|nan)\b", text)
+
+
+def test_a_failure_is_printed_as_it_is():
+    failures = tuple({**FAILURE, "reason": f"[/red] has no {number}"} for number in range(5))
+    text = words(shown(report_of(results(), failures)))
+    assert "[/red] has no 2" in text and "[/red] has no 3" not in text
+    assert "more failures: report.json" in text
+
+
+def test_progress_is_plain_lines_where_there_is_no_terminal(monkeypatch):
+    clock = iter([0.0, 5.0, 20.0, 40.0])
+    monkeypatch.setattr(progress, "perf_counter", lambda: next(clock))
+    console = Console(width=40, file=io.StringIO())
+    with progress.stage(console, "probes", 4000, "examples") as advance:
+        advance(500)
+        advance(1500)
+    assert isinstance(console.file, io.StringIO)
+    assert console.file.getvalue().splitlines() == [
+        "probes: 2,000/4,000 examples, 100/s, 20 s left",
+        "probes: done, 2,000 examples in 40.0 s",
+    ]
+
+
+def test_progress_does_not_say_done_after_a_failure():
+    console = Console(file=io.StringIO())
+    with pytest.raises(ValueError, match="broken"), progress.stage(console, "probes", 10, "examples"):
+        raise ValueError("broken")
+    assert isinstance(console.file, io.StringIO)
+    assert console.file.getvalue() == ""
+
+
+def test_progress_is_a_bar_on_a_terminal_and_its_figures_are_whole():
+    console = Console(width=80, file=io.StringIO(), force_terminal=True, color_system=None)
+    with progress.stage(console, "collection", 1_000_000, "contributors") as advance:
+        advance(400_000)
+        advance(600_000)
+    assert isinstance(console.file, io.StringIO)
+    text = console.file.getvalue()
+    assert "━" in text and "collection" in text and "…" not in text
+    assert "1,000,000/1,000,000 contributors" in text
+
+
+def scalars(folder: Path) -> dict[str, list[tuple[int, float]]]:
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    found = EventAccumulator(str(folder))
+    found.Reload()
+    tags = found.Tags()["scalars"]
+    return {tag: [(event.step, event.value) for event in found.Scalars(tag)] for tag in tags}
+
+
+def test_tensorboard_reads_back_the_reports_figures(tmp_path):
+    write_report(report_of(results()), tmp_path)
+    found = scalars(tmp_path)
+    assert found[f"balanced_accuracy/private/{PRIVATE}/raw/linear"] == [(0, pytest.approx(0.85))]
+    assert found[f"usable_bits/task/{TASK}/features/table1"] == [(0, pytest.approx(0.1))]
+    assert found[f"headline/leakage/{PRIVATE}"] == [(0, pytest.approx(0.65))]
+
+
+def events(folder: Path):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    found = EventAccumulator(str(folder))
+    found.Reload()
+    return found
+
+
+def test_tensorboard_compares_runs_by_their_settings(tmp_path):
+    """Every run is one of TensorBoard's, with its settings and the figures to sort by."""
+    from tensorboard.backend.event_processing.plugin_event_multiplexer import EventMultiplexer
+    from tensorboard.plugins.hparams import metadata
+
+    for name, budget in (("a", 0.9), ("b", 0.5)):
+        report = example()
+        report["configuration"]["training"]["budget"] = budget
+        write_report(report, tmp_path / name / "tensorboard")
+    runs = EventMultiplexer().AddRunsFromDirectory(str(tmp_path))
+    runs.Reload()
+    assert set(runs.Runs()) == {"a/tensorboard", "b/tensorboard"}  # no further run for the settings
+    budgets = {}
+    for run in runs.Runs():
+        found = runs.SummaryMetadata(run, metadata.SESSION_START_INFO_TAG)
+        start = metadata.parse_session_start_info_plugin_data(found.plugin_data.content)
+        budgets[run] = start.hparams["training.budget"].number_value
+        assert start.hparams["clients"].number_value == 1000
+        assert start.hparams["data.private"].string_value == "[Male]"
+        assert start.hparams["data.root"].string_value == "null"
+        assert start.hparams["evaluation.reconstruction"].string_value == "true"
+        assert "run_dir" not in start.hparams
+        tag = metadata.EXPERIMENT_TAG
+        asked = metadata.parse_experiment_plugin_data(runs.SummaryMetadata(run, tag).plugin_data.content)
+        metrics = {info.name.tag for info in asked.metric_infos}
+        assert metrics == {
+            *(f"headline/{name}" for name in ("leakage/Male", "leakage_pooled/Male", "utility/Smiling")),
+            *("headline/utility/Eyeglasses", "headline/sent_bytes_per_example", "headline/modelled_seconds"),
+        }
+        assert metrics <= set(scalars(tmp_path / run))
+    assert budgets == {"a/tensorboard": 0.9, "b/tensorboard": 0.5}
+
+
+def test_tensorboard_has_groups_participation_and_the_picture(tmp_path):
+    Image.new("RGB", (12, 8), "red").save(tmp_path / "grid.png")
+    write_report(example(), tmp_path / "run", tmp_path / "grid.png")
+    found = events(tmp_path / "run")
+    (picture,) = found.Images("reconstruction")
+    assert (picture.width, picture.height) == (12, 8)
+    figures = scalars(tmp_path / "run")
+    assert figures["groups/private/Male/device/Slow phone"] == [(0, pytest.approx(0.849))]
+    assert figures["worst_off/task/Smiling/tenth"] == [(0, pytest.approx(0.53))]
+    assert figures["participation/device/Fast phone"] == [(0, pytest.approx(197 / 250))]
+
+
+def test_tensorboard_leaves_out_what_is_not_defined(tmp_path):
+    write_report(report_of(results(None)), tmp_path)
+    found = scalars(tmp_path)
+    assert f"accuracy/private/{PRIVATE}/features/linear" in found
+    assert f"roc_auc/private/{PRIVATE}/features/linear" not in found
+    assert not any(tag.startswith(("headline/leakage", "headline/utility")) for tag in found)
+
+
+def test_tensorboard_reads_back_the_epochs(tmp_path):
+    with epoch_writer(tmp_path) as write:
+        for figures in report_of(results())["training"]:
+            write(copy.deepcopy(figures))
+    found = scalars(tmp_path)
+    assert found["training/mutual_information_bound"] == [(1, pytest.approx(-1.2)), (2, pytest.approx(-1.2))]
+    assert found[f"training/adversary_balanced_accuracy/{PRIVATE}"][1] == (2, 0.625)

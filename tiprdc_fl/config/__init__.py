@@ -1,0 +1,1 @@
+"""The configuration: keys, how it is read, and help."""

@@ -1,0 +1,1 @@
+"""Generated faces: a person is a pure function of (seed, id)."""

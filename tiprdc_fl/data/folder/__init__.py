@@ -1,0 +1,1 @@
+"""The user's own images or texts with a table of labels."""

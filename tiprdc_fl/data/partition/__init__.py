@@ -1,0 +1,1 @@
+"""Which contributor has which examples."""

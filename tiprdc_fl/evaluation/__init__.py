@@ -1,0 +1,1 @@
+"""Figures of probes on holdout people, with intervals over people."""

@@ -1,0 +1,1 @@
+"""Numbers of the report, computed from tables; nothing here draws."""

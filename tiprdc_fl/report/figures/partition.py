@@ -1,0 +1,97 @@
+"""What a partition is like: how many examples a contributor has, and how far its labels are from everybody's."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+_BARS = 24  # of the histogram, about
+_WIDE = 20  # largest to median size from which on bars get wider as they go
+_LABELS = 2_000_000  # dealt out at random to learn what skew is chance's
+
+
+def describe(
+    contributors: int,
+    owner: np.ndarray,
+    labels: Mapping[str, np.ndarray],
+    private: tuple[str, ...],
+    rng: np.random.Generator,
+) -> dict[str, Any]:
+    """The figures of a partition, for report.json; see its schema.
+
+    Args:
+        contributors: how many there are, those without an example included.
+        owner: whose each example is, any numbers, int64 [n], at least one.
+        labels: attribute -> labels of the examples, int [n].
+        private: which of them are private.
+        rng: of the random samples that skew is compared with.
+    """
+    _, owner, sizes = np.unique(owner, return_inverse=True, return_counts=True)
+    skew = {name: _distances(owner, column, sizes) for name, column in labels.items()}
+    return {
+        "contributors": len(sizes),
+        "examples": int(sizes.sum()),
+        "empty": contributors - len(sizes),
+        "examples_per_contributor": {"min": int(sizes.min()), **_percentiles(sizes), "max": int(sizes.max())},
+        "histogram": histogram(sizes),
+        "label_skew": {
+            name: {**_percentiles(distances), "max": float(distances.max())}
+            for name, distances in skew.items()
+        },
+        "label_skew_expected": _by_chance(owner, labels, sizes, rng),
+        "private_share": {name: _deciles(owner, labels[name], sizes) for name in private},
+    }
+
+
+def _percentiles(values: np.ndarray) -> dict[str, float]:
+    p10, p50, p90 = np.percentile(values, [10, 50, 90]).tolist()
+    return {"p10": p10, "p50": p50, "mean": float(values.mean()), "p90": p90}
+
+
+def histogram(sizes: np.ndarray) -> dict[str, list[int]]:
+    """How many contributors have how many examples.
+
+    Args:
+        sizes: examples of each contributor, int [contributors], each at least 1.
+
+    Returns:
+        "edges", whole numbers e0 < e1 < ..., and "counts" of contributors with e0 to e1 - 1 examples, and so on.
+        Bars are of equal width, or each wider than the last where some have many times what is usual.
+    """
+    low, high = int(sizes.min()), int(sizes.max()) + 1
+    if high > _WIDE * np.median(sizes):
+        edges = np.unique(np.round(np.geomspace(low, high, _BARS + 1)).astype(np.int64))
+    else:
+        width = -(-(high - low) // _BARS)
+        edges = np.arange(low, high + width, width)
+    counts, _ = np.histogram(sizes, edges)
+    return {"edges": edges.tolist(), "counts": counts.tolist()}
+
+
+def _distances(owner: np.ndarray, column: np.ndarray, sizes: np.ndarray) -> np.ndarray:
+    """Total variation distance of each contributor's label shares to those of all, float64 [contributors]."""
+    values, label = np.unique(column, return_inverse=True)
+    counts = np.bincount(owner * len(values) + label, minlength=len(sizes) * len(values))
+    shares = counts.reshape(len(sizes), len(values)) / sizes[:, None]
+    whole = np.bincount(label) / len(label)
+    return np.abs(shares - whole).sum(axis=1) / 2
+
+
+def _by_chance(
+    owner: np.ndarray, labels: Mapping[str, np.ndarray], sizes: np.ndarray, rng: np.random.Generator
+) -> dict[str, float]:
+    """The mean of ``_distances`` when contributors have as many examples as they have, but of everybody's."""
+    times = int(np.clip(_LABELS // len(owner), 1, 20))
+    found = {name: [] for name in labels}
+    for _ in range(times):
+        dealt = rng.permutation(owner)
+        for name, column in labels.items():
+            found[name].append(_distances(dealt, column, sizes).mean())
+    return {name: float(np.mean(means)) for name, means in found.items()}
+
+
+def _deciles(owner: np.ndarray, column: np.ndarray, sizes: np.ndarray) -> dict[str, Any]:
+    """Deciles over contributors of the share of label 1 in their examples, and its share in all."""
+    ones = column == 1
+    shares = np.bincount(owner, ones, minlength=len(sizes)) / sizes
+    return {"values": np.percentile(shares, np.arange(0, 101, 10)).tolist(), "whole": float(ones.mean())}

@@ -1,0 +1,146 @@
+"""Pictures as SVG within the page: matplotlib draws, the page's style sheet colours.
+
+Everything is drawn in the stand-in colours of ``INKS``; in the SVG they become custom properties such as
+``var(--c1)``, so that one picture serves light and dark. Text stays text.
+"""
+
+import io
+import re
+import warnings
+from collections.abc import Callable, Mapping
+from html import escape
+from typing import Any
+
+import matplotlib
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from tiprdc_fl.report.html.elements import Html
+
+WIDTH = 360.0  # units of the picture; a phone shows it at about this many pixels
+TEXT = 11.0
+# Stand-ins, each a colour that nothing else is drawn in: c1 to c6 are series, the rest is what it is called.
+INKS = {
+    **{"ink": "#010101", "quiet": "#020202", "line": "#030303", "card": "#fefefe"},
+    **{f"c{number}": f"#0a0b{number:02x}" for number in range(1, 7)},
+}
+# Colour, marker and line of a series: what looks alike to one reader differs in the other two.
+SERIES = (
+    (INKS["c1"], "o", "-"),
+    (INKS["c2"], "s", (0, (6, 2))),
+    (INKS["c3"], "^", (0, (1, 1.5))),
+    (INKS["c4"], "D", (0, (6, 2, 1, 2))),
+    (INKS["c5"], "v", (0, (3, 1))),
+    (INKS["c6"], "P", (0, (8, 2, 1, 2, 1, 2))),
+)
+TIMES = {
+    **{0.001: "1 ms", 0.01: "10 ms", 0.1: "0.1 s", 1: "1 s", 10: "10 s", 60: "1 min", 600: "10 min"},
+    **{3600: "1 h", 36_000: "10 h", 172_800: "2 days", 864_000: "10 days"},
+}
+MORE_TIMES = {
+    **{0.003: "3 ms", 0.03: "30 ms", 0.3: "0.3 s", 3: "3 s", 30: "30 s", 180: "3 min", 1800: "30 min"},
+    **{10_800: "3 h", 86_400: "1 day", 432_000: "5 days"},
+}
+_STYLE: dict[Any, Any] = {
+    "svg.fonttype": "none",
+    "svg.hashsalt": "tiprdc_fl",  # the same picture is the same text
+    "text.parse_math": False,  # names come from users' data: a dollar is a dollar
+    "axes.unicode_minus": False,
+    "font.size": TEXT,
+    "text.color": INKS["ink"],
+    "axes.labelcolor": INKS["quiet"],
+    "xtick.labelcolor": INKS["quiet"],
+    "ytick.labelcolor": INKS["quiet"],
+    "xtick.color": INKS["line"],
+    "ytick.color": INKS["line"],
+    "axes.edgecolor": INKS["line"],
+    "axes.linewidth": 1,
+    "axes.labelsize": TEXT,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.axisbelow": True,
+    "axes.grid": True,
+    "grid.color": INKS["line"],
+    "grid.linewidth": 0.7,
+    "xtick.major.size": 0,
+    "ytick.major.size": 0,
+    "xtick.minor.size": 0,
+    "ytick.minor.size": 0,
+    "lines.linewidth": 2,
+    "lines.markersize": 7,
+}
+
+
+def log_times(axes: Axes, low: float, high: float) -> bool:
+    """A logarithmic axis of seconds from low to high, marked where people mark time; whether it became one."""
+    return _log(axes, low, high, TIMES, {**TIMES, **MORE_TIMES})
+
+
+def log_counts(axes: Axes, low: float, high: float) -> bool:
+    """A logarithmic axis of counts from low to high; whether it became one."""
+    few, more = (
+        {n * 10**power: f"{n * 10**power:,}" for power in range(9) for n in ns} for ns in ((1,), (1, 3))
+    )
+    return _log(axes, low, high, few, more)
+
+
+def _log(axes: Axes, low: float, high: float, few: Mapping[float, str], more: Mapping[float, str]) -> bool:
+    """Marks an axis at few places, at more where few are too few; leaves it linear where it spans too little."""
+    for marks in (few, more):
+        inside = {place: text for place, text in sorted(marks.items()) if low / 1.3 <= place <= 1.3 * high}
+        if low > 0 and high > 3 * low and len(inside) > 2:
+            axes.set_xscale("log")
+            axes.set_xticks(list(inside), list(inside.values()))
+            axes.minorticks_off()
+            axes.set_xlim(low / 1.3, 1.3 * high)
+            return True
+    return False
+
+
+def draw(paint: Callable[[Axes], None], height: float, prefix: str, label: str) -> Html:
+    """A picture of ``WIDTH`` by ``height`` units.
+
+    Args:
+        paint: draws into the axes.
+        height: in units.
+        prefix: of the ids within, another for every picture of a page.
+        label: what a reader hears who cannot see it.
+    """
+    with matplotlib.rc_context(), warnings.catch_warnings():
+        matplotlib.rcdefaults()  # not as the user's own matplotlibrc has it
+        matplotlib.rcParams.update(_STYLE)
+        # The browser has the glyphs of a name that matplotlib's font lacks; only their width is a guess.
+        warnings.filterwarnings("ignore", message="Glyph .* missing from")
+        figure = Figure(figsize=(WIDTH / 72, height / 72), dpi=72, layout="constrained")
+        paint(figure.subplots())
+        written = io.StringIO()
+        bare = dict.fromkeys(("Date", "Creator", "Format", "Type"))
+        figure.savefig(written, format="svg", transparent=True, metadata=bare)
+    return Html(_inline(written.getvalue(), height, prefix, label))
+
+
+def _inline(source: str, height: float, prefix: str, label: str) -> str:
+    """The SVG file of matplotlib as an element of the page; what is no tag is text, and stays as it is."""
+    body = source[source.index(">", source.index("<svg")) + 1 :]
+    body = re.sub(r"<style[^>]*>.*?</style>|<metadata>.*?</metadata>|<!--.*?-->", "", body, flags=re.DOTALL)
+    used = set(re.findall(r'(?:url\(|href=")#([^")]+)', body))
+    body = re.sub(r"<[^>]+>", lambda found: _rewritten(found[0], prefix, used), body)
+    opening = (
+        f'<svg class="plot" role="img" aria-label="{escape(label)}" viewBox="0 0 {WIDTH:g} {height:g}" '
+        f'width="{WIDTH:g}" height="{height:g}">'
+    )
+    return opening + re.sub(r">\s*\n\s*<", "><", body).strip()
+
+
+def _rewritten(element: str, prefix: str, used: set[str]) -> str:
+    """A tag of the picture: ids of its own, the page's font and colours, no more digits than pixels need."""
+    element = re.sub(
+        r' id="([^"]*)"', lambda found: f' id="{prefix}-{found[1]}"' if found[1] in used else "", element
+    )
+    element = re.sub(r'(url\(|href=")#', rf"\g<1>#{prefix}-", element)
+    element = re.sub(r" font-family: [^;\"]*;|font-family: [^;\"]*", "", element)
+    element = re.sub(r' transform="rotate\(-0 [^"]*"', "", element)
+    element = re.sub(r"\d+\.\d{3,}", lambda found: f"{float(found[0]):.2f}", element)
+    for name, colour in INKS.items():
+        element = element.replace(colour, f"var(--{name})")
+    return element

@@ -1,0 +1,107 @@
+"""The run's partition: dealt once, kept in the run folder, and from then on the dataset answers by it.
+
+Contributors keep the ids of ``people.contributors``; what is dealt out is all examples of these people. So the
+collector's and the holdout people are untouched, and ``clients=1000`` stays a thousand contributors.
+"""
+
+from dataclasses import fields, replace
+from pathlib import Path
+from time import perf_counter
+
+import numpy as np
+import pyarrow as pa
+
+from tiprdc_fl import seeding
+from tiprdc_fl.config.keys import Config
+from tiprdc_fl.data.examples import Dataset
+from tiprdc_fl.data.partition.partitioners import PARTITIONERS, Settings, combined, deal
+from tiprdc_fl.data.partition.shift import by_own_means
+from tiprdc_fl.data.partition.table import deal_table, dealt, read_deal
+from tiprdc_fl.data.source import DataSource
+from tiprdc_fl.data.split import Split
+from tiprdc_fl.disk import write_table
+from tiprdc_fl.errors import InputError
+from tiprdc_fl.federation.contribution import MOST_EXAMPLES
+from tiprdc_fl.stages.run_folder import note_seconds
+
+FILE = "partition.parquet"
+
+
+def attributes_of(config: Config) -> list[str]:
+    """The attributes whose combination is an example's class, where the partition asks for classes."""
+    if config.partition.name not in ("dirichlet", "pathological"):
+        return []
+    return list(config.partition.partition_by or config.data.tasks or ())
+
+
+def deal_out(config: Config, dataset: Dataset, people: Split) -> tuple[pa.Table | None, float]:
+    """Deals out the examples of all contributors' people, where the configuration asks for it.
+
+    Returns:
+        the content of ``partition.parquet``, or None where there is no need of it or the run folder has it; and the
+        seconds that it took.
+
+    Raises:
+        InputError: the partition is not possible with this data.
+    """
+    start, section = perf_counter(), config.partition
+    there = config.run_dir is not None and (Path(config.run_dir) / FILE).exists()
+    if section.name not in PARTITIONERS or there:
+        return None, 0.0
+    pooled = dataset.labels(people.contributors)
+    classes = combined({name: pooled.attributes[name] for name in attributes_of(config)}, len(pooled))
+    settings = Settings(**{field.name: getattr(section, field.name) for field in fields(Settings)})
+    rng = seeding.generator(config.seed, "partition", section.name)
+    owner, topped_up = deal(section.name, classes, len(people.contributors), settings, rng)
+    _check_largest(section.name, owner)
+    return deal_table(people.contributors, owner, pooled, topped_up), perf_counter() - start
+
+
+def _check_largest(name: str, owner: np.ndarray) -> None:
+    largest = int(np.bincount(owner).max())
+    if largest > MOST_EXAMPLES:
+        raise InputError(
+            f"partition.name={name}: a contributor would have {largest:,} examples, at most {MOST_EXAMPLES:,} are "
+            "accepted of one; raise partition.exponent, partition.alpha or clients, or lower partition.sigma"
+        )
+
+
+def open_partition(
+    config: Config, folder: Path, source: DataSource, dataset: Dataset, people: Split, table: pa.Table | None
+) -> tuple[DataSource, Dataset]:
+    """Source and dataset as the partition has them; what was dealt out is written into the run folder.
+
+    Args:
+        config: the run.
+        folder: the run folder.
+        source: of the people's own examples.
+        dataset: the opened source.
+        people: who is who.
+        table: what ``deal_out`` returned; None reads what an earlier session has written.
+
+    Returns:
+        the source for whoever works for contributors, and the dataset for this process.
+
+    Raises:
+        InputError: the file cannot be written, is damaged, or is of other contributors.
+    """
+    section = config.partition
+    if section.name == "feature" and section.strength:
+        seen = replace(source, strength=section.strength)
+        return seen, by_own_means(dataset, section.strength, source.seed, spared=people.collector)
+    if section.name not in PARTITIONERS:
+        return source, dataset
+    path = (folder / FILE).absolute()
+    if table is not None:
+        write_table(path, table)
+    if not np.array_equal(read_deal(path).contributors, np.sort(people.contributors)):
+        raise InputError(
+            f"{path}: is of other contributors than this run's; delete it and run the same command"
+        )
+    return replace(source, partition=str(path)), dealt(dataset, path)
+
+
+def note_partition(folder: Path, table: pa.Table | None, seconds: float) -> None:
+    """Notes the seconds of a partition that was dealt in this session."""
+    if table is not None:
+        note_seconds(folder, "partition", seconds)

@@ -1,0 +1,257 @@
+"""Who is asked and whose answer counts: the strategy followed on the virtual clock, before any engine works.
+
+What is modelled here decides which contributors an engine works for; the same on Flower and inline. It depends on
+nothing but configuration, data and the calibration, which stays in the run folder.
+"""
+
+import json
+from collections.abc import Callable, Collection
+from dataclasses import asdict, dataclass
+from functools import partial
+
+import numpy as np
+
+from strategies import STRATEGIES, Settings
+from tiprdc_fl.config.keys import Config
+from tiprdc_fl.config.keys import Strategy as Keys
+from tiprdc_fl.data.examples import Dataset, Examples, select
+from tiprdc_fl.devices.assign import Devices, assign, ranks
+from tiprdc_fl.devices.availability import next_available
+from tiprdc_fl.devices.clock import follow
+from tiprdc_fl.devices.requests import Conditions, Course, Work
+from tiprdc_fl.devices.sets import load_devices
+from tiprdc_fl.disk import reading, write_json
+from tiprdc_fl.errors import InputError
+from tiprdc_fl.federation.contributor import layout_of
+from tiprdc_fl.models.extractor import load_extractor
+from tiprdc_fl.models.runtime import RUNTIMES, model_path, read_model
+from tiprdc_fl.stages.calibrate import Calibration, calibrate
+from tiprdc_fl.stages.run import Run
+
+BITS = 8e-6  # megabits of a byte
+HOUR = 3600.0
+
+
+@dataclass(frozen=True, eq=False)
+class Population:
+    """The contributors with their devices.
+
+    Attributes:
+        people: ids, int64 [n].
+        devices: theirs; None where no devices are modelled.
+        calibration: what their work takes on this host; None without devices.
+        work: what is asked of them.
+        conditions: of the collection.
+    """
+
+    people: np.ndarray
+    devices: Devices | None
+    calibration: Calibration | None
+    work: Work
+    conditions: Conditions
+
+
+def populate(current: Run) -> Population:
+    """The contributors, their devices, and what a collection asks of them.
+
+    The calibration is measured once and stays in the run folder, so that a run that is resumed keeps its plan.
+
+    Raises:
+        InputError: the device set cannot be read, nobody has an example, or nobody's work can be measured.
+    """
+    config, people = current.config, current.asked
+    settings, strategy = config.devices, config.strategy
+    examples, labels = counts_of(examples_of(current), people, current.tasks)
+    if not examples.any():
+        raise InputError(
+            "no contributor sent features; the first reason: nobody has an example, or all have withdrawn"
+        )
+    if settings.name is None:
+        work = _instant(people, examples, labels)
+        return Population(people, None, None, work, Conditions(config.seed, _at_once))
+    devices = devices_of(current, people)
+    calibration = _calibration(current, people[examples > 0])
+    work = _work(current, devices, calibration, examples, labels)
+    start = settings.start_hour * HOUR
+    conditions = Conditions(
+        seed=config.seed,
+        available=partial(_available, devices, people, start, config.seed),
+        bytes_per_second=settings.collector_mbps / BITS,
+        patience=strategy.patience,
+        timeout=strategy.timeout,
+        attempts=strategy.attempts,
+        silent_share=settings.silent_share,
+        duplicate_rate=settings.duplicate_rate,
+    )
+    return Population(people, devices, calibration, work, conditions)
+
+
+def examples_of(current: Run) -> Examples:
+    """Those of the contributors who may be asked, without inputs."""
+    everybody = current.contributed
+    if len(current.asked) == len(current.people.contributors):
+        return everybody
+    return select(everybody, np.isin(everybody.people, current.asked))
+
+
+def devices_of(current: Run, people: np.ndarray) -> Devices:
+    """The devices of some people, contributors or not.
+
+    Raises:
+        InputError: the device set cannot be read.
+    """
+    settings, seed = current.config.devices, current.config.seed
+    rank = None
+    if settings.correlated_with is not None:
+        examples = current.dataset.labels(people)
+        rank = ranks(shares_of(examples, people, settings.correlated_with), people, seed)
+    return assign(load_devices(settings.name or ""), people, seed, rank, settings.correlation)
+
+
+def plan(current: Run, population: Population, failing: Collection[int] = frozenset()) -> Course:
+    """The course of the collection under the run's strategy; ``failing``: ids of contributors whose work fails."""
+    keys = current.config.strategy
+    strategy = STRATEGIES[keys.name](strategy_settings(keys, len(population.people)))
+    return follow(strategy, population.work, population.conditions, failing)
+
+
+def counts_of(
+    examples: Examples, people: np.ndarray, tasks: tuple[str, ...]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Examples of each person, [n], and of them those with each value of a task that occurs, [n, values]."""
+    owner, size = _owners(examples, people), len(people)
+    columns = [np.zeros((size, 0), np.int64)]
+    for task in tasks:
+        present, value = np.unique(examples.attributes[task], return_inverse=True)
+        cells = owner * len(present) + value
+        columns.append(np.bincount(cells, minlength=size * len(present)).reshape(size, len(present)))
+    return np.bincount(owner, minlength=size), np.concatenate(columns, axis=1)
+
+
+def _owners(examples: Examples, people: np.ndarray) -> np.ndarray:
+    """The place in ``people`` of each example's owner, int64."""
+    order = np.argsort(people)
+    return order[np.searchsorted(people[order], examples.people)]
+
+
+def shares_of(examples: Examples, people: np.ndarray, attribute: str) -> np.ndarray:
+    """The mean of an attribute's labels in each person's examples, float [n]; nan without examples."""
+    owner = _owners(examples, people)
+    counts = np.bincount(owner, minlength=len(people))
+    sums = np.bincount(owner, examples.attributes[attribute], len(people))
+    return np.where(counts > 0, sums / np.maximum(1, counts), np.nan)
+
+
+def _instant(people: np.ndarray, examples: np.ndarray, labels: np.ndarray) -> Work:
+    """No device is modelled: everything takes no time."""
+    none, zero = np.zeros(len(people)), np.zeros(len(people), np.int64)
+    able = np.ones(len(people), bool)
+    return Work(people, zero, 1, examples, labels, 0, zero, none, none, none, none, able)
+
+
+def _work(
+    current: Run, devices: Devices, calibration: Calibration, examples: np.ndarray, labels: np.ndarray
+) -> Work:
+    """What is asked, with the seconds that it takes each device."""
+    people, contributed = current.asked, examples_of(current)
+    raw = np.bincount(_owners(contributed, people), contributed.raw_bytes, len(people))
+    file, runtime = current.folder / "extractor.safetensors", current.config.federation.runtime
+    down = (model_path(file, runtime) or file).stat().st_size
+    up = calibration.upload_bytes(examples, raw)
+    given = current.config.devices.seconds_per_example
+    seconds = calibration.device_seconds(examples, raw) if given is None else given * examples
+    trip = devices.latency_ms / 1000
+    return Work(
+        contributor=people,
+        group=devices.kind.astype(np.int64),
+        groups=len(devices.set.classes),
+        examples=examples,
+        labels=labels,
+        download_bytes=down,
+        upload_bytes=up,
+        download_seconds=trip + down * BITS / devices.downlink_mbps,
+        compute_seconds=seconds * devices.slowdown,
+        upload_seconds=trip + up * BITS / devices.uplink_mbps,
+        failure_rate=devices.failure_rate,
+        able=devices.memory_mb * 1e6 >= calibration.memory_bytes,
+    )
+
+
+def _at_once(places: np.ndarray, now: float) -> np.ndarray:
+    """Everybody is there."""
+    return np.full(len(places), now)
+
+
+def _available(
+    devices: Devices, people: np.ndarray, start: float, seed: int, places: np.ndarray, now: float
+) -> np.ndarray:
+    """When the devices at some places can begin, in seconds from the first request."""
+    moments = next_available(devices.take(places), people[places], start + now, seed)
+    return np.where(moments <= start + now, now, moments - start)  # a difference would be rounded
+
+
+def _calibration(current: Run, people: np.ndarray) -> Calibration:
+    path = current.folder / "calibration.json"
+    if path.exists():
+        with reading(path):
+            return Calibration(**json.loads(path.read_text(encoding="utf-8")))
+    file, runtime = current.folder / "extractor.safetensors", current.config.federation.runtime
+    extractor = load_extractor(file)
+    layout = layout_of(extractor, current.config.federation.codec, current.tasks)
+    run = None if runtime == "torch" else RUNTIMES[runtime].start(extractor, read_model(file, runtime))
+    found = calibrate(extractor, current.dataset, people.tolist(), layout, current.config.seed, run)
+    write_json(path, asdict(found))
+    return found
+
+
+def titles_of(population: Population) -> list[str]:
+    """Titles of the device classes."""
+    devices = population.devices
+    return ["no device modelled"] if devices is None else [one.title for one in devices.set.classes]
+
+
+def device_titles(current: Run) -> Callable[[np.ndarray], list[str]] | None:
+    """A function from people to the titles of their device classes; None where no devices are modelled."""
+    if current.config.devices.name is None:
+        return None
+
+    def titles(people: np.ndarray) -> list[str]:
+        devices = devices_of(current, people)
+        return [devices.set.classes[kind].title for kind in devices.kind.tolist()]
+
+    return titles
+
+
+def strategy_settings(keys: Keys, people: int) -> Settings:
+    """The settings of a strategy for so many contributors."""
+    wanted = {name: getattr(keys, name) for name in vars(Settings())}
+    return Settings(**{**wanted, "target": keys.target or max(1, people // 2)})
+
+
+def check_strategy(config: Config, dataset: Dataset, people: np.ndarray) -> None:
+    """Raises InputError when the strategy needs devices that are not modelled, or wants more than there is."""
+    keys, named = config.strategy, f"strategy.name={config.strategy.name}"
+    by_device = keys.name == "fair" or (keys.name == "quota" and keys.per == "device")
+    if config.devices.name is None and (by_device or keys.name == "deadline"):
+        raise InputError(f"{named} needs devices, and devices.name=null models none: name a set of devices")
+    target = strategy_settings(keys, len(people)).target
+    if keys.name in ("over_select", "fair", "async_window") and target > len(people):
+        raise InputError(
+            f"strategy.target={target}: there are {len(people)} contributors; lower it, or raise clients"
+        )
+    if keys.name == "quota" and keys.per == "label":
+        _check_quota(config, dataset.labels(people))
+
+
+def _check_quota(config: Config, examples: Examples) -> None:
+    """Raises InputError when the rarest value of a task has fewer examples than the quota."""
+    found = []
+    for task in config.data.tasks or ():
+        values, counts = np.unique(examples.attributes[task], return_counts=True)
+        found += [(count, f"{task}={value}") for value, count in zip(values, counts.tolist(), strict=True)]
+    count, rarest = min(found, default=(config.strategy.quota, ""))
+    if count < config.strategy.quota:
+        raise InputError(
+            f"strategy.quota={config.strategy.quota}: of the rarest value, {rarest}, the contributors have {count} "
+            "examples; lower it, or raise clients"
+        )

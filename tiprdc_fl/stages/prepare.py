@@ -1,0 +1,170 @@
+"""Before stage 1: opens dataset and run folder, and tries everything that a wrong configuration can break."""
+
+from collections.abc import Sequence
+from difflib import get_close_matches
+from pathlib import Path
+
+import numpy as np
+import torch
+from rich.console import Console
+
+from strategies import USED
+from tiprdc_fl.config.keys import Config, flatten
+from tiprdc_fl.config.load import load_config
+from tiprdc_fl.data.examples import Dataset
+from tiprdc_fl.data.partition.partitioners import SETTINGS
+from tiprdc_fl.data.source import DataSource, open_dataset
+from tiprdc_fl.data.split import Split, split_people
+from tiprdc_fl.devices.sets import load_devices
+from tiprdc_fl.errors import InputError
+from tiprdc_fl.models.architecture import Architecture, Precision, seen_shape
+from tiprdc_fl.protections import check_components, check_protection
+from tiprdc_fl.stages.evaluate import chosen_attacks
+from tiprdc_fl.stages.partition import attributes_of, deal_out, note_partition, open_partition
+from tiprdc_fl.stages.plan import check_strategy
+from tiprdc_fl.stages.run import Run
+from tiprdc_fl.stages.run_folder import open_run_folder
+from tiprdc_fl.stages.runtime import check_runtime
+from tiprdc_fl.stages.train import check_given, protection_settings
+
+
+def unused_keys(config: Config) -> list[str]:
+    """Keys of the sections strategy, devices and partition that were changed and change nothing here."""
+    keys = config.strategy
+    used = {"name", "patience", "timeout", "attempts", *USED[keys.name]}
+    found = [f"strategy.{name}" for name, value in vars(keys).items() if name not in used]
+    found += [
+        f"devices.{name}" for name in vars(config.devices) if config.devices.name is None and name != "name"
+    ]
+    if config.devices.correlated_with is None:
+        found.append("devices.correlation")
+    shares = config.partition.name
+    found += [
+        f"partition.{name}" for name in vars(config.partition) if name not in ("name", *SETTINGS[shares])
+    ]
+    default = flatten(Config())
+    changed = flatten(config)
+    return [name for name in dict.fromkeys(found) if changed[name] != default[name]]
+
+
+def prepare(config: Config, console: Console) -> Run:
+    """Opens dataset and run folder; everything that a wrong configuration can break is tried here first."""
+    device, precision = (
+        choose_device(config.device),
+        choose_precision(config.training.precision, config.device),
+    )
+    source, dataset, people = open_data(config)
+    check_protection(config.protection.name, dataset.modality)
+    check_runtime(config.federation.runtime, config.protection.name)
+    shape = seen_shape(Architecture(dataset.modality, config.model.width, config.data.image_size))
+    examples = len(dataset.labels(people.collector)) if config.protection.name == "hybrid" else 0
+    check_components(config.protection.name, protection_settings(config), shape, examples)
+    chosen_attacks(config, dataset.modality)
+    check_devices(config, dataset)
+    check_strategy(config, dataset, people.contributors)
+    check_given(config.training.extractor, source, dataset.modality)
+    check_unseen(config, people)
+    table, seconds = deal_out(config, dataset, people)
+    folder, config = open_run_folder(config)
+    source, dataset = open_partition(config, folder, source, dataset, people, table)
+    note_partition(folder, table, seconds)
+    return Run(config, folder, source, dataset, people, device, precision, console)
+
+
+def open_data(config: Config) -> tuple[DataSource, Dataset, Split]:
+    """The configuration's examples and groups of people.
+
+    Raises:
+        InputError: the data is missing or malformed, lacks an attribute, or has too few people.
+    """
+    data = config.data
+    source = DataSource(
+        *(data.name, data.root, data.image_size, config.seed, data.max_examples_per_person),
+        contributor=data.contributor,
+    )
+    dataset = open_dataset(source)
+    check_attributes(dataset, [*(data.private or ()), *(data.tasks or ()), *attributes_of(config)])
+    official = dataset.test_people if data.split == "official" else None
+    if data.split == "official" and official is None:
+        raise InputError(
+            f"data.split=official: data.root={data.root} has no list_eval_partition.txt; add it or use random"
+        )
+    people = split_people(
+        dataset.people,
+        config.clients,
+        data.collector_people,
+        data.holdout_people,
+        config.seed,
+        official=official,
+    )
+    return source, dataset, people
+
+
+def check_devices(config: Config, dataset: Dataset) -> None:
+    """Raises InputError when the device set cannot be read, or the dataset lacks the attribute it goes with."""
+    settings = config.devices
+    if settings.name is not None:
+        load_devices(settings.name)
+    elif settings.correlated_with is not None:
+        raise InputError("devices.correlated_with needs devices: leave it out, or set devices.name")
+    if settings.correlated_with is not None:
+        check_attributes(dataset, [settings.correlated_with], "devices.correlated_with: ")
+
+
+def check_unseen(config: Config, people: Split) -> None:
+    """Raises InputError when the extractor given was trained on people who are held out now.
+
+    It is known where the extractor lies in its run folder; one that was moved elsewhere is taken on trust.
+    """
+    path = Path(config.training.extractor or "").parent / "config.yaml"
+    if config.training.extractor is None or not path.is_file():
+        return
+    theirs = load_config(str(path), [])
+    same = (theirs.data.name, theirs.data.root) == (config.data.name, config.data.root)
+    if not same or (
+        config.data.name == "faces" and theirs.seed != config.seed
+    ):  # other people have other faces
+        return
+    seen = np.intersect1d(open_data(theirs)[2].collector, people.holdout)
+    if len(seen):
+        raise InputError(
+            f"training.extractor={config.training.extractor} was trained on {len(seen)} of the "
+            f"{len(people.holdout)} people held out here: set clients, seed and data.*_people as in {path}"
+        )
+
+
+def choose_device(device: str) -> str:
+    """The device to train on.
+
+    Raises:
+        InputError: CUDA is asked for and not there.
+    """
+    if device == "cuda" and not torch.cuda.is_available():
+        raise InputError(
+            "device=cuda: this machine has no CUDA that torch can use; use device=cpu or device=auto"
+        )
+    return "cuda" if device != "cpu" and torch.cuda.is_available() else "cpu"
+
+
+def choose_precision(precision: str, device: str) -> Precision:
+    """bfloat16 where the machine computes it faster than float32, unless the user has chosen."""
+    if precision == "float32" or precision == "bfloat16":
+        return precision
+    if choose_device(device) == "cuda":
+        return "bfloat16" if torch.cuda.is_bf16_supported() else "float32"
+    return "bfloat16" if torch.ops.mkldnn._is_mkldnn_bf16_supported() else "float32"
+
+
+def check_attributes(dataset: Dataset, names: Sequence[str], key: str = "") -> None:
+    """Raises InputError when the dataset lacks an attribute; ``key`` begins the message."""
+    for name in names:
+        if name in dataset.refused:
+            reason = dataset.refused[name]
+            raise InputError(f"{key}data.name={dataset.name}: column {name!r} holds no labels: {reason}")
+        if name not in dataset.attributes:
+            near = get_close_matches(name, dataset.attributes, n=3, cutoff=0.4) or dataset.attributes
+            raise InputError(
+                f"{key}data.name={dataset.name} has no attribute {name!r}; nearest: {', '.join(near)}"
+            )
+        if "." in name:  # the store's columns
+            raise InputError(f"attribute {name!r}: a name must not hold a dot; rename the column")

@@ -1,0 +1,199 @@
+"""What stage 3 reads: stored features, those of holdout and collector people, and the controls."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tiprdc_fl import seeding
+from tiprdc_fl.attacks.probe import Rows
+from tiprdc_fl.data.examples import Examples, pick
+from tiprdc_fl.data.source import hold, renumber
+from tiprdc_fl.errors import InputError
+from tiprdc_fl.federation.collection import open_collection
+from tiprdc_fl.federation.engine import run_inline
+from tiprdc_fl.models.architecture import Architecture, extracting
+from tiprdc_fl.models.extractor import Extractor, batch_reader, load_extractor, restore, to_bytes
+from tiprdc_fl.protections import untrained
+from tiprdc_fl.stages.library import FILE
+from tiprdc_fl.stages.progress import stage
+from tiprdc_fl.stages.run import Run, collection_of, export
+from tiprdc_fl.store.feature_store import FeatureStore
+
+
+@dataclass(frozen=True)
+class Representation:
+    """One view of the same examples that probes may have.
+
+    Attributes:
+        architecture: says what the rows are.
+        insider: rows of the contributors, with all labels.
+        measured: rows of the holdout people.
+    """
+
+    architecture: Architecture
+    insider: Rows
+    measured: Rows
+
+
+@dataclass(frozen=True)
+class Views:
+    """Everything that stage 3 reads.
+
+    Attributes:
+        shown: "features" (what was sent), and the controls "random" and "raw".
+        auxiliary: the features of the collector's own people; None where nothing asks for them.
+        collector: the collector's examples, in the order of ``auxiliary``.
+        holdout: the holdout people's, in the order of every ``measured``.
+    """
+
+    shown: dict[str, Representation]
+    auxiliary: Rows | None
+    collector: Examples | None
+    holdout: Examples
+
+
+def open_views(current: Run) -> Views:
+    """Reads and extracts everything that stage 3 needs, each once.
+
+    "features" are those the contributors sent; "random" those of an untrained extractor, encoded and stored
+    the same way; "raw" the examples themselves. Rows stand for the same examples in all of them.
+    """
+    config, extractor = current.config, load_extractor(current.folder / FILE)
+    most, controls = config.evaluation.max_examples, config.evaluation.controls
+    stored = open_collection(collection_of(current, current.folder, current.asked))[0]
+    learners = np.unique(stored.keys.column("contributor").to_numpy())
+    examples = draw(current, learners, most)
+    holdout = draw(current, current.people.holdout, None)
+    auxiliary = "auxiliary" in config.evaluation.adversaries or config.evaluation.reconstruction
+    own = draw(current, current.people.collector, most) if auxiliary else None
+    total = len(holdout) + len(own or ()) + (len(examples) + len(holdout)) * ("random" in controls)
+    with stage(current.console, "controls", total, "examples") as advance:
+        at_holdout = extract(current, "holdout", current.folder / FILE, holdout, advance)
+        features = Representation(
+            extractor.architecture,
+            rows_of(current, stored, examples, extractor),
+            rows_of(current, at_holdout, renumber(holdout), extractor),
+        )
+        mine = None
+        if own is not None:
+            store = extract(current, "auxiliary", current.folder / FILE, own, advance)
+            mine = rows_of(current, store, renumber(own), extractor, current.private)
+        shown = {"features": features}
+        if "random" in controls:
+            shown["random"] = _random(current, extractor, examples, holdout, advance)
+    if "raw" in controls:
+        raw = replace(extracting(extractor.architecture), transform="pass")
+        rows = (raw_rows(current, extractor, examples), raw_rows(current, extractor, holdout))
+        shown["raw"] = Representation(raw, *rows)
+    return Views(shown, mine, own, holdout)
+
+
+def _random(
+    current: Run, extractor: Extractor, examples: Examples, holdout: Examples, advance: Callable[[int], None]
+) -> Representation:
+    """The control: an extractor of the same architecture that was never trained."""
+    architecture = extracting(extractor.architecture)
+    path = current.folder / "controls" / "untrained.safetensors"
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(to_bytes(untrained(architecture, current.config.seed), architecture))
+    fresh = load_extractor(path)
+    stores = [
+        extract(current, f"controls/{name}", path, part, advance)
+        for name, part in (("random", examples), ("random_holdout", holdout))
+    ]
+    rows = (
+        rows_of(current, store, renumber(part), fresh)
+        for store, part in zip(stores, (examples, holdout), strict=True)
+    )
+    return Representation(architecture, *rows)
+
+
+def draw(current: Run, people: np.ndarray, most: int | None) -> Examples:
+    """Examples for probes: of people in random order, at most ``evaluation.max_per_person`` of each.
+
+    One person's messages may be most of a corpus (chitchat), and a trait of theirs must not be most of what a
+    probe learns or is measured on.
+
+    Args:
+        current: the run.
+        people: ids to draw from.
+        most: people are taken until this many examples are reached; None takes all.
+    """
+    seed, cap = current.config.seed, current.config.evaluation.max_per_person
+    order = seeding.generator(seed, "probe", "people").permutation(np.sort(people))
+    examples = current.dataset.labels(np.sort(order[:most]))
+    ids, starts, counts = np.unique(examples.people, return_index=True, return_counts=True)
+    if most is not None:
+        taken = np.minimum(cap, counts[np.searchsorted(ids, order[:most])])
+        order = order[: np.searchsorted(np.cumsum(taken), most) + 1]
+    kept = np.zeros(len(examples), dtype=bool)
+    for i in np.flatnonzero(np.isin(ids, order)):
+        rows = np.arange(starts[i], starts[i] + counts[i])
+        kept[seeding.generator(seed, "probe", "rows", ids[i]).permutation(rows)[:cap]] = True
+    return pick(current.dataset, examples.people[kept], examples.rows[kept])
+
+
+def extract(
+    current: Run, name: str, extractor: Path, examples: Examples, advance: Callable[[int], None]
+) -> FeatureStore:
+    """Features of examples in memory, made as a contributor makes them, in a store of their own."""
+    folder = current.folder / name
+    folder.mkdir(parents=True, exist_ok=True)
+    export(current, extractor)
+    collection = collection_of(current, folder, np.unique(examples.people), extractor)
+    collected = run_inline(
+        collection,
+        lambda contributors, examples: advance(examples),
+        hold(current.dataset, renumber(examples)),
+    )
+    if collected.failures:
+        failure = collected.failures[0]
+        raise InputError(f"{name}: person {failure.contributor} failed, {failure.stage}: {failure.reason}")
+    return open_collection(collection)[0]
+
+
+def rows_of(
+    current: Run,
+    store: FeatureStore,
+    examples: Examples,
+    extractor: Extractor,
+    names: Sequence[str] | None = None,
+) -> Rows:
+    """Rows of a store with the labels that came with them; private labels come from the oracle.
+
+    Args:
+        current: the run.
+        store: of features.
+        examples: which of its rows.
+        extractor: that made them; restores principal components to features.
+        names: attributes wanted; None: tasks and private ones.
+
+    Raises:
+        InputError: the store lacks some of these examples.
+    """
+    wanted = _key(examples.people, examples.rows)
+    keys = store.keys.filter(np.isin(_key(store.keys["contributor"], store.keys["row"]), wanted))
+    if len(keys) != len(examples):
+        raise InputError(f"{store.path}: holds {len(keys)} of the {len(examples)} examples that the data has")
+    people = keys.column("contributor").to_numpy()
+    positions = keys.column("position").to_numpy()
+    labels = {task: keys.column(f"task_{task}").to_numpy().astype(np.int64) for task in current.tasks}
+    labels |= {name: examples.attributes[name].astype(np.int64) for name in current.private}
+    if names is not None:
+        labels = {name: labels[name] for name in names}
+    return Rows(lambda chosen: restore(extractor, store.features(positions[chosen])), people, labels)
+
+
+def _key(people: Any, rows: Any) -> np.ndarray:
+    """(person, row) as one number; both stores and examples are ordered by it."""
+    return np.asarray(people).astype(np.int64) * 2**31 + np.asarray(rows)
+
+
+def raw_rows(current: Run, extractor: Extractor, examples: Examples) -> Rows:
+    """The examples themselves as rows."""
+    names = (*current.tasks, *current.private)
+    labels = {name: examples.attributes[name].astype(np.int64) for name in names}
+    return Rows(batch_reader(extractor.architecture, examples.loaded), examples.people, labels)

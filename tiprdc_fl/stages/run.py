@@ -1,0 +1,97 @@
+"""What every stage knows of a run."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+
+from tiprdc_fl.config.keys import Config
+from tiprdc_fl.data.examples import Dataset, Examples
+from tiprdc_fl.data.partition.table import read_deal
+from tiprdc_fl.data.source import DataSource
+from tiprdc_fl.data.split import Split
+from tiprdc_fl.federation.collection import Collection, Request
+from tiprdc_fl.models.architecture import Precision
+from tiprdc_fl.stages.runtime import write_model
+from tiprdc_fl.store.withdrawal import withdrawn
+
+
+@dataclass(frozen=True)
+class Run:
+    """What every stage needs to know of a run.
+
+    Attributes:
+        config: as the user gave it, with ``run_dir``.
+        folder: the run folder.
+        source: of the contributors' examples, for whoever works for them.
+        dataset: everybody's examples, as the partition has them.
+        people: collector, contributors, holdout.
+        device: "cpu" or "cuda".
+        precision: "bfloat16" or "float32".
+        console: for progress.
+    """
+
+    config: Config
+    folder: Path
+    source: DataSource
+    dataset: Dataset
+    people: Split
+    device: str
+    precision: Precision
+    console: Console
+
+    @cached_property
+    def contributed(self) -> Examples:
+        """The contributors' examples without inputs; made once."""
+        return self.dataset.labels(self.people.contributors)
+
+    @cached_property
+    def asked(self) -> np.ndarray:
+        """Ids of the contributors who may be asked, int64 [n]: those with examples who have not withdrawn."""
+        contributors = self.people.contributors
+        if self.source.partition is not None:
+            deal = read_deal(Path(self.source.partition))
+            contributors = contributors[deal.sizes[deal.find(contributors)[0]] > 0]
+        return contributors[~np.isin(contributors, list(withdrawn(self.folder)))]
+
+    @property
+    def private(self) -> tuple[str, ...]:
+        """Names of the private attributes."""
+        return tuple(self.config.data.private or ())
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """Names of the task attributes."""
+        return tuple(self.config.data.tasks or ())
+
+
+def collection_of(
+    current: Run, folder: Path, people: Sequence[int] | np.ndarray, extractor: Path | None = None
+) -> Collection:
+    """A collection by the run's settings; of the run's extractor where none is named."""
+    federation = current.config.federation
+    alone = federation.mode == "latency"  # then nobody works beside a contributor who is measured
+    extractor = extractor or current.folder / "extractor.safetensors"
+    return Collection(
+        folder=str(folder),
+        request=Request(
+            *(str(extractor), current.source, current.tasks, federation.codec), runtime=federation.runtime
+        ),
+        contributors=tuple(int(person) for person in people),
+        workers=1 if alone else federation.workers or os.cpu_count() or 1,
+        retries=federation.retries,
+        contributors_per_message=federation.contributors_per_message,
+        alone=alone,
+        ray_address=current.config.ray.address,
+        writer=federation.writer,
+    )
+
+
+def export(current: Run, extractor: Path) -> None:
+    """Leaves beside an extractor what ``federation.runtime`` runs."""
+    config = current.config
+    write_model(extractor, config.federation.runtime, current.dataset, current.people.collector, config.seed)

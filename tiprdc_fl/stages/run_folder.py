@@ -1,0 +1,123 @@
+"""The run folder: made or found again, with the configuration and the environment of the run in it."""
+
+import hashlib
+import json
+import os
+import platform
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from tiprdc_fl.config.keys import Config, differences, to_yaml
+from tiprdc_fl.config.load import load_config
+from tiprdc_fl.disk import write_json, write_text, writing
+from tiprdc_fl.errors import InputError
+
+PACKAGES = ("tiprdc_fl", "torch", "numpy", "flwr", "ray", "pylance", "pyarrow", "pillow", "scikit-learn")
+# What may differ between the sessions of one run: it names the run or says who does the work, not which.
+FREE_KEYS = (
+    "run_dir",
+    "name",
+    "open_report",
+    "federation.engine",
+    "federation.workers",
+    "federation.contributors_per_message",
+    "federation.retries",
+    "federation.writer",
+    "ray.address",
+    "training.library",
+)
+
+
+def open_run_folder(config: Config) -> tuple[Path, Config]:
+    """The folder of a run, and the configuration with its path.
+
+    A folder that holds a run of the same configuration is opened again; its stages are then resumed.
+
+    Raises:
+        InputError: the path is a file, cannot be written, or holds something else or another run.
+    """
+    stamp = time.strftime("%Y%m%d-%H%M%S")
+    folder = Path(config.run_dir or Path("runs") / f"{stamp}-{config.name or config.data.name}")
+    config = replace(config, run_dir=str(folder))
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"run_dir={folder} is a file: name a folder that is new, empty or holds a run")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if any(folder.iterdir()):
+            _check_same_run(folder, config)
+        write_text(folder / "config.yaml", to_yaml(config))
+        if not (folder / "environment.json").exists():  # of the session that trained
+            write_json(folder / "environment.json", environment())
+    except OSError as error:
+        raise InputError(f"run_dir={folder} cannot be written: {error.strerror}") from error
+    return folder, config
+
+
+def _check_same_run(folder: Path, config: Config) -> None:
+    stored = folder / "config.yaml"
+    if not stored.is_file():
+        raise InputError(f"run_dir={folder} holds files but no run: name a folder that is new or empty")
+    different = differences(load_config(str(stored), []), config, ignore=FREE_KEYS)
+    if different:
+        raise InputError(
+            f"run_dir={folder} holds a run of another configuration ({'; '.join(different)}): "
+            "name another run_dir, or repeat that configuration to resume it"
+        )
+
+
+def environment() -> dict[str, Any]:
+    """Versions and machine, to understand and repeat the run."""
+    return {
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "cpus": os.cpu_count(),
+        "torch_threads": torch.get_num_threads(),
+        "cuda": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
+        "command": sys.argv,
+        "code": code_digest(),
+        "packages": {name: version(name) for name in PACKAGES},
+    }
+
+
+@cache
+def code_digest() -> str:
+    """SHA-256 over the package's sources: what one version has measured, another does not reuse."""
+    root, digest = Path(__file__).parents[1], hashlib.sha256()
+    for path in sorted(root.rglob("*.py")):
+        digest.update(str(path.relative_to(root)).encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()
+
+
+@contextmanager
+def timed(folder: Path, stage: str) -> Iterator[None]:
+    """Notes how long a stage took, whether it ended or not, in ``stages.jsonl``."""
+    start = time.perf_counter()
+    try:
+        yield
+    finally:
+        note_seconds(folder, stage, time.perf_counter() - start)
+
+
+def note_seconds(folder: Path, stage: str, seconds: float) -> None:
+    """Notes how long a stage took."""
+    line = json.dumps({"stage": stage, "seconds": seconds})
+    with writing(folder), (folder / "stages.jsonl").open("a", encoding="utf-8") as file:
+        file.write(line + "\n")
+
+
+def stage_seconds(folder: Path) -> dict[str, float]:
+    """Seconds of each stage, added up over the sessions of the run."""
+    seconds: dict[str, float] = {}
+    for line in (folder / "stages.jsonl").read_text(encoding="utf-8").splitlines():
+        entry = json.loads(line)
+        seconds[entry["stage"]] = seconds.get(entry["stage"], 0.0) + entry["seconds"]
+    return seconds

@@ -1,0 +1,69 @@
+"""What ``federation.runtime`` runs: exported by the collector, beside the extractor, before anybody is asked."""
+
+from pathlib import Path
+
+import numpy as np
+from torch import Tensor
+
+from tiprdc_fl import seeding
+from tiprdc_fl.data.examples import Dataset
+from tiprdc_fl.data.source import first_rows
+from tiprdc_fl.disk import write_whole
+from tiprdc_fl.errors import InputError
+from tiprdc_fl.models.architecture import Architecture
+from tiprdc_fl.models.extractor import load_extractor, preprocess
+from tiprdc_fl.models.onnx import check_packages, digest_of, to_int8, to_onnx
+from tiprdc_fl.models.runtime import RUNTIMES, model_path
+from tiprdc_fl.protections import runs_network
+
+CALIBRATED_ON = 64  # people
+OF_A_PERSON = 2  # examples at most: many people's values have a wider range than many of a few
+
+
+def check_runtime(runtime: str, protection: str) -> None:
+    """Raises InputError when a runtime's packages are missing, or the protection runs no network.
+
+    Args:
+        runtime: key of RUNTIMES.
+        protection: key of PROTECTIONS.
+    """
+    if not RUNTIMES[runtime].ending:
+        return
+    check_packages(f"federation.runtime={runtime}")
+    if not runs_network(protection):
+        raise InputError(
+            f"federation.runtime={runtime} runs a network, and protection.name={protection} has none: set "
+            "federation.runtime=torch"
+        )
+
+
+def write_model(extractor: Path, runtime: str, dataset: Dataset, people: np.ndarray, seed: int) -> None:
+    """Writes what a runtime runs beside an extractor's file, unless it is there.
+
+    Args:
+        extractor: path of the extractor.
+        runtime: key of RUNTIMES.
+        dataset: where examples to calibrate on are loaded from.
+        people: the collector's.
+        seed: chooses the examples.
+
+    Raises:
+        InputError: the extractor cannot be exported, or the folder not be written.
+    """
+    path = model_path(extractor, runtime)
+    if path is None:
+        return
+    loaded = load_extractor(extractor)
+    if path.is_file() and digest_of(path.read_bytes()) == loaded.digest:
+        return
+    model = to_onnx(loaded)
+    if runtime == "onnxruntime-int8":
+        model = to_int8(loaded, model, calibration(loaded.architecture, dataset, people, seed))
+    write_whole(path, lambda file: file.write_bytes(model))
+
+
+def calibration(architecture: Architecture, dataset: Dataset, people: np.ndarray, seed: int) -> Tensor:
+    """Preprocessed examples of some of the collector's people, the same for the same seed."""
+    order = seeding.generator(seed, "calibration").permutation(np.sort(people))
+    examples = first_rows(dataset.load(np.sort(order[:CALIBRATED_ON])), OF_A_PERSON)
+    return preprocess(architecture, examples.loaded)

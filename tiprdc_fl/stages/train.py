@@ -1,0 +1,163 @@
+"""Stage 1: what runs on the devices: trained now, found in a library, given as a file, or never trained."""
+
+import json
+import shutil
+from pathlib import Path
+
+from tiprdc_fl.config.keys import Config
+from tiprdc_fl.data.examples import Examples
+from tiprdc_fl.data.source import DataSource
+from tiprdc_fl.disk import write_json
+from tiprdc_fl.errors import InputError
+from tiprdc_fl.models.architecture import Architecture
+from tiprdc_fl.models.extractor import Extractor, batch_reader, load_extractor
+from tiprdc_fl.models.text import build_vocabulary
+from tiprdc_fl.protections import PROTECTIONS, Settings, apply_protection
+from tiprdc_fl.stages.library import FILE, FILES, copy, keep, training_configuration, training_key
+from tiprdc_fl.stages.progress import stage
+from tiprdc_fl.stages.run import Run
+from tiprdc_fl.stages.run_folder import timed
+from tiprdc_fl.training.loop import Plan, train_extractor, validation_rows
+
+TRAINING = "training"  # folder in the run folder: checkpoint and result of the training itself
+ORIGIN = "training_from.json"
+
+
+def train(current: Run) -> None:
+    """Stage 1: ``extractor.safetensors`` and ``training.json``, unless the run folder has them.
+
+    Raises:
+        InputError: training is not possible, or the library cannot be written.
+    """
+    folder = current.folder
+    if (folder / FILE).exists():
+        return
+    if current.config.training.extractor is not None:
+        _take(current, Path(current.config.training.extractor))
+        return
+    protection, settings = PROTECTIONS[current.config.protection.name], protection_settings(current.config)
+    with timed(folder, "collector examples"):
+        examples = current.dataset.load(current.people.collector)
+        architecture = architecture_of(current, examples)
+    encoder = None
+    if protection.plan is not None:
+        plan = protection.plan(plan_of(current.config, current.device), settings, current.tasks)
+        encoder = _trained(current, plan, architecture, examples)
+        shutil.copyfile(folder / TRAINING / "training.json", folder / "training.json")
+    else:
+        write_json(folder / "training.json", [])
+    read, count = batch_reader(architecture, examples.loaded), len(examples)
+    with timed(folder, "extractor"):
+        data = apply_protection(protection, settings, encoder, architecture, read, count, current.config.seed)
+    temporary = folder / f"{FILE}.partial"
+    temporary.write_bytes(data)
+    temporary.replace(folder / FILE)  # last: it ends the stage
+
+
+def protection_settings(config: Config) -> Settings:
+    """The baselines' settings that a configuration asks for."""
+    section = config.protection
+    return Settings(section.sigma, section.epsilon, section.components, section.encoder)
+
+
+def plan_of(config: Config, device: str) -> Plan:
+    """The training of TIPRDC that a configuration asks for."""
+    settings = config.training
+    return Plan(
+        private=tuple(config.data.private or ()),
+        budget=settings.budget,
+        epochs=settings.epochs,
+        pretrain_epochs=settings.pretrain_epochs,
+        batch_size=settings.batch_size,
+        learning_rate=settings.learning_rate,
+        weight_decay=settings.weight_decay,
+        decay_at=settings.decay_at,
+        pairing=settings.pairing,
+        heads=settings.private_heads,
+        convolutions=config.model.estimator_convs,
+        seed=config.seed,
+        device=device,
+    )
+
+
+def architecture_of(current: Run, examples: Examples) -> Architecture:
+    """The extractor's architecture; a text's vocabulary is that of the collector's people alone."""
+    model, data = current.config.model, current.config.data
+    if current.dataset.modality == "image":
+        return Architecture("image", model.width, image_size=data.image_size, precision=current.precision)
+    inputs = examples.loaded
+    messages = inputs if isinstance(inputs, list) else []
+    vocabulary = build_vocabulary(messages, examples.people.tolist(), model.vocabulary_size)
+    return Architecture(
+        "text", model.width, vocabulary=vocabulary, max_tokens=model.max_tokens, precision=current.precision
+    )
+
+
+def check_given(path: str | None, source: DataSource, modality: str) -> None:
+    """Raises InputError unless the file given as ``training.extractor`` fits the dataset; None is none."""
+    if path is None:
+        return
+    given = load_extractor(Path(path)).architecture
+    if (given.transform, given.noise) != ("extract", "none"):
+        raise InputError(
+            f"training.extractor={path} is of a baseline that does not send an extractor's features; set "
+            "protection.name instead"
+        )
+    if given.modality != modality:
+        raise InputError(
+            f"training.extractor={path} is for {given.modality}, data.name={source.name} holds {modality}: "
+            "name an extractor of the same kind"
+        )
+    if modality == "image" and given.image_size != source.image_size:
+        height, width = given.image_size
+        raise InputError(
+            f"training.extractor={path} takes images of {list(given.image_size)}, and data.image_size="
+            f"{list(source.image_size)}: set data.image_size=[{height},{width}]"
+        )
+
+
+def _take(current: Run, path: Path) -> None:
+    """Copies a trained extractor's file, which ``check_given`` has seen, into the run folder."""
+    write_json(current.folder / ORIGIN, {"path": str(path), "digest": load_extractor(path).digest})
+    write_json(current.folder / "training.json", [])
+    copy(path, current.folder / FILE)
+
+
+def _trained(current: Run, plan: Plan, architecture: Architecture, examples: Examples) -> Extractor:
+    """The extractor of a plan, from the library where it has been trained before."""
+    folder, library = current.folder / TRAINING, current.config.training.library
+    folder.mkdir(exist_ok=True)
+    kept = None if library is None else Path(library) / training_key(current, plan, examples)
+    if kept is not None and (kept / FILE).is_file() and not (folder / FILE).exists():
+        write_json(current.folder / ORIGIN, {"path": str(kept), "digest": load_extractor(kept / FILE).digest})
+        for name in reversed(FILES):  # the extractor last: it ends the training
+            copy(kept / name, folder / name)
+    if not (folder / FILE).exists():
+        _train_in(current, plan, architecture, examples, folder)
+    if kept is not None and not (kept / FILE).is_file():
+        keep(folder, kept, training_configuration(current, plan, examples))
+    encoder = load_extractor(folder / FILE)
+    if encoder.architecture != architecture:
+        raise InputError(
+            f"{folder}: the data has changed since this extractor was trained; use another run_dir"
+        )
+    return encoder
+
+
+def _train_in(current: Run, plan: Plan, architecture: Architecture, examples: Examples, folder: Path) -> None:
+    from tiprdc_fl.report.tensorboard import epoch_writer
+
+    rows = int((~validation_rows(examples.people, plan.seed)).sum())
+    total = rows * (plan.epochs + plan.pretrain_epochs)
+    with (
+        timed(current.folder, "training"),
+        stage(current.console, "training", total, "examples") as advance,
+        epoch_writer(current.folder / "tensorboard") as write,
+    ):
+        train_extractor(examples, architecture, plan, folder, advance, write)
+
+
+def origin_of(folder: Path) -> dict[str, str] | None:
+    """Where a run's extractor comes from when this run did not train it."""
+    path = folder / ORIGIN
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None

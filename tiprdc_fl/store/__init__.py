@@ -1,0 +1,1 @@
+"""What the contributors sent: payload codecs, the feature store, withdrawal."""
