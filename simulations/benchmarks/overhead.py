@@ -21,8 +21,9 @@ from tiprdc_fl.config.load import load_config
 from tiprdc_fl.data.examples import Examples
 from tiprdc_fl.data.source import hold
 from tiprdc_fl.errors import InputError
-from tiprdc_fl.federation.contributor import EXTRACTION_THREADS, contribute, layout_of
+from tiprdc_fl.federation.contributor import contribute, layout_of
 from tiprdc_fl.models.extractor import Extractor, batch_reader, forward, load_extractor, preprocess
+from tiprdc_fl.models.runtime import extraction_threads
 from tiprdc_fl.stages.prepare import open_data
 from tiprdc_fl.stages.train import plan_of
 from tiprdc_fl.training.hybrid import build_players, hybrid_step
@@ -69,15 +70,12 @@ def contributed_rate(examples: Examples, extractor: Extractor, loads: bool, run:
 
 def bare_extraction_rate(examples: Examples, extractor: Extractor) -> float:
     """Examples a second of the network alone, on large batches and as many threads."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(EXTRACTION_THREADS)
     prepared = preprocess(extractor.architecture, examples.loaded)
-    start = perf_counter()
-    for batch in prepared.split(LARGE_BATCH):
-        forward(extractor, batch)
-    rate = len(examples) / (perf_counter() - start)
-    torch.set_num_threads(threads)
-    return rate
+    with extraction_threads():
+        start = perf_counter()
+        for batch in prepared.split(LARGE_BATCH):
+            forward(extractor, batch)
+        return len(examples) / (perf_counter() - start)
 
 
 def measure(run: Path) -> dict[str, float]:

@@ -68,16 +68,15 @@ PROJECTED = {"transform": "project", "components": 7, **NOISE}
 @pytest.mark.parametrize(
     "architecture",
     [
-        *(replace(IMAGE, precision=precision) for precision in ("float32", "bfloat16")),
-        *(replace(TEXT, precision=precision) for precision in ("float32", "bfloat16")),
+        replace(IMAGE, **NOISE),
+        replace(TEXT, precision="bfloat16"),
         *(replace(one, **PROJECTED) for one in (IMAGE, TEXT)),
         replace(IMAGE, transform="pass", noise="gaussian", noise_scale=0.1),
-        *(replace(IMAGE, width=width) for width in (16, 24, 32, 64)),
     ],
-    ids=lambda one: f"{one.modality}-{one.transform}-{one.precision}-{one.width}",
+    ids=lambda one: f"{one.modality}-{one.transform}-{one.precision}",
 )
 def test_features_do_not_depend_on_who_is_asked_together(architecture):
-    extractor = extractor_of(architecture)
+    extractor, rng = extractor_of(architecture), np.random.default_rng(0)
     dataset = pictures() if architecture.modality == "image" else messages()
     layout = layout_of(extractor, "float32", TASKS)
 
@@ -86,11 +85,11 @@ def test_features_do_not_depend_on_who_is_asked_together(architecture):
         assert failures == []
         return features(found)
 
-    together = of(PEOPLE)
-    assert set(together) == set(PEOPLE)
-    assert of(PEOPLE, alone=True) == together
-    assert of(PEOPLE[3:17]) == {person: together[person] for person in PEOPLE[3:17]}
-    assert of(PEOPLE[::-1]) == together
+    own = of(PEOPLE, alone=True)
+    assert set(own) == set(PEOPLE)
+    for count in (len(PEOPLE), *rng.integers(2, len(PEOPLE), 5)):
+        asked = rng.permutation(PEOPLE)[:count].tolist()
+        assert of(asked) == {person: own[person] for person in asked}
 
 
 def test_seconds_are_a_contributors_own_or_its_share():

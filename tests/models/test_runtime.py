@@ -1,6 +1,9 @@
 """Runtimes: onnxruntime gives torch's features within the stated tolerance; nobody's depend on a neighbour's."""
 
 import hashlib
+import os
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +14,7 @@ from flwr.app import ConfigRecord, Message, RecordDict
 from flwr.supercore.task_identity import TaskIdentity
 from rich.console import Console
 
+from tests.models.any_batch import CASES, assert_the_same_in_any_batch
 from tests.models.exported import ARCHITECTURES, IMAGE, TEXT, extractor_of, inputs_of, int8_of, onnx_of
 from tiprdc_fl.config.load import load_config
 from tiprdc_fl.data.source import DataSource, open_dataset
@@ -21,7 +25,7 @@ from tiprdc_fl.federation.contributor import contribute, layout_of
 from tiprdc_fl.federation.engine import ENGINES, run_inline
 from tiprdc_fl.models.extractor import from_bytes, load_extractor, to_bytes
 from tiprdc_fl.models.onnx import BFLOAT16_TOLERANCE, TOLERANCE
-from tiprdc_fl.models.runtime import RUNTIMES, Runner, model_path, read_model
+from tiprdc_fl.models.runtime import RUNTIMES, Runner, in_passes, model_path, read_model, rows_of
 from tiprdc_fl.stages.prepare import prepare
 from tiprdc_fl.stages.run_folder import FREE_KEYS
 from tiprdc_fl.stages.runtime import calibration, check_runtime, write_model
@@ -31,9 +35,8 @@ SOURCE = DataSource("faces", None, (32, 32), 0, most=4)
 PEOPLE = tuple(range(10, 30))
 COLLECTOR = np.arange(100, 120)
 EVERY = pytest.mark.parametrize("architecture", ARCHITECTURES.values(), ids=ARCHITECTURES)
-
-
 MODELS = {"torch": lambda architecture: b"", "onnxruntime": onnx_of, "onnxruntime-int8": int8_of}
+ELSEWHERE = ["narrow, float32", "messages of width 16, float32", "their components, float32"]
 
 
 def runner(architecture, runtime: str) -> Runner:
@@ -72,14 +75,63 @@ def test_int8_is_near(architecture):
     assert away(z, own) < 0.1
 
 
-@EVERY
-@pytest.mark.parametrize("runtime", RUNTIMES)
-def test_no_bit_depends_on_neighbours_or_batch_size(architecture, runtime):
-    run, x = runner(architecture, runtime), inputs_of(architecture)
-    together = run(x)
-    for size in (1, 2, 3, 7, 16):
-        assert torch.equal(torch.cat([run(part) for part in x.split(size)]), together)
-    assert torch.equal(run(x.flip(0)).flip(0), together)
+@pytest.mark.parametrize("runtime", MODELS)
+@pytest.mark.parametrize("architecture", CASES.values(), ids=CASES)
+def test_no_bit_depends_on_neighbours_place_or_number(architecture, runtime):
+    if runtime == "torch" or architecture in ARCHITECTURES.values():
+        assert_the_same_in_any_batch(runner(architecture, runtime), architecture)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        {
+            "ATEN_CPU_CAPABILITY": "default",
+            "MKL_ENABLE_INSTRUCTIONS": "SSE4_2",
+            "ONEDNN_MAX_CPU_ISA": "SSE41",
+        },
+        {"ATEN_CPU_CAPABILITY": "avx2", "MKL_ENABLE_INSTRUCTIONS": "AVX2", "ONEDNN_MAX_CPU_ISA": "AVX2"},
+    ],
+    ids=["SSE", "AVX2"],
+)
+def test_nor_with_the_instructions_of_another_processor(path):
+    command = [sys.executable, "-m", "tests.models.any_batch", *ELSEWHERE]
+    root = Path(__file__).parents[2]
+    ran = subprocess.run(command, cwd=root, env=os.environ | path, capture_output=True, text=True)
+    assert (ran.stdout.split("\n"), ran.returncode) == ([*ELSEWHERE, ""], 0), ran.stderr
+
+
+def test_every_pass_has_one_shape():
+    shapes = []
+    run = in_passes(lambda x: shapes.append(tuple(x.shape)) or x, replace(IMAGE, width=16))
+    for count in (0, 1, 24, 25, 100):
+        assert run(torch.ones(count, 3, 32, 32)).shape == (count, 3, 32, 32)
+    assert set(shapes) == {(24, 3, 32, 32)}
+    run = in_passes(lambda x: shapes.append(tuple(x.shape)) or x[..., None], TEXT)
+    assert run(torch.ones(30, 5, dtype=torch.int64)).shape == (30, 5, 1)
+    assert set(shapes[-2:]) == {(24, 12)}
+
+
+@pytest.mark.parametrize(
+    ("size", "width", "rows"),
+    [((32, 32), 4, 24), ((64, 64), 16, 8), ((128, 128), 32, 1), ((218, 178), 64, 1)],
+)
+def test_larger_images_make_smaller_passes(size, width, rows):
+    assert rows_of(replace(IMAGE, image_size=size, width=width)) == rows
+
+
+@pytest.mark.parametrize("architecture", [IMAGE, TEXT], ids=["images", "messages"])
+def test_where_kernels_treat_places_differently_everybody_is_alone(architecture):
+    lengths = set()
+
+    def run(x: torch.Tensor) -> torch.Tensor:
+        lengths.add(len(x))
+        z = x.float() if x.dim() == 4 else x[..., None].float()
+        z[len(x) // 2 :] *= 1 + 2**-23  # the last bit
+        return z
+
+    assert_the_same_in_any_batch(in_passes(run, architecture), architecture)
+    assert lengths == {24, 1}
 
 
 def test_messages_may_be_cut_behind_the_longest():

@@ -224,6 +224,7 @@ def devices() -> dict[str, Any]:
                 "repeated": 3,
             },
             "threads": 1,
+            "rows": 24,
         },
         "correlated": None,
         "classes": [

@@ -18,16 +18,13 @@ from tiprdc_fl.errors import InputError
 from tiprdc_fl.federation.contribution import MOST_CLASSES, Contributions, joined
 from tiprdc_fl.models.architecture import feature_shape
 from tiprdc_fl.models.extractor import Extractor, batch_reader
-from tiprdc_fl.models.runtime import RUNTIMES, Runner
+from tiprdc_fl.models.runtime import ROWS, RUNTIMES, Runner, extraction_threads
 from tiprdc_fl.models.text import valid_steps
 from tiprdc_fl.store.codec import channels, encode
 from tiprdc_fl.store.layout import STAGES, Layout
 
-# One thread everywhere: sums are then made in one order, whatever the number of workers.
-EXTRACTION_THREADS = 1
-# Examples of several contributors share a batch. What the network makes of an example does not depend on its
-# neighbours, to the bit (tests/test_contributor.py), so neither do features on who was asked together.
-EXTRACTION_BATCH = 64
+# Examples of several contributors share a batch; models.runtime sees to it that no bit of a feature shows that.
+EXTRACTION_BATCH = 3 * ROWS
 
 
 @dataclass(frozen=True)
@@ -91,16 +88,12 @@ def contribute(
     """
     groups = [[contributor] for contributor in contributors] if alone else [list(contributors)]
     work = _Work(extractor, dataset, layout, seed, run or RUNTIMES["torch"].start(extractor, b""))
-    threads = torch.get_num_threads()
-    torch.set_num_threads(EXTRACTION_THREADS)
-    try:
-        answers: list[Contributions | Failure] = []
+    answers: list[Contributions | Failure] = []
+    with extraction_threads():
         for group in groups:
             if alone:
                 list(_answers(work, group))
             answers += _answers(work, group)
-    finally:
-        torch.set_num_threads(threads)
     made = [answer for answer in answers if isinstance(answer, Contributions)]
     return joined(made, len(layout.tasks)), [answer for answer in answers if isinstance(answer, Failure)]
 

@@ -165,7 +165,7 @@ def _traced(extractor: Extractor) -> torch.export.ExportedProgram:
 
 
 def _whole(network: nn.Module) -> nn.Module:
-    """The network; principal components in one product instead of a number of blocks that depends on the batch."""
+    """The network; principal components in a product without the zeros that torch's kernels need."""
     if not isinstance(network, Projection):
         return network
     network = copy.deepcopy(network)

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-ROWS = 8  # of a matrix product
+ALIGNED = 16  # numbers of float32 in 64 bytes, the widest that a kernel loads at once
 
 
 class Projection(nn.Module):
@@ -40,15 +40,13 @@ class Projection(nn.Module):
         return scaled.clamp(1e-4, 1.0) * valid  # never 0: a step of zeros is padding
 
     def _projected(self, flat: Tensor) -> Tensor:
-        """``flat`` [..., size] times the basis [..., components], in blocks of ROWS.
+        """``flat`` [..., size] times the basis [..., components].
 
-        A matrix product sums in another order when it has another number of rows: what an example becomes would
-        depend on its neighbours in the batch.
+        Zeros fill each row up to a multiple of ALIGNED: where components are few, some kernels begin a row's sum
+        at its first number on an aligned address, so its bits would depend on where it lies.
         """
-        rows = flat.reshape(-1, flat.shape[-1])
-        blocks = nn.functional.pad(rows, (0, 0, 0, -len(rows) % ROWS)).reshape(-1, ROWS, flat.shape[-1])
-        projected = torch.stack([block @ self.basis.T for block in blocks]).flatten(0, 1)
-        return projected[: len(rows)].reshape(*flat.shape[:-1], len(self.basis))
+        missing = (0, -flat.shape[-1] % ALIGNED)
+        return nn.functional.pad(flat, missing) @ nn.functional.pad(self.basis, missing).T
 
     def restore(self, components: Tensor) -> Tensor:
         """Features [batch, *shape] of (noisy) components; a step of zeros is padding and stays one."""

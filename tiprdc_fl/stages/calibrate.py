@@ -14,9 +14,9 @@ from tiprdc_fl.data.examples import Dataset
 from tiprdc_fl.data.source import capped
 from tiprdc_fl.errors import InputError
 from tiprdc_fl.federation.contribution import Contributions, sent_bytes
-from tiprdc_fl.federation.contributor import EXTRACTION_THREADS, contribute
+from tiprdc_fl.federation.contributor import contribute
 from tiprdc_fl.models.extractor import Extractor, batch_reader, forward
-from tiprdc_fl.models.runtime import Runner
+from tiprdc_fl.models.runtime import EXTRACTION_THREADS, RUNTIMES, Runner, rows_of
 from tiprdc_fl.store.layout import STAGES, Layout
 
 MEASURED = 24  # contributors
@@ -30,6 +30,7 @@ class Calibration:
     """Seconds and sizes on this host, one contributor at a time, after a warm-up.
 
     A contributor's are a sum of three parts: a fixed one, one for each example, one for each byte of raw examples.
+    The stage "forward" has no fixed part, and the zeros that fill up its last pass count as examples.
 
     Attributes:
         seconds: of each stage, in these three parts; "load" is the simulation's own (a real device has its
@@ -41,6 +42,7 @@ class Calibration:
             of a layer, in float32. Counted, not measured: the memory of this process says nothing of a device's.
         contributors, examples: that were measured, ``repeated`` times each.
         threads: of the measurement.
+        rows: of a pass of the network, see ``models.runtime``.
     """
 
     seconds: dict[str, dict[str, float]]
@@ -51,6 +53,7 @@ class Calibration:
     examples: int
     repeated: int
     threads: int
+    rows: int
 
     def device_seconds(self, examples: np.ndarray, raw_bytes: np.ndarray) -> np.ndarray:
         """Seconds on a core of this host of what devices do: prepare, forward, encode; float64 [n].
@@ -59,14 +62,29 @@ class Calibration:
             examples: of each contributor, int64 [n].
             raw_bytes: of each one's examples, int64 [n].
         """
-        stages = [list(self.seconds[stage].values()) for stage in STAGES if stage != "load"]
-        return _features(examples, raw_bytes) @ np.sum(stages, axis=0)
+        times = [
+            _times(stage, examples, raw_bytes, self.rows) @ list(self.seconds[stage].values())
+            for stage in STAGES
+            if stage != "load"
+        ]
+        return np.sum(times, axis=0)
 
     def upload_bytes(self, examples: np.ndarray, raw_bytes: np.ndarray) -> np.ndarray:
         """Bytes of each contribution, int64 [n]; the arguments as above."""
         return np.rint(_features(examples, raw_bytes) @ np.array(list(self.sent_bytes.values()))).astype(
             np.int64
         )
+
+
+def _times(stage: str, examples: np.ndarray, raw_bytes: np.ndarray, rows: int) -> np.ndarray:
+    """What the three parts of a stage's seconds are multiplied with, float64 [n, 3].
+
+    The network makes whole passes, each as long as the next, so no part of its time is fixed. People of one pass
+    each, and many a calibration sees no others, could not tell a fixed part from that of the pass.
+    """
+    if stage != "forward":
+        return _features(examples, raw_bytes)
+    return _features(-(-examples // rows) * rows, raw_bytes) * [0, 1, 1]
 
 
 def _features(examples: np.ndarray, raw_bytes: np.ndarray) -> np.ndarray:
@@ -97,6 +115,7 @@ def calibrate(
     """
     architecture = replace(extractor.architecture, precision="float32")
     plain = replace(extractor, architecture=architecture)
+    own, timed = (run or RUNTIMES["torch"].start(one, b"") for one in (extractor, plain))
     spread = np.unique(np.linspace(0, len(contributors) - 1, MEASURED).astype(int)).tolist()
     seconds: list[np.ndarray] = []
     sizes: list[tuple[int, int, int]] = []
@@ -104,8 +123,8 @@ def calibrate(
     for place, source in product(spread, (dataset, capped(dataset, 1))):
         if seconds and perf_counter() > last:
             break
-        found = _once(extractor, source, contributors[place], layout, seed, run)
-        times = [_once(plain, source, contributors[place], layout, seed, run) for _ in range(REPEATED)]
+        found = _once(extractor, source, contributors[place], layout, seed, own)
+        times = [_once(plain, source, contributors[place], layout, seed, timed) for _ in range(REPEATED)]
         if found is not None:
             seconds.append(np.median([one.seconds[0] for one in times if one is not None], axis=0))
             size = int(found.examples[0]), int(found.raw_bytes.sum()), int(sent_bytes(found, layout)[0])
@@ -115,29 +134,39 @@ def calibrate(
             "no contributor's work can be measured: nobody has an example that the extractor takes"
         )
     examples, raw, sent = np.array(sizes).T
-    columns = np.array(seconds)
+    columns, rows = np.array(seconds), rows_of(architecture)
     return Calibration(
-        seconds={stage: _fit(examples, raw, column) for stage, column in zip(STAGES, columns.T, strict=True)},
-        sent_bytes=_fit(examples, raw, sent),
+        seconds={
+            stage: _fit(_times(stage, examples, raw, rows), column)
+            for stage, column in zip(STAGES, columns.T, strict=True)
+        },
+        sent_bytes=_fit(_features(examples, raw), sent),
         seconds_per_example=dict(zip(STAGES, (columns.sum(axis=0) / examples.sum()).tolist(), strict=True)),
         memory_bytes=_memory(extractor, dataset, contributors),
         contributors=len(seconds) // 2,
         examples=int(examples.sum()),
         repeated=REPEATED,
         threads=EXTRACTION_THREADS,
+        rows=rows,
     )
 
 
-def _fit(examples: np.ndarray, raw_bytes: np.ndarray, values: np.ndarray) -> dict[str, float]:
-    """The three parts, none below 0, that come nearest to the values, relative to these."""
+def _fit(times: np.ndarray, values: np.ndarray) -> dict[str, float]:
+    """The three parts, none below 0, that come nearest to the values, relative to these.
+
+    Args:
+        times: what the parts are multiplied with, float64 [n, 3].
+        values: float64 [n].
+    """
     scale = 1 / np.maximum(values, 1e-9)
-    unit = np.array([1.0, 1.0, max(1.0, raw_bytes.sum() / examples.sum())])  # for numerical stability
-    parts, _ = nnls(_features(examples, raw_bytes) / unit * scale[:, None], np.ones(len(values)))
+    _, examples, raw_bytes = times.sum(axis=0)
+    unit = np.array([1.0, 1.0, max(1.0, raw_bytes / examples)])  # for numerical stability
+    parts, _ = nnls(times / unit * scale[:, None], np.ones(len(values)))
     return dict(zip(PARTS, (parts / unit).tolist(), strict=True))
 
 
 def _once(
-    extractor: Extractor, dataset: Dataset, contributor: int, layout: Layout, seed: int, run: Runner | None
+    extractor: Extractor, dataset: Dataset, contributor: int, layout: Layout, seed: int, run: Runner
 ) -> Contributions | None:
     """One contributor's work; None where it fails, which the collection will tell."""
     found, failures = contribute(extractor, dataset, [contributor], layout, seed, alone=True, run=run)

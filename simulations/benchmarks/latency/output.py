@@ -89,7 +89,8 @@ def _measured_note(found: Found) -> str:
         f"One contributor at a time, one thread, after a warm-up; all its images are one batch. load: {SOURCE[0]}x"
         f"{SOURCE[1]} JPEG files decoded, cropped and resized; encode: {found.codec}. Columns are of contributors, "
         "not of images; medians of stages do not add up to that of the total; p99 of fewer than 100 is near the "
-        "largest. torch computes a lone image twice, so that its bits do not depend on neighbours. "
+        "largest. Small images are computed in passes of up to 24, zeros where there are fewer: one takes as "
+        "long as 24. "
         f"Load when it began: {found.load:.1f} processes on {os.cpu_count()} CPUs; a busy machine takes "
         "longer.\n"
     )
