@@ -9,7 +9,6 @@ import shutil
 import signal
 import subprocess
 import sys
-from importlib.resources import files
 from pathlib import Path
 
 import pytest
@@ -24,6 +23,7 @@ from tiprdc_fl.config.load import load_config
 from tiprdc_fl.data.source import open_dataset
 from tiprdc_fl.federation.collection import features_path
 from tiprdc_fl.report.queries import strongest
+from tiprdc_fl.report.schema import Report
 from tiprdc_fl.stages import collect
 from tiprdc_fl.stages.evaluate import measure
 from tiprdc_fl.store.feature_store import open_store, stored_contributors
@@ -374,8 +374,7 @@ def test_a_single_contributor(folders):
 def test_everything_that_can_be_measured(folders):
     asked = ("evaluation.curve=[4,8,100]", "evaluation.reconstruction=true", "protection.components=4")
     told = report(run(folders / "all", *INLINE, *asked, "protection.name=hybrid"))
-    schema = json.loads(files("tiprdc_fl.report").joinpath("report.schema.json").read_text(encoding="utf-8"))
-    assert list(Draft202012Validator(schema).iter_errors(told)) == []
+    assert list(Draft202012Validator(Report.model_json_schema()).iter_errors(told)) == []
     everybody = told["federation"]["answered"]
     sizes = {row["people"]: row["learned_examples"] for row in told["curve"]}
     assert list(sizes) == [4, 8, everybody]

@@ -285,8 +285,8 @@ def test_several_runs_write_a_comparison_here_or_there(tmp_path, monkeypatch, ca
         (lambda run: spoilt(run, schema_version=99), "is of version 99"),
         (lambda run: spoilt(run, federation=None), "missing or of another type: federation"),
         (lambda run: spoilt(run, results=[]), "its results are empty"),
-        (lambda run: spoilt(run, results=[{}]), "fields are not as report.schema.json says"),
-        (lambda run: spoilt(run, people={}), "fields are not as report.schema.json says"),
+        (lambda run: spoilt(run, results=[{}]), "fields are not as its schema says"),
+        (lambda run: spoilt(run, people={}), "fields are not as its schema says"),
     ],
 )
 @pytest.mark.parametrize("several", [False, True])

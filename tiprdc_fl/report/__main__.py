@@ -1,6 +1,7 @@
 """``python -m tiprdc_fl.report``: a run's page anew, or several runs side by side."""
 
 import argparse
+import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,6 +18,7 @@ from tiprdc_fl.report.html.browser import open_page
 from tiprdc_fl.report.html.document import page
 from tiprdc_fl.report.html.reconstruction import pictures
 from tiprdc_fl.report.read import read_report
+from tiprdc_fl.report.schema import Report
 
 _EXAMPLES = """examples:
   python -m tiprdc_fl.report runs/faces                     # writes runs/faces/report.html anew
@@ -26,7 +28,13 @@ _EXAMPLES = """examples:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line; returns the exit status: 0, or 2 after a user's mistake."""
-    parsed = _parser().parse_args(arguments)
+    parser = _parser()
+    parsed = parser.parse_args(arguments)
+    if parsed.schema:
+        print(json.dumps(Report.model_json_schema(), indent=1))
+        return 0
+    if not parsed.runs:
+        parser.error("name a run folder, or several")
     try:
         report_on(parsed.runs, parsed.out, Console())
     except InputError as error:
@@ -43,7 +51,7 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
-        "runs", metavar="RUN", nargs="+", type=Path, help="run folders; the first is compared to"
+        "runs", metavar="RUN", nargs="*", type=Path, help="run folders; the first is compared to"
     )
     parser.add_argument(
         "--out",
@@ -51,6 +59,7 @@ def _parser() -> argparse.ArgumentParser:
         type=Path,
         help="where the page goes; default: report.html in the run folder, compare.html here for several runs",
     )
+    parser.add_argument("--schema", action="store_true", help="print the JSON schema of report.json")
     return parser
 
 
@@ -69,7 +78,7 @@ def report_on(runs: Sequence[Path], out: Path | None, console: Console) -> None:
     except (KeyError, TypeError, AttributeError, IndexError, ValueError) as error:
         names = ", ".join(str(run / "report.json") for run in runs)
         raise InputError(
-            f"{names}: damaged, fields are not as report.schema.json says ({type(error).__name__}: {error})"
+            f"{names}: damaged, fields are not as its schema says ({type(error).__name__}: {error})"
         ) from error
     with writing(path):
         write_text(path, text)

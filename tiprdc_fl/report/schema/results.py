@@ -1,0 +1,189 @@
+"""Sections of the report that stage 3 measures: probes, groups, people worst off, curve, reconstruction."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from tiprdc_fl.report.schema.values import BitsFigure, Count, Figure, Model, Share, ShareFigure
+
+Role = Literal["private", "task"]
+LearnedFrom = Literal["contributors", "collector"]
+Representation = Literal["features", "random", "raw", "majority"]
+Positive = Annotated[int, Field(ge=1)]
+
+
+class ProbeResult(Model):
+    """How well one probe infers one attribute from one representation."""
+
+    role: Role
+    """private: must not leak, low is good; task: a later task, high is good."""
+    attribute: str
+    """Name of the attribute."""
+    representation: Representation
+    """What the probe reads. features: what the contributors sent; random: features of an untrained extractor;
+    raw: the examples themselves; majority: nothing, the class shares alone."""
+    probe: str
+    """Name of the probe, a key of ATTACKS such as table1 (the paper's network) or linear (logistic regression);
+    constant for majority."""
+    learned_from: LearnedFrom
+    """Whose labelled features the probe learned from. contributors: a task model, or an insider among the
+    adversaries; collector: the collector's own people (an adversary with auxiliary data)."""
+    accuracy: ShareFigure
+    """Share of examples inferred correctly under the natural class shares. For the representation majority: the
+    share of the class that is most frequent where the probes learn."""
+    balanced_accuracy: ShareFigure
+    """Mean of the classes' recalls, classes weighted equally: 1/(number of classes) is chance."""
+    roc_auc: ShareFigure
+    """Area under the ROC curve; one-vs-rest mean for more than two classes; 0.5 is chance."""
+    usable_bits: BitsFigure
+    """Usable information: entropy of the labels minus the probe's held-out cross-entropy, not below 0."""
+    per_person: ShareFigure
+    """Balanced accuracy over people of one guess from all of a person's examples together, by the mean of their
+    logits; null for an attribute that varies within people."""
+    learned_people: Positive
+    """People whose examples the probe could learn from, its validation people included."""
+    learned_examples: Positive
+    """Examples the probe could learn from."""
+    measured_people: Positive
+    """People the probe was measured on."""
+    measured_examples: Positive
+    """Examples the probe was measured on."""
+
+
+class StrongestProbe(Model):
+    """An attribute and its strongest probe on the features."""
+
+    attribute: str
+    """Name of the attribute that is inferred."""
+    role: Role
+    """private: must not leak, low is good; task: a later task, high is good."""
+    probe: str
+    """Name of the strongest probe on the representation features, by balanced accuracy over all holdout
+    people."""
+    learned_from: LearnedFrom
+    """As in results."""
+
+
+class GroupResult(StrongestProbe):
+    """How well an attribute is inferred from the holdout examples of one group."""
+
+    group_by: str
+    """What makes the groups: device for the holdout people's device classes (only where devices are modelled),
+    else an attribute whose value the examples have."""
+    group: str
+    """Title of the device class, or attribute and value, such as Male=1."""
+    people: Positive
+    """Holdout people with at least one example in the group. A person whose examples differ in the attribute is
+    in several groups."""
+    examples: Positive
+    """Examples of the group; those of one group_by add up to all holdout examples."""
+    accuracy: ShareFigure
+    """As in results, on the group's examples; null where the group has fewer than 10 people."""
+    balanced_accuracy: ShareFigure
+    """As in results, on the group's examples; null where a class that occurs in the group is of fewer than 10
+    people, or only one class occurs. Where group_by is the attribute inferred: the recall of that class; the
+    mean of these recalls is the balanced accuracy in results."""
+
+
+class WorstOffResult(StrongestProbe):
+    """The people worst off: those of whom a task is inferred worst, or a private attribute best."""
+
+    people: Count
+    """Holdout people with at least 5 examples: the others do not count here. The figures are null for fewer
+    than 30 people."""
+    examples: Count
+    """Examples of these people."""
+    chance: Share
+    """1/(number of classes)."""
+    mean: ShareFigure
+    """Mean over these people of the share of their own examples that is inferred correctly under balanced
+    classes. Each person counts once, however many examples they have."""
+    p50: ShareFigure
+    """Half of these people have at most this share (private attribute: at least)."""
+    worst_quarter: ShareFigure
+    """A quarter of these people have at most this share (private attribute: at least)."""
+    worst_tenth: ShareFigure
+    """A tenth of these people have at most this share (private attribute: at least): the task serves them
+    worst, or the attribute exposes them most."""
+    expected_worst_tenth: Share | None
+    """What worst_tenth would be if people did not differ, every example of everybody being inferred correctly
+    with the probability mean: few examples alone put some people behind. Null with mean."""
+    share_past_chance: ShareFigure
+    """Share of these people below chance (private attribute: above chance)."""
+
+
+class CurvePoint(Model):
+    """One adversary that learned from one number of people."""
+
+    people: Count
+    """People that the adversary learns from, its validation people included."""
+    attribute: str
+    """Name of the private attribute."""
+    probe: str
+    """Name of the adversary."""
+    learned_examples: Count
+    """Examples of these people."""
+    balanced_accuracy: ShareFigure
+    """As in results."""
+    per_person: ShareFigure
+    """As in results."""
+
+
+class LikenessResult(Model):
+    """How alike reconstructed and original images are."""
+
+    ssim: Figure
+    """Structural similarity; 1 for equal images."""
+    ms_ssim: Figure
+    """The same over ms_ssim_scales scales."""
+    psnr: Figure
+    """Peak signal-to-noise ratio of one image, averaged over images, in dB."""
+
+
+class ReconstructionResult(LikenessResult):
+    """Images of holdout people, reconstructed by a decoder that learned from the collector's people."""
+
+    blind: LikenessResult
+    """The control: the mean image of the collector's people, for every example."""
+    ms_ssim_scales: Count
+    """Scales of the multi-scale figure; 5 in its definition, fewer for small images."""
+
+
+class ReidentificationResult(Model):
+    """Whether two pieces of what was sent come from one person."""
+
+    representation: Literal["features", "random", "raw"]
+    """As in results."""
+    unit: Literal["contribution", "example"]
+    """contribution: half of a person's examples against half of another's or the same one's; example: single
+    examples."""
+    roc_auc: ShareFigure
+    """Area under the ROC curve; 0.5 is chance."""
+    people: Count
+    """People with at least two examples, whose halves are compared."""
+    pairs: Count
+    """Pairs that are compared."""
+
+
+class Figures(Model):
+    """All figures that stage 3 measures on holdout people."""
+
+    results: Annotated[tuple[ProbeResult, ...], Field(min_length=1)]
+    """A row for each attribute, representation and probe. The leakage of a private attribute is that of the
+    strongest probe on the representation features."""
+    groups: tuple[GroupResult, ...]
+    """Results by group: for each attribute its strongest probe on the features, on the holdout examples of each
+    device class and of each attribute's values. Attributes whose balanced accuracy is null are left out."""
+    worst_off: tuple[WorstOffResult, ...]
+    """The people worst off, for each attribute and its strongest probe. Holdout people stand for the
+    contributors."""
+    curve: tuple[CurvePoint, ...]
+    """Leakage against the number of people whose labels an insider has; empty unless evaluation.curve asks for
+    it."""
+    reconstruction: ReconstructionResult | None
+    """Images reconstructed from the features; null unless evaluation.reconstruction asks for it. Pictures:
+    reconstruction.npz, reconstruction.png."""
+    reidentification: tuple[ReidentificationResult, ...]
+    """Whether two pieces of what was sent come from one person, told by an adversary that learned from the
+    contributors' ids; on holdout people. Empty when evaluation.reidentification is false, and where a partition
+    dealt out everybody's examples, so that a contributor is not a person."""

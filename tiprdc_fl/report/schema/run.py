@@ -1,0 +1,91 @@
+"""Sections of the report on the run itself: machine, people, training of the extractor, memory."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from tiprdc_fl.report.schema.values import Count, Model, NotNegative, Share
+
+Positive = Annotated[int, Field(ge=1)]
+ShareByAttribute = dict[str, Share | None]  # null where the people have only one value of the attribute
+
+
+class Environment(Model):
+    """Versions and machine of the session that wrote the report."""
+
+    python: str
+    """Version of Python."""
+    platform: str
+    """Operating system and processor architecture."""
+    cpus: Positive | None
+    """Logical CPUs; null where the system does not say."""
+    torch_threads: Positive
+    """Threads of one torch operation in the main process."""
+    cuda: str | None
+    """Name of the CUDA device; null where there is none."""
+    command: tuple[str, ...]
+    """The command line, a string for each word."""
+    code: str
+    """SHA-256 over the sources of tiprdc_fl."""
+    packages: dict[str, str]
+    """Version of each package that the figures depend on, by its name."""
+
+
+class Group(Model):
+    """Size of one group of people."""
+
+    people: Count
+    """People, by id."""
+    examples: Count
+    """Examples of these people."""
+
+
+class People(Model):
+    """The three disjoint groups of people."""
+
+    collector: Group
+    """The people whose examples train the extractor."""
+    contributors: Group
+    """The people whose features are collected; probes learn from them. Their examples are those that the
+    partition gives them."""
+    holdout: Group
+    """The people on whom every figure in results is measured; no network has seen them."""
+
+
+class Epoch(Model):
+    """Figures of one epoch; means over its examples."""
+
+    epoch: Positive
+    """Number of the epoch, from 1, pretraining included."""
+    phase: Literal["pretrain", "hybrid"]
+    """pretrain: extractor and adversary alone; hybrid: Algorithm 1."""
+    adversary_loss: float
+    """Cross-entropy of the adversary, in nats."""
+    mutual_information_bound: float
+    """Jensen-Shannon bound of Eq. 9, in nats, at most 0; 0 in pretraining."""
+    extractor_loss: float
+    """What the extractor minimises, the terms weighted by the budget, in nats; 0 in pretraining."""
+    examples_per_second: NotNegative
+    """Examples trained on in a second."""
+    adversary_balanced_accuracy: ShareByAttribute
+    """Balanced accuracy of the adversary on held-out people of the collector, by private attribute; null where
+    these people have only one value of the attribute."""
+
+
+class Origin(Model):
+    """An extractor that this run did not train."""
+
+    path: str
+    """Folder in training.library, or the file given as training.extractor."""
+    digest: str
+    """SHA-256 of the extractor's file."""
+
+
+class Memory(Model):
+    """Peak resident memory."""
+
+    collector_peak_bytes: Count
+    """Of the main process in this session, in bytes, over all its stages, training and probes included."""
+    worker_peak_bytes: Count | None
+    """Of the largest worker process in the last session in which a contributor answered, in bytes; null with
+    federation.engine=inline, where the collector does the work."""
