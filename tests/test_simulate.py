@@ -406,7 +406,10 @@ def test_only_what_is_asked_for_is_measured(folders):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["data.name=chitchat", "protection.name=dp"], "protection.name=dp works on pixels"),
+        (
+            ["data.name=chitchat", "protection.name=dp"],
+            "protection.name=dp works on image and the dataset holds text",
+        ),
         (["evaluation.attacks=[table2]"], "evaluation.attacks=table2: table2 cannot be used"),
         (
             ["data.name=folder", "data.root=.", "data.tasks=[A]"],

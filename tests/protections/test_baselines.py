@@ -14,7 +14,7 @@ from tiprdc_fl.models.architecture import Architecture, build_extractor, feature
 from tiprdc_fl.models.extractor import batch_reader, forward, from_bytes, preprocess, restore, to_bytes
 from tiprdc_fl.models.projection import Projection
 from tiprdc_fl.models.text import build_vocabulary
-from tiprdc_fl.protections import PROTECTIONS, Settings, apply_protection, check_protection
+from tiprdc_fl.protections import PROTECTIONS, Collected, Settings, apply_protection, check_protection
 from tiprdc_fl.store.codec import channels, decode
 from tiprdc_fl.training.loop import Plan
 
@@ -33,11 +33,10 @@ def encoder_of(architecture: Architecture):
 
 def protected(name: str, architecture: Architecture = IMAGES, settings: Settings = SETTINGS):
     inputs = TEXTS if architecture.modality == "text" else open_dataset(SOURCE).load(range(40)).loaded
-    encoder = encoder_of(architecture) if PROTECTIONS[name].plan else None
+    encoder = encoder_of(architecture) if PROTECTIONS[name].train else None
     read = batch_reader(architecture, inputs)
-    return from_bytes(
-        apply_protection(PROTECTIONS[name], settings, encoder, architecture, read, len(inputs), 0)
-    )
+    collected = Collected(encoder, read, len(inputs), 0)
+    return from_bytes(apply_protection(PROTECTIONS[name], settings, architecture, collected))
 
 
 def sent(extractor, person: int, seed: int = 0) -> np.ndarray:
@@ -87,9 +86,10 @@ def test_all_components_restore_the_features(architecture):
     size = int(np.prod([side for side in seen_shape(architecture) if side > 0]))
     settings = replace(SETTINGS, components=min(size, 60))
     network = build_extractor(
-        replace(PROTECTIONS["hybrid"].device(architecture, settings), noise="none", noise_scale=0.0)
+        replace(PROTECTIONS["hybrid"].apply(architecture, settings), noise="none", noise_scale=0.0)
     )
-    data = apply_protection(PROTECTIONS["hybrid"], settings, encoder, architecture, read, len(inputs), 0)
+    collected = Collected(encoder, read, len(inputs), 0)
+    data = apply_protection(PROTECTIONS["hybrid"], settings, architecture, collected)
     network.eval().load_state_dict(from_bytes(data).network.state_dict())
     x = read(np.arange(20))
     with torch.no_grad():
@@ -132,11 +132,11 @@ def test_more_components_than_the_features_have_are_refused():
 
 @pytest.mark.parametrize("name", ["encoder", "hybrid"])
 def test_an_encoder_is_trained_as_long_as_tiprdc_without_its_privacy_term(name):
-    plan = PROTECTIONS[name].plan
-    assert plan is not None
-    on_information = plan(PLAN, SETTINGS, ("Smiling",))
+    train = PROTECTIONS[name].train
+    assert train is not None
+    on_information = train(PLAN, SETTINGS, ("Smiling",))
     assert (on_information.budget, on_information.pretrain_epochs, on_information.epochs) == (0.0, 0, 4)
-    on_tasks = plan(PLAN, replace(SETTINGS, encoder="tasks"), ("Smiling", "Young"))
+    on_tasks = train(PLAN, replace(SETTINGS, encoder="tasks"), ("Smiling", "Young"))
     assert (on_tasks.private, on_tasks.epochs, on_tasks.pretrain_epochs) == (("Smiling", "Young"), 0, 4)
 
 
@@ -149,7 +149,9 @@ def test_untrained_and_trained_extractors_differ_only_in_their_weights():
 
 @pytest.mark.parametrize("name", ["noisy", "dp", "raw"])
 def test_protections_of_pixels_are_refused_for_text(name):
-    with pytest.raises(InputError, match=f"protection.name={name} works on pixels .* tiprdc, encoder"):
+    with pytest.raises(
+        InputError, match=f"protection.name={name} works on image .* tiprdc, encoder, hybrid, random"
+    ):
         check_protection(name, "text")
     check_protection(name, "image")
 

@@ -18,7 +18,7 @@ from tiprdc_fl.data.split import Split, split_people
 from tiprdc_fl.devices.sets import load_devices
 from tiprdc_fl.errors import InputError
 from tiprdc_fl.models.architecture import Architecture, Precision, seen_shape
-from tiprdc_fl.protections import check_components, check_protection
+from tiprdc_fl.protections import PROTECTIONS, check_protection
 from tiprdc_fl.stages.evaluate import chosen_attacks
 from tiprdc_fl.stages.partition import attributes_of, deal_out, note_partition, open_partition
 from tiprdc_fl.stages.plan import check_strategy
@@ -56,9 +56,7 @@ def prepare(config: Config, console: Console) -> Run:
     source, dataset, people = open_data(config)
     check_protection(config.protection.name, dataset.modality)
     check_runtime(config.federation.runtime, config.protection.name)
-    shape = seen_shape(Architecture(dataset.modality, config.model.width, config.data.image_size))
-    examples = len(dataset.labels(people.collector)) if config.protection.name == "hybrid" else 0
-    check_components(config.protection.name, protection_settings(config), shape, examples)
+    check_settings(config, dataset, people)
     chosen_attacks(config, dataset.modality)
     check_devices(config, dataset)
     check_strategy(config, dataset, people.contributors)
@@ -98,6 +96,14 @@ def open_data(config: Config) -> tuple[DataSource, Dataset, Split]:
         official=official,
     )
     return source, dataset, people
+
+
+def check_settings(config: Config, dataset: Dataset, people: Split) -> None:
+    """Raises InputError when the protection's settings do not fit the features or the collector's examples."""
+    shape = seen_shape(Architecture(dataset.modality, config.model.width, config.data.image_size))
+    check = PROTECTIONS[config.protection.name].check
+    if check is not None:
+        check(protection_settings(config), shape, len(dataset.labels(people.collector)))
 
 
 def check_devices(config: Config, dataset: Dataset) -> None:

@@ -14,7 +14,7 @@ from tiprdc_fl.models.architecture import Architecture
 from tiprdc_fl.models.extractor import load_extractor, preprocess
 from tiprdc_fl.models.onnx import check_packages, digest_of, to_int8, to_onnx
 from tiprdc_fl.models.runtime import RUNTIMES, model_path
-from tiprdc_fl.protections import runs_network
+from tiprdc_fl.protections import PROTECTIONS
 
 CALIBRATED_ON = 64  # people
 OF_A_PERSON = 2  # examples at most: many people's values have a wider range than many of a few
@@ -30,7 +30,7 @@ def check_runtime(runtime: str, protection: str) -> None:
     if not RUNTIMES[runtime].ending:
         return
     check_packages(f"federation.runtime={runtime}")
-    if not runs_network(protection):
+    if not PROTECTIONS[protection].network:
         raise InputError(
             f"federation.runtime={runtime} runs a network, and protection.name={protection} has none: set "
             "federation.runtime=torch"

@@ -4,7 +4,7 @@ import json
 import shutil
 from pathlib import Path
 
-from tiprdc_fl.config.keys import Config
+from tiprdc_fl.config.keys import Config, flatten
 from tiprdc_fl.data.examples import Examples
 from tiprdc_fl.data.source import DataSource
 from tiprdc_fl.disk import write_json
@@ -12,7 +12,7 @@ from tiprdc_fl.errors import InputError
 from tiprdc_fl.models.architecture import Architecture
 from tiprdc_fl.models.extractor import Extractor, batch_reader, load_extractor
 from tiprdc_fl.models.text import build_vocabulary
-from tiprdc_fl.protections import PROTECTIONS, Settings, apply_protection
+from tiprdc_fl.protections import PROTECTIONS, Collected, Settings, apply_protection, settings_of
 from tiprdc_fl.stages.library import FILE, FILES, copy, keep, training_configuration, training_key
 from tiprdc_fl.stages.progress import stage
 from tiprdc_fl.stages.run import Run
@@ -40,24 +40,24 @@ def train(current: Run) -> None:
         examples = current.dataset.load(current.people.collector)
         architecture = architecture_of(current, examples)
     encoder = None
-    if protection.plan is not None:
-        plan = protection.plan(plan_of(current.config, current.device), settings, current.tasks)
+    if protection.train is not None:
+        plan = protection.train(plan_of(current.config, current.device), settings, current.tasks)
         encoder = _trained(current, plan, architecture, examples)
         shutil.copyfile(folder / TRAINING / "training.json", folder / "training.json")
     else:
         write_json(folder / "training.json", [])
-    read, count = batch_reader(architecture, examples.loaded), len(examples)
+    read = batch_reader(architecture, examples.loaded)
+    collected = Collected(encoder, read, len(examples), current.config.seed)
     with timed(folder, "extractor"):
-        data = apply_protection(protection, settings, encoder, architecture, read, count, current.config.seed)
+        data = apply_protection(protection, settings, architecture, collected)
     temporary = folder / f"{FILE}.partial"
     temporary.write_bytes(data)
     temporary.replace(folder / FILE)  # last: it ends the stage
 
 
 def protection_settings(config: Config) -> Settings:
-    """The baselines' settings that a configuration asks for."""
-    section = config.protection
-    return Settings(section.sigma, section.epsilon, section.components, section.encoder)
+    """The protection's settings that a configuration asks for."""
+    return settings_of(flatten(config))
 
 
 def plan_of(config: Config, device: str) -> Plan:

@@ -1,0 +1,106 @@
+"""What a protection is: how its encoder is trained, how it is fitted, and what the device applies."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+from torch import Tensor, nn
+
+from tiprdc_fl.models.architecture import Architecture
+from tiprdc_fl.models.extractor import Extractor
+from tiprdc_fl.training.loop import Plan
+
+# The configuration's keys that a training reads.
+TRAINING = tuple(
+    f"training.{name}"
+    for name in (
+        "epochs",
+        "pretrain_epochs",
+        "batch_size",
+        "learning_rate",
+        "weight_decay",
+        "decay_at",
+        "pairing",
+        "private_heads",
+        "library",
+    )
+)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The keys of the configuration's ``protection`` section.
+
+    Attributes:
+        sigma: standard deviation of Gaussian noise, on the scale of 0 to 255.
+        epsilon: Laplace noise has scale 1/epsilon.
+        components: principal components that are sent.
+        encoder: "information" or "tasks", what an encoder is trained on.
+    """
+
+    sigma: float
+    epsilon: float
+    components: int
+    encoder: str
+
+
+@dataclass(frozen=True)
+class Collected:
+    """What the collector fits a protection to.
+
+    Attributes:
+        encoder: the trained extractor; None where the protection trains none.
+        read: row numbers -> the collector's preprocessed examples.
+        examples: rows there are.
+        seed: of everything that is drawn.
+    """
+
+    encoder: Extractor | None
+    read: Callable[[np.ndarray], Tensor]
+    examples: int
+    seed: int
+
+
+def keep_weights(network: nn.Module, collected: Collected) -> None:
+    """The weights of the trained encoder; those that the network has where there is none."""
+    if collected.encoder is not None:
+        network.load_state_dict(collected.encoder.network.state_dict())
+
+
+@dataclass(frozen=True)
+class Protection:
+    """One way to protect an example.
+
+    Attributes:
+        label: the protection in a few words.
+        apply: (architecture of an extractor, settings) -> architecture of what the device computes and adds.
+        train: (TIPRDC's plan, settings, tasks) -> plan of the encoder's training; None: nothing is trained.
+        fit: sets the weights of the network that ``apply``'s architecture has.
+        describe: the configuration's keys -> the values that matter, such as "epsilon 0.5".
+        reads: the configuration's keys that it reads.
+        modalities: of examples that it protects.
+        network: whether the device runs a network; else it adds noise at most.
+        check: (settings, shape of an example's features, the collector's examples) -> nothing; raises InputError
+            where the settings do not fit.
+    """
+
+    label: str
+    apply: Callable[[Architecture, Settings], Architecture]
+    train: Callable[[Plan, Settings, tuple[str, ...]], Plan] | None = None
+    fit: Callable[[nn.Module, Collected], None] = keep_weights
+    describe: Callable[[Mapping[str, Any]], str] = lambda keys: ""
+    reads: tuple[str, ...] = ()
+    modalities: tuple[str, ...] = ("image", "text")
+    network: bool = True
+    check: Callable[[Settings, tuple[int, ...], int], None] | None = None
+
+
+def settings_of(keys: Mapping[str, Any]) -> Settings:
+    """The settings among the configuration's dotted keys."""
+    return Settings(**{field.name: keys[f"protection.{field.name}"] for field in fields(Settings)})
+
+
+def send_features(architecture: Architecture, settings: Settings) -> Architecture:
+    """The device computes features."""
+    return architecture
