@@ -21,7 +21,7 @@ from simulations.common.pictures import TEXT, Series, label, points, shared_lege
 from simulations.common.runs import Case
 from simulations.common.study import Study
 from simulations.common.sweeps import as_span, attribute_cells, attribute_columns, attributes_of, figure_key
-from tiprdc_fl.config.keys import Config, keys
+from tiprdc_fl.config.keys import Config
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -52,7 +52,9 @@ class Sample(NamedTuple):
 
 def _cases(config: Config, options: Options) -> list[Case]:
     """A run for each number format: zstd changes bytes and times, and no value."""
-    names = [str(name) for name in keys()["federation.codec"].choices if "+" not in str(name)]
+    from tiprdc_fl.store.codec import CODECS  # late: it imports torch, which --help needs not
+
+    names = [name for name, codec in CODECS.items() if not codec.zstd]
     return [Case(name, (f"federation.codec={name}",), {"codec": name}) for name in names]
 
 
@@ -91,10 +93,10 @@ def _costs(sample: Sample, codec: str) -> Row:
 
 def sample_of(run: Path) -> Sample:
     """Features of the first PEOPLE holdout people of a run, by its own extractor."""
-    from tiprdc_fl.config.load import load_config  # late: these import torch, which --help needs not
-    from tiprdc_fl.models.extractor import forward, load_extractor, preprocess
+    from tiprdc_fl.models.extractor import forward, load_extractor, preprocess  # late: --help needs no torch
     from tiprdc_fl.models.text import valid_steps
     from tiprdc_fl.stages.prepare import open_data
+    from tiprdc_fl.stages.registries import load_config
 
     extractor = load_extractor(run / "extractor.safetensors")
     _, dataset, people = open_data(load_config(str(run / "config.yaml"), []))

@@ -24,7 +24,6 @@ from simulations.common.runs import Case
 from simulations.common.study import Study
 from simulations.common.sweeps import attributes_of, draw_attributes, figure_key
 from tiprdc_fl.config.keys import Config, keys, show
-from tiprdc_fl.config.load import load_config
 from tiprdc_fl.errors import InputError
 
 FOLDER_PEOPLE = 300
@@ -85,6 +84,8 @@ def second_dataset(config: Config, options: Options) -> tuple[str, ...]:
 
 def _check_pairs(config: Config, options: Options, overrides: tuple[str, ...]) -> None:
     """Attributes are paired by position, so there must be as many."""
+    from tiprdc_fl.stages.registries import load_config  # late: it imports torch, which --help needs not
+
     other = load_config(options.preset, [*options.overrides, *overrides])
     if modality_of(other.data.name, other.data.root) != "image":
         raise InputError(f"other.name={other.data.name}: simulations.transfer needs images in both datasets")

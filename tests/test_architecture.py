@@ -7,17 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from tiprdc_fl import data
-from tiprdc_fl.attacks.suite import ATTACKS
 from tiprdc_fl.config import keys as config
+from tiprdc_fl.data import DATASETS
 from tiprdc_fl.data.faces.copula import ATTRIBUTES as FACE_ATTRIBUTES
-from tiprdc_fl.data.partition.partitioners import PARTITIONERS, SETTINGS
-from tiprdc_fl.federation.engine import ENGINES
 from tiprdc_fl.models.image import SMALLEST_IMAGE
-from tiprdc_fl.models.runtime import RUNTIMES
-from tiprdc_fl.protections import PROTECTIONS
-from tiprdc_fl.report.sentences import WHOSE
-from tiprdc_fl.store.codec import CODECS, MOST_STEPS
+from tiprdc_fl.stages.registries import choices
+from tiprdc_fl.store.codec import MOST_STEPS
 
 ROOT = Path(__file__).resolve().parents[1]
 # Floor by floor, from the top: a room imports from floors below its own, and from itself.
@@ -269,23 +264,19 @@ def test_a_new_module_needs_a_rule():
         list(direction("newcomer", "import tiprdc_fl.store.feature_store"))
 
 
-def test_the_configuration_offers_what_there_is():
-    def choices(key: str) -> set:
-        return set(config.keys()[key].choices)
-
-    assert choices("data.name") == set(data.DATASETS) == set(config.DATASETS)
-    assert choices("federation.engine") == set(ENGINES)
-    assert choices("federation.codec") == set(CODECS)
-    assert choices("federation.runtime") == set(RUNTIMES)
-    assert choices("protection.name") == set(PROTECTIONS)
-    assert (
-        choices("partition.name") == {"natural", "feature"} | set(PARTITIONERS) == set(SETTINGS) == set(WHOSE)
-    )
-    assert choices("evaluation.attacks") == choices("evaluation.probes") == set(ATTACKS)
+def test_the_configurations_limits_are_those_of_the_networks_and_payloads():
     assert config.keys()["data.image_size"].low == SMALLEST_IMAGE
     assert config.keys()["model.max_tokens"].high == MOST_STEPS
 
 
-def test_the_attributes_that_faces_offer_by_default_exist():
-    defaults = config.DATASETS["faces"]
+def test_what_null_stands_for_exists():
+    defaults = DATASETS["faces"].defaults
     assert {*defaults["data.private"], *defaults["data.tasks"]} <= set(FACE_ATTRIBUTES)
+
+
+@pytest.mark.parametrize("key", choices())
+def test_records_name_keys_that_exist_and_the_default_is_one_of_the_names(key):
+    names, known = choices()[key], config.keys()
+    assert known[key].default in (*names, None)
+    for choice in names.values():
+        assert {*choice.reads, *choice.own, *choice.defaults, *choice.needs} <= set(known)

@@ -16,13 +16,13 @@ from rich.console import Console
 from tests.models.exported import ARCHITECTURES, IMAGE, TEXT, extractor_of, inputs_of, int8_of, onnx_of
 from tiprdc_fl import export as command
 from tiprdc_fl.config.keys import to_yaml
-from tiprdc_fl.config.load import load_config
 from tiprdc_fl.errors import InputError
 from tiprdc_fl.models import cost
 from tiprdc_fl.models.cost import Cost, measure
 from tiprdc_fl.models.extractor import HEADER, to_bytes
 from tiprdc_fl.models.onnx import DIGEST, TOLERANCE, digest_of, to_program
 from tiprdc_fl.models.runtime import open_session
+from tiprdc_fl.stages.registries import load_config
 
 MACHINE = re.compile(rb"[\w.-]+/[\w./-]*\.py|site-packages")
 KEYS = ("data.collector_people=10", "data.holdout_people=10", "clients=10", "data.max_examples_per_person=3")

@@ -19,13 +19,13 @@ from rich.console import Console
 from tests.data.celeba_folder import many_people
 from tiprdc_fl import simulate
 from tiprdc_fl.config.keys import flatten
-from tiprdc_fl.config.load import load_config
 from tiprdc_fl.data.source import open_dataset
 from tiprdc_fl.federation.collection import features_path
 from tiprdc_fl.report.queries import strongest
 from tiprdc_fl.report.schema import Report
 from tiprdc_fl.stages import collect
 from tiprdc_fl.stages.evaluate import measure
+from tiprdc_fl.stages.registries import load_config
 from tiprdc_fl.store.feature_store import open_store, stored_contributors
 
 TINY = (
@@ -416,7 +416,7 @@ def test_only_what_is_asked_for_is_measured(folders):
             "data.name=folder needs data.private=[COLUMN,...]",
         ),
         (["data.contributor=who"], "data.contributor=who is for data.name=folder only"),
-        (["data.split=official"], "data.split=official is CelebA's"),
+        (["data.split=official"], "data.split=official is for data.name=celeba only"),
         (["training.extractor=nowhere"], "extractor nowhere: cannot be read"),
     ],
 )

@@ -14,7 +14,6 @@ from rich.table import Table
 from torch import Tensor
 
 from tiprdc_fl import seeding
-from tiprdc_fl.config.load import load_config
 from tiprdc_fl.data.source import first_rows
 from tiprdc_fl.disk import write_whole
 from tiprdc_fl.errors import InputError
@@ -31,6 +30,7 @@ from tiprdc_fl.models.onnx import (
     to_program,
 )
 from tiprdc_fl.models.runtime import RUNTIMES, Runner
+from tiprdc_fl.stages.registries import load_config
 from tiprdc_fl.stages.runtime import calibration
 
 FILE = "extractor.safetensors"

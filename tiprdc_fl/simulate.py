@@ -9,7 +9,6 @@ from rich.console import Console
 
 from tiprdc_fl.config.help import parse_arguments
 from tiprdc_fl.config.keys import Config, to_yaml
-from tiprdc_fl.config.load import load_config
 from tiprdc_fl.errors import InputError
 from tiprdc_fl.report.html.browser import open_page
 from tiprdc_fl.report.terminal import show
@@ -17,6 +16,7 @@ from tiprdc_fl.stages.collect import federate
 from tiprdc_fl.stages.evaluate import measure
 from tiprdc_fl.stages.plan import device_titles
 from tiprdc_fl.stages.prepare import prepare, unused_keys
+from tiprdc_fl.stages.registries import choices, load_config
 from tiprdc_fl.stages.report import report_on
 from tiprdc_fl.stages.train import origin_of, train
 
@@ -51,7 +51,7 @@ def run(config: Config, console: Console | None = None, quiet: bool = False) -> 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line; returns the exit status: 0, 2 after a user's mistake, 130 after an interrupt."""
-    parsed = parse_arguments(sys.argv[1:] if arguments is None else arguments)
+    parsed = parse_arguments(sys.argv[1:] if arguments is None else arguments, choices())
     try:
         config = load_config(parsed.config, parsed.overrides)
         if parsed.print_config:

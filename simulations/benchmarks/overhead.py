@@ -17,7 +17,6 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from tiprdc_fl.config.load import load_config
 from tiprdc_fl.data.examples import Examples
 from tiprdc_fl.data.source import hold
 from tiprdc_fl.errors import InputError
@@ -25,6 +24,7 @@ from tiprdc_fl.federation.contributor import contribute, layout_of
 from tiprdc_fl.models.extractor import Extractor, batch_reader, forward, load_extractor, preprocess
 from tiprdc_fl.models.runtime import extraction_threads
 from tiprdc_fl.stages.prepare import open_data
+from tiprdc_fl.stages.registries import load_config
 from tiprdc_fl.stages.train import plan_of
 from tiprdc_fl.training.hybrid import build_players, hybrid_step
 from tiprdc_fl.training.loop import Plan, train_extractor, validation_rows

@@ -14,7 +14,6 @@ from simulations.common.arguments import Options
 from simulations.common.digests import deciding, digest, settled
 from simulations.common.figures import Report
 from tiprdc_fl.config.keys import Config, nest
-from tiprdc_fl.config.load import load_config
 from tiprdc_fl.errors import InputError
 
 Runner = Callable[..., Report]
@@ -62,6 +61,8 @@ def plan(cases: Sequence[Case], options: Options, defaults: Sequence[str], seed:
     Raises:
         InputError: a configuration is wrong.
     """
+    from tiprdc_fl.stages.registries import load_config  # late: it imports torch, which --help needs not
+
     planned: list[Planned] = []
     for number in range(seed, seed + options.seeds):
         folders: dict[str, Path] = {}

@@ -20,7 +20,6 @@ from simulations.common.output import Outcome, caption_of, show_table
 from simulations.common.paper import Published
 from simulations.common.runs import Case, Planned, Runner, perform, plan
 from tiprdc_fl.config.keys import Config
-from tiprdc_fl.config.load import load_config
 from tiprdc_fl.errors import InputError
 
 PAPER_CELLS = "the paper's figures: plain accuracy on its own data"
@@ -96,6 +95,8 @@ def conduct(study: Study, options: Options, run: Runner, console: Console) -> Ou
 
 def _base(study: Study, options: Options) -> tuple[Config, list[str]]:
     """The configuration that the cases change, and the study's defaults in it."""
+    from tiprdc_fl.stages.registries import load_config  # late: it imports torch, which --help needs not
+
     refuse_words(options.overrides)
     dataset = dataset_of(options, study.dataset)
     if modality_of(dataset, root_of(options)) not in study.modalities:

@@ -7,8 +7,10 @@ from hypothesis import strategies as st
 
 from tiprdc_fl.config.help import key_help, parse_arguments
 from tiprdc_fl.config.keys import Config, differences, flatten, to_yaml
-from tiprdc_fl.config.load import PRESETS, load_config
+from tiprdc_fl.config.load import PRESETS
 from tiprdc_fl.errors import InputError
+from tiprdc_fl.protections import PROTECTIONS
+from tiprdc_fl.stages.registries import choices, load_config
 
 KEYS = list(flatten(Config()))
 
@@ -370,7 +372,7 @@ def test_differences_name_what_changed():
 def help_text(capsys, monkeypatch, columns):
     monkeypatch.setenv("COLUMNS", str(columns))
     with pytest.raises(SystemExit) as stopped:
-        parse_arguments(["--help"])
+        parse_arguments(["--help"], choices())
     assert stopped.value.code == 0
     return capsys.readouterr().out
 
@@ -379,29 +381,35 @@ def help_text(capsys, monkeypatch, columns):
 def test_help_lists_every_key_with_default_and_meaning_within_the_width(capsys, monkeypatch, columns):
     text = help_text(capsys, monkeypatch, columns)
     flowing = " ".join(text.split())
-    for key, default, meaning in key_help():
+    for key, default, meaning in key_help(choices()):
         assert f"  {key}={default}" in text
         assert meaning.partition(" ")[0] in flowing
-        assert columns < 80 or meaning in flowing
-    keys = text[text.index("keys with their defaults") : text.index("examples:")]
-    assert max(map(len, keys.splitlines())) <= columns
+        assert columns < 80 or " ".join(meaning.split()) in flowing
+    keys = text[text.index("keys with their defaults") : text.index("\nexamples:\n")]
+    longest = max(len(f"  {key}={default}") for key, default, _ in key_help(choices()))
+    assert max(map(len, keys.splitlines())) <= max(columns, longest)
 
 
 def test_help_aligns_meanings(capsys, monkeypatch):
     lines = help_text(capsys, monkeypatch, 120).splitlines()
     columns = set()
-    for key, default, meaning in key_help():
+    for key, default, meaning in key_help(choices()):
         [line] = [line for line in lines if line.startswith(f"  {key}={default}  ")]
         columns.add(line.index(meaning.split()[0], len(f"  {key}={default}")))
     assert len(columns) == 1
 
 
 def test_key_help_says_what_is_allowed():
-    help_by_key = {key: (default, meaning) for key, default, meaning in key_help()}
+    help_by_key = {key: (default, meaning) for key, default, meaning in key_help(choices())}
     assert list(help_by_key) == KEYS
     assert help_by_key["clients"] == ("1000", "number of contributors asked (an integer, at least 1)")
     assert help_by_key["data.image_size"][0] == "[32, 32]"
     assert help_by_key["federation.engine"][1].endswith("(one of flower, inline)")
+    assert help_by_key["partition.alpha"][1].startswith("dirichlet: concentration")
+    protections = help_by_key["protection.name"][1].splitlines()
+    assert protections[1:] == [f"- {name}: {record.label}" for name, record in PROTECTIONS.items()]
+    datasets = help_by_key["data.name"][1]
+    assert "- lfw: " in datasets and "tasks [Black Hair, Eyeglasses]" in datasets
 
 
 @pytest.mark.parametrize(
@@ -413,13 +421,13 @@ def test_key_help_says_what_is_allowed():
     ],
 )
 def test_options_may_stand_anywhere(argv):
-    arguments = parse_arguments(argv)
+    arguments = parse_arguments(argv, choices())
     assert (arguments.config, arguments.print_config) == ("quick", True)
     assert arguments.overrides == ["clients=1", "seed=2"]
 
 
 def test_without_arguments_everything_is_default():
-    arguments = parse_arguments([])
+    arguments = parse_arguments([], choices())
     assert (arguments.config, arguments.print_config, arguments.overrides) == (None, False, [])
 
 
@@ -441,6 +449,6 @@ def test_without_arguments_everything_is_default():
 )
 def test_a_wrong_option_exits_with_one_line(capsys, argv, message):
     with pytest.raises(SystemExit) as stopped:
-        parse_arguments(argv)
+        parse_arguments(argv, choices())
     assert stopped.value.code == 2
     assert capsys.readouterr().err == f"error: {message}\n"

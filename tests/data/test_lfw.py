@@ -73,7 +73,7 @@ def row(index: int, **changes: str) -> str:
 
 
 def test_people_rows_labels_and_pixels(root):
-    data = DATASETS["lfw"](root, (64, 64), 0)
+    data = DATASETS["lfw"].open(root, (64, 64), 0)
     assert (data.name, data.modality, data.attributes) == ("lfw", "image", tuple(NAMES))
     assert list(data.people) == [0, 1, 2]
     assert data.test_people is None

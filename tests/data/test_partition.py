@@ -15,7 +15,15 @@ from tests.data.celeba_folder import many_people
 from tiprdc_fl import seeding, simulate
 from tiprdc_fl.config.keys import Config
 from tiprdc_fl.data.examples import MappedImages, pick
-from tiprdc_fl.data.partition.partitioners import PARTITIONERS, Classes, Settings, apportion, combined, deal
+from tiprdc_fl.data.partition.partitioners import (
+    PARTITIONERS,
+    Classes,
+    Settings,
+    apportion,
+    combined,
+    deal,
+    dirichlet,
+)
 from tiprdc_fl.data.partition.table import deal_table, dealt, read_deal
 from tiprdc_fl.data.source import DataSource, open_dataset
 from tiprdc_fl.data.split import split_people
@@ -26,6 +34,7 @@ from tiprdc_fl.stages import partition as dealing
 from tiprdc_fl.store.feature_store import open_store, stored_contributors
 from tiprdc_fl.store.withdrawal import withdraw
 
+DEALT = [name for name, partition in PARTITIONERS.items() if partition.deal is not None]
 SOURCE = DataSource("faces", None, (32, 32), 0, most=4)
 TINY = (
     "clients=12",
@@ -76,7 +85,7 @@ def distances(owner: np.ndarray, labels: np.ndarray, contributors: int) -> np.nd
 # --- dealing ---
 
 
-@pytest.mark.parametrize("name", PARTITIONERS)
+@pytest.mark.parametrize("name", DEALT)
 @pytest.mark.parametrize(("examples", "contributors"), [(4000, 37), (300, 12), (500, 1)])
 def test_every_example_is_dealt_once_and_a_seed_decides_to_whom(name, examples, contributors):
     kinds = classes(examples, (0.6, 0.3, 0.1))
@@ -91,7 +100,7 @@ def test_every_example_is_dealt_once_and_a_seed_decides_to_whom(name, examples, 
         assert not np.array_equal(deal(name, kinds, contributors, settings, rng(2))[0], owner)
 
 
-@pytest.mark.parametrize("name", PARTITIONERS)
+@pytest.mark.parametrize("name", DEALT)
 def test_two_hundred_thousand_examples_for_ten_thousand(name):
     kinds = classes(200_000, (0.5, 0.4, 0.06, 0.04))
     owner, _ = deal(name, kinds, 10_000, Settings(), rng())
@@ -139,7 +148,7 @@ def test_dirichlet_draws_again_where_a_draw_may_leave_nobody_short():
     found = [
         deal("dirichlet", kinds, 5, Settings(alpha=2.0, min_partition_size=10), rng(i)) for i in range(40)
     ]
-    first = [PARTITIONERS["dirichlet"](kinds, 5, Settings(alpha=2.0), rng(i)) for i in range(40)]
+    first = [dirichlet(kinds, 5, Settings(alpha=2.0), rng(i)) for i in range(40)]
     assert any(sizes(owner, 5).min() < 10 for owner in first)
     assert all(sizes(owner, 5).min() >= 10 for owner, _ in found)
     assert {topped_up for _, topped_up in found} == {0}

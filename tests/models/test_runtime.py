@@ -16,7 +16,6 @@ from rich.console import Console
 
 from tests.models.any_batch import CASES, assert_the_same_in_any_batch
 from tests.models.exported import ARCHITECTURES, IMAGE, TEXT, extractor_of, inputs_of, int8_of, onnx_of
-from tiprdc_fl.config.load import load_config
 from tiprdc_fl.data.source import DataSource, open_dataset
 from tiprdc_fl.errors import InputError
 from tiprdc_fl.federation import client_app
@@ -27,6 +26,7 @@ from tiprdc_fl.models.extractor import from_bytes, load_extractor, to_bytes
 from tiprdc_fl.models.onnx import BFLOAT16_TOLERANCE, TOLERANCE
 from tiprdc_fl.models.runtime import RUNTIMES, Runner, in_passes, model_path, read_model, rows_of
 from tiprdc_fl.stages.prepare import prepare
+from tiprdc_fl.stages.registries import load_config
 from tiprdc_fl.stages.run_folder import FREE_KEYS
 from tiprdc_fl.stages.runtime import calibration, check_runtime, write_model
 from tiprdc_fl.store.feature_store import open_store

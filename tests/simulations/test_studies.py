@@ -27,13 +27,13 @@ from simulations.strategies import level, seconds_to_goal
 from simulations.tradeoff import pareto
 from simulations.transfer import write_folder
 from tiprdc_fl.config.keys import Config
-from tiprdc_fl.config.load import load_config
 from tiprdc_fl.data.split import split_people
 from tiprdc_fl.errors import InputError
 from tiprdc_fl.models.architecture import Architecture, build_extractor
 from tiprdc_fl.models.extractor import to_bytes
 from tiprdc_fl.report.schema import SCHEMA_VERSION
 from tiprdc_fl.seeding import seed_torch
+from tiprdc_fl.stages.registries import load_config
 from tiprdc_fl.stages.run_folder import code_digest
 from tiprdc_fl.store.codec import CODECS
 

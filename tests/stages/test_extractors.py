@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from tiprdc_fl.config.load import load_config
 from tiprdc_fl.errors import InputError
 from tiprdc_fl.models.extractor import load_extractor
 from tiprdc_fl.stages import train as extractors
 from tiprdc_fl.stages.library import training_key
 from tiprdc_fl.stages.prepare import prepare
+from tiprdc_fl.stages.registries import load_config
 from tiprdc_fl.stages.run import Run
 from tiprdc_fl.stages.train import origin_of, plan_of, train
 

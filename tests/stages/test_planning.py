@@ -10,7 +10,6 @@ import torch
 from rich.console import Console
 
 from strategies import STRATEGIES
-from tiprdc_fl.config.load import load_config
 from tiprdc_fl.devices.assign import assign
 from tiprdc_fl.devices.sets import load_devices
 from tiprdc_fl.errors import InputError
@@ -20,6 +19,7 @@ from tiprdc_fl.report.figures.federation import per_contributor
 from tiprdc_fl.stages.collect import federate
 from tiprdc_fl.stages.plan import counts_of, devices_of, plan, populate
 from tiprdc_fl.stages.prepare import prepare
+from tiprdc_fl.stages.registries import load_config
 from tiprdc_fl.stages.report import modelled_sections
 from tiprdc_fl.stages.train import train
 from tiprdc_fl.store.feature_store import open_store, stored_contributors

@@ -1,4 +1,4 @@
-"""ATTACKS: the adversaries, and the probes of tasks."""
+"""ATTACKS: the adversaries, and the probes of tasks; a new one is a function and a record in the dictionary."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -92,27 +92,31 @@ class Attack:
     """A probe that can be tried.
 
     Attributes:
+        label: the probe in a few words.
         build: (architecture, classes) -> fresh network, or classical adversary, for what the architecture has
             probes see: features, or the preprocessed inputs where its transform is "pass".
-        modalities: that it works on.
-        rate: its learning rate as a multiple of the common one: the linear problem is convex and bears more.
+        modalities: that the probe works on.
+        rate: learning rate as a multiple of the common one: the linear problem is convex and bears more.
+        reads: the configuration's keys that the probe reads beside those of every probe.
     """
 
+    label: str
     build: Callable[[Architecture, int], nn.Module | Classical]
     modalities: tuple[str, ...] = ("image", "text")
     rate: float = 1.0
+    reads: tuple[str, ...] = ()
 
 
-ATTACKS = {
-    "table1": Attack(partial(_vgg, convolutions=3), ("image",)),
-    "table2": Attack(_recurrent, ("text",)),
-    "vcl16": Attack(partial(_vgg, convolutions=3), ("image",)),
-    "vcl19": Attack(partial(_vgg, convolutions=4), ("image",)),
-    "rescl": Attack(_residual, ("image",)),
-    "linear": Attack(_linear, rate=4.0),
-    "mlp": Attack(_perceptron),
-    "knn": Attack(_neighbours, ("image",)),
-    "trees": Attack(_trees),
+ATTACKS: dict[str, Attack] = {
+    "table1": Attack("convolutions, the classifier of Table 1", partial(_vgg, convolutions=3), ("image",)),
+    "table2": Attack("LSTM, the classifier of Table 2", _recurrent, ("text",)),
+    "vcl16": Attack("V-CL#16 of Table 3", partial(_vgg, convolutions=3), ("image",)),
+    "vcl19": Attack("V-CL#19 of Table 3", partial(_vgg, convolutions=4), ("image",)),
+    "rescl": Attack("Res-CL of Table 3", _residual, ("image",)),
+    "linear": Attack("logistic regression", _linear, rate=4.0),
+    "mlp": Attack("two hidden layers", _perceptron),
+    "knn": Attack("nearest neighbours", _neighbours, ("image",)),
+    "trees": Attack("gradient-boosted trees", _trees),
 }
 
 

@@ -1,4 +1,4 @@
-"""The command line and its help; what ``key=value`` means is read by ``config_reading``."""
+"""The command line and its help; ``load`` reads what ``key=value`` means."""
 
 import argparse
 import difflib
@@ -6,13 +6,18 @@ import shutil
 import textwrap
 from collections.abc import Sequence
 
-from tiprdc_fl.config.keys import keys, sections, show
+from tiprdc_fl.config.choices import Choice, Choices, key_of, readers
+from tiprdc_fl.config.keys import Key, keys, sections, show
 from tiprdc_fl.config.load import nearest_pairs
 from tiprdc_fl.config.values import expected
 
 
-def parse_arguments(argv: Sequence[str]) -> argparse.Namespace:
+def parse_arguments(argv: Sequence[str], choices: Choices) -> argparse.Namespace:
     """The command line; options may stand anywhere among the ``key=value`` arguments.
+
+    Args:
+        argv: the arguments.
+        choices: names that keys can have, for ``--help``.
 
     Returns:
         ``overrides``: list of ``key=value``; ``config``: file, preset or None; ``print_config``: bool.
@@ -20,7 +25,7 @@ def parse_arguments(argv: Sequence[str]) -> argparse.Namespace:
     Raises:
         SystemExit: after ``--help`` (0), or after one line about a wrong option (2).
     """
-    parser = _parser()
+    parser = _parser(choices)
     try:
         arguments, unknown = parser.parse_known_intermixed_args(argv)
     except argparse.ArgumentError as error:
@@ -30,11 +35,11 @@ def parse_arguments(argv: Sequence[str]) -> argparse.Namespace:
     return arguments
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(choices: Choices) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m tiprdc_fl.simulate",
         description="Simulate privacy-respecting feature collection from many contributors.",
-        epilog=_epilog(shutil.get_terminal_size().columns - 2),
+        epilog=_epilog(shutil.get_terminal_size().columns - 2, choices),
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
         exit_on_error=False,
@@ -59,24 +64,52 @@ def _unknown_option(option: str, argv: list[str]) -> str:
     return f"unknown option {show(option)}; {hint}"
 
 
-def _epilog(width: int) -> str:
+def _epilog(width: int, choices: Choices) -> str:
     """Every key with default and meaning, grouped by section, aligned and wrapped to ``width``."""
-    rows = [(name, f"  {name}={default}", meaning) for name, default, meaning in key_help()]
+    rows = [(name, f"  {name}={default}", meaning) for name, default, meaning in key_help(choices)]
     column = max(len(left) for _, left, _ in rows) + 2
     if width - column < 30:  # too narrow for two columns: the meaning stands below its key
         column = 6
     lines = ["keys with their defaults:"]
     for section, title in sections().items():
-        lines += ["", f"{section or 'top'}: {title}"]
+        lines += ["", *textwrap.wrap(f"{section or 'top'}: {title}", width, subsequent_indent="  ")]
         for name, left, meaning in rows:
             if name.rpartition(".")[0] == section:
-                lines += _row(left, textwrap.wrap(meaning, max(width - column, 20)), column)
+                room = max(width - column, 20)
+                wrapped = [part for line in meaning.splitlines() for part in _wrap(line, room)]
+                lines += _row(left, wrapped, column)
     return "\n".join([*lines, "", *_EXAMPLES])
 
 
-def key_help() -> list[tuple[str, str, str]]:
-    """For every key: its name, its default as text, its meaning with what is allowed."""
-    return [(key.name, show(key.default), f"{key.meaning} ({expected(key)})") for key in keys().values()]
+def _wrap(line: str, width: int) -> list[str]:
+    """A line at most ``width`` wide; what follows a name with its label is indented."""
+    indent = "  " if line.startswith("- ") else ""
+    return textwrap.wrap(line, width, subsequent_indent=indent, break_on_hyphens=False)
+
+
+def key_help(choices: Choices) -> list[tuple[str, str, str]]:
+    """For every key: its name, its default as text, its meaning with what is allowed.
+
+    A key that chooses among labelled names has a line for each of them.
+    """
+    return [(name, show(key.default), _meaning(key, choices)) for name, key in keys().items()]
+
+
+def _meaning(key: Key, choices: Choices) -> str:
+    reading = readers(key.name, choices)
+    meaning = f"{', '.join(reading)}: {key.meaning}" if reading else key.meaning
+    names = choices.get(key.name, {})
+    if not any(choice.label for choice in names.values()):
+        return f"{meaning} ({expected(key_of(key.name, choices))})"
+    kind = "a list of" if key.kind == list[str] else "one of"
+    lines = [f"- {name}: {_words(choice)}" for name, choice in names.items()]
+    return "\n".join([f"{meaning} ({kind}:)", *lines])
+
+
+def _words(choice: Choice) -> str:
+    """A choice's label, and what null stands for with it."""
+    nulls = ", ".join(f"{key.rpartition('.')[2]} {show(value)}" for key, value in choice.defaults.items())
+    return f"{choice.label}; null: {nulls}" if nulls else choice.label
 
 
 def _row(left: str, wrapped: list[str], column: int) -> list[str]:

@@ -9,32 +9,26 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
-from tiprdc_fl.config.keys import DATASETS, Config, flatten, keys, nest, sections, show
+from tiprdc_fl.config.choices import Choices, defaults_of, key_of, misfits
+from tiprdc_fl.config.keys import Config, flatten, keys, nest, sections, show
 from tiprdc_fl.config.values import convert, did_you_mean
 from tiprdc_fl.errors import InputError
 
 PRESETS = Path(__file__).resolve().parents[2] / "configs"
 
-# Datasets that lie on disk, and what their folder holds.
-ROOTS = {
-    "celeba": "list_attr_celeba.txt",
-    "lfw": "lfw_attributes.txt and a folder for each person",
-    "dial": "the TwitterAAE table or the mention_race files",
-    "folder": "metadata.csv, metadata.parquet or metadata.jsonl",
-}
-
 _Given = dict[str, tuple[Any, str]]  # of a source: each key's value, and how to name it in an error
 
 
-def load_config(config: str | None, overrides: Sequence[str]) -> Config:
+def read_config(config: str | None, overrides: Sequence[str], choices: Choices) -> Config:
     """The configuration: defaults, then a file or preset, then ``key=value`` arguments.
 
     Args:
         config: path of a YAML file or a preset's name; None: none.
         overrides: ``key=value`` arguments; of a key given twice the last counts.
+        choices: names that keys can have.
 
     Returns:
-        The checked configuration, with the dataset's own defaults filled in.
+        The checked configuration, with the defaults of the chosen names filled in.
 
     Raises:
         InputError: with everything that is wrong, a line each.
@@ -42,8 +36,8 @@ def load_config(config: str | None, overrides: Sequence[str]) -> Config:
     errors: list[str] = []
     given = {} if config is None else _from_file(config, errors)
     given |= _from_arguments(overrides, errors)
-    values = _resolve(given, errors)
-    errors += _conflicts(values)
+    values = _resolve(given, choices, errors)
+    errors += [*_conflicts(values), *misfits(values, choices)]
     if errors:
         raise InputError("\n".join(errors))
     return _assemble(Config, nest(values))
@@ -153,7 +147,7 @@ def _known(pairs: Iterable[tuple[str, Any, str]], source: str, errors: list[str]
     return given
 
 
-def _resolve(given: _Given, errors: list[str]) -> dict[str, Any]:
+def _resolve(given: _Given, choices: Choices, errors: list[str]) -> dict[str, Any]:
     """The checked value of every key; keys whose value is wrong are absent and go to ``errors``."""
     tree = OmegaConf.create(nest(flatten(Config())))
     wrong: dict[str, str] = {}
@@ -165,11 +159,11 @@ def _resolve(given: _Given, errors: list[str]) -> dict[str, Any]:
     values: dict[str, Any] = {}
     for name in keys().keys() - wrong.keys():
         try:
-            values[name] = convert(keys()[name], _select(tree, name))
+            values[name] = convert(key_of(name, choices), _select(tree, name))
         except ValueError as error:
             wrong[name] = str(error)
     errors += [f"{given[name][1]}: {wrong[name]}" for name in given if name in wrong]
-    for name, default in DATASETS.get(values.get("data.name", ""), {}).items():
+    for name, default in defaults_of(values, choices).items():
         if name in values and values[name] is None:
             values[name] = list(default) if isinstance(default, list) else default
     return values
@@ -191,18 +185,8 @@ def _conflicts(values: Mapping[str, Any]) -> Iterator[str]:
     if shared:
         both = f"data.private={show(private)} and data.tasks={show(tasks)}"
         yield f"{both} share {shared}: an attribute is either private or a task; change one of the two"
-    name = values.get("data.name")
-    if name in ROOTS and values.get("data.root", "") is None:
-        yield f"data.name={name} needs data.root=PATH, the folder that holds {ROOTS[name]}"
-    for key in ("data.private", "data.tasks"):
-        if name == "folder" and values.get(key, "") is None:
-            yield f"data.name=folder needs {key}=[COLUMN,...], columns of its metadata"
-    if values.get("data.contributor") is not None and name != "folder":
-        yield f"data.contributor={show(values['data.contributor'])} is for data.name=folder only; leave it out"
-    if values.get("data.split") == "official" and name != "celeba":
-        yield f"data.split=official is CelebA's, and data.name={name} has none; use data.split=random"
     protection, given = values.get("protection.name"), values.get("training.extractor")
-    if given is not None and protection not in (None, "tiprdc"):
+    if given is not None and protection not in (None, keys()["protection.name"].default):
         yield (
             f"training.extractor={show(given)} is what the devices run, and protection.name={protection} asks for "
             "something else; leave one of the two out"

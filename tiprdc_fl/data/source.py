@@ -56,7 +56,7 @@ def open_dataset(source: DataSource) -> Dataset:
 def _open(source: DataSource) -> Dataset:
     root = None if source.root is None else _expand(source.root)
     named = {} if source.contributor is None else {"contributor": source.contributor}
-    dataset = DATASETS[source.name](root, source.image_size, source.seed, **named)
+    dataset = DATASETS[source.name].open(root, source.image_size, source.seed, **named)
     if source.most is None:
         return dataset
     return capped(dataset, source.most)

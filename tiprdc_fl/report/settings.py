@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tiprdc_fl.config.keys import DATASETS, Config, flatten, keys
+from tiprdc_fl.config.keys import Config, flatten, keys
+from tiprdc_fl.data import DATASETS
 
 PLACES = ("run_dir", "name", "open_report")  # where a run lies and how it is shown: not what was run
 
@@ -36,7 +37,8 @@ def flat(configuration: dict[str, Any], prefix: str = "") -> dict[str, Any]:
 def changed(configuration: dict[str, Any]) -> list[Setting]:
     """The keys of a report's configuration that differ from the defaults, the dataset's included."""
     here = flat(configuration)
-    defaults = flatten(Config()) | DATASETS.get(here.get("data.name", ""), {})
+    dataset = DATASETS.get(here.get("data.name", ""))
+    defaults = flatten(Config()) | dict(dataset.defaults if dataset else {})
     return [
         Setting(key, value, defaults.get(key), keys()[key].meaning if key in keys() else "")
         for key, value in here.items()

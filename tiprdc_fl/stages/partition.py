@@ -29,7 +29,7 @@ FILE = "partition.parquet"
 
 def attributes_of(config: Config) -> list[str]:
     """The attributes whose combination is an example's class, where the partition asks for classes."""
-    if config.partition.name not in ("dirichlet", "pathological"):
+    if not PARTITIONERS[config.partition.name].by_class:
         return []
     return list(config.partition.partition_by or config.data.tasks or ())
 
@@ -46,7 +46,7 @@ def deal_out(config: Config, dataset: Dataset, people: Split) -> tuple[pa.Table 
     """
     start, section = perf_counter(), config.partition
     there = config.run_dir is not None and (Path(config.run_dir) / FILE).exists()
-    if section.name not in PARTITIONERS or there:
+    if PARTITIONERS[section.name].deal is None or there:
         return None, 0.0
     pooled = dataset.labels(people.contributors)
     classes = combined({name: pooled.attributes[name] for name in attributes_of(config)}, len(pooled))
@@ -85,11 +85,11 @@ def open_partition(
     Raises:
         InputError: the file cannot be written, is damaged, or is of other contributors.
     """
-    section = config.partition
-    if section.name == "feature" and section.strength:
+    section, partition = config.partition, PARTITIONERS[config.partition.name]
+    if partition.shifted and section.strength:
         seen = replace(source, strength=section.strength)
         return seen, by_own_means(dataset, section.strength, source.seed, spared=people.collector)
-    if section.name not in PARTITIONERS:
+    if partition.deal is None:
         return source, dataset
     path = (folder / FILE).absolute()
     if table is not None:

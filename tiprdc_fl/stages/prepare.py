@@ -8,11 +8,10 @@ import numpy as np
 import torch
 from rich.console import Console
 
-from strategies import USED
+from tiprdc_fl.config.choices import unused
 from tiprdc_fl.config.keys import Config, flatten
-from tiprdc_fl.config.load import load_config
+from tiprdc_fl.data import DATASETS
 from tiprdc_fl.data.examples import Dataset
-from tiprdc_fl.data.partition.partitioners import SETTINGS
 from tiprdc_fl.data.source import DataSource, open_dataset
 from tiprdc_fl.data.split import Split, split_people
 from tiprdc_fl.devices.sets import load_devices
@@ -22,6 +21,7 @@ from tiprdc_fl.protections import PROTECTIONS, check_protection
 from tiprdc_fl.stages.evaluate import chosen_attacks
 from tiprdc_fl.stages.partition import attributes_of, deal_out, note_partition, open_partition
 from tiprdc_fl.stages.plan import check_strategy
+from tiprdc_fl.stages.registries import choices, load_config
 from tiprdc_fl.stages.run import Run
 from tiprdc_fl.stages.run_folder import open_run_folder
 from tiprdc_fl.stages.runtime import check_runtime
@@ -29,22 +29,14 @@ from tiprdc_fl.stages.train import check_given, protection_settings
 
 
 def unused_keys(config: Config) -> list[str]:
-    """Keys of the sections strategy, devices and partition that were changed and change nothing here."""
-    keys = config.strategy
-    used = {"name", "patience", "timeout", "attempts", *USED[keys.name]}
-    found = [f"strategy.{name}" for name, value in vars(keys).items() if name not in used]
-    found += [
-        f"devices.{name}" for name in vars(config.devices) if config.devices.name is None and name != "name"
-    ]
+    """Keys that were changed and change nothing: of names not chosen, of devices that are not modelled."""
+    devices = [f"devices.{name}" for name in vars(config.devices) if name != "name"]
+    idle = devices if config.devices.name is None else []
     if config.devices.correlated_with is None:
-        found.append("devices.correlation")
-    shares = config.partition.name
-    found += [
-        f"partition.{name}" for name in vars(config.partition) if name not in ("name", *SETTINGS[shares])
-    ]
-    default = flatten(Config())
-    changed = flatten(config)
-    return [name for name in dict.fromkeys(found) if changed[name] != default[name]]
+        idle.append("devices.correlation")
+    default, changed = flatten(Config()), flatten(config)
+    idle = [name for name in dict.fromkeys(idle) if changed[name] != default[name]]
+    return [*unused(config, choices()), *idle]
 
 
 def prepare(config: Config, console: Console) -> Run:
@@ -127,9 +119,7 @@ def check_unseen(config: Config, people: Split) -> None:
         return
     theirs = load_config(str(path), [])
     same = (theirs.data.name, theirs.data.root) == (config.data.name, config.data.root)
-    if not same or (
-        config.data.name == "faces" and theirs.seed != config.seed
-    ):  # other people have other faces
+    if not same or (DATASETS[config.data.name].generated and theirs.seed != config.seed):
         return
     seen = np.intersect1d(open_data(theirs)[2].collector, people.holdout)
     if len(seen):

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 
 from tiprdc_fl import seeding
 from tiprdc_fl.data.examples import Examples
-from tiprdc_fl.data.partition.partitioners import partition_settings
+from tiprdc_fl.data.partition.partitioners import PARTITIONERS, partition_settings
 from tiprdc_fl.data.partition.table import read_deal
 from tiprdc_fl.devices.assign import Devices
 from tiprdc_fl.devices.sets import describe as describe_devices
@@ -138,6 +138,8 @@ def partition_section(current: Run, own: Examples) -> dict[str, Any]:
     path = current.source.partition
     return {
         "name": section.name,
+        "label": PARTITIONERS[section.name].label,
+        "persons": PARTITIONERS[section.name].deal is None,
         "settings": partition_settings(
             section.name, asdict(section) | {"partition_by": attributes_of(current.config)}
         ),

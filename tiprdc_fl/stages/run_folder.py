@@ -17,9 +17,9 @@ from typing import Any
 import torch
 
 from tiprdc_fl.config.keys import Config, differences, to_yaml
-from tiprdc_fl.config.load import load_config
 from tiprdc_fl.disk import write_json, write_text, writing
 from tiprdc_fl.errors import InputError
+from tiprdc_fl.stages.registries import load_config
 
 PACKAGES = ("tiprdc_fl", "torch", "numpy", "flwr", "ray", "pylance", "pyarrow", "pillow", "scikit-learn")
 # What may differ between the sessions of one run: it names the run or says who does the work, not which.

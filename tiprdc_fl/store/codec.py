@@ -32,18 +32,22 @@ class Codec:
     format: Format
     zstd: bool = False
 
+    @property
+    def label(self) -> str:
+        """The numbers, and how far one that comes back is from the one that was sent."""
+        packed = ", compressed without loss" if self.zstd else ""
+        return f"{self.format.label}{packed}; error: {self.format.error}"
 
-CODECS: dict[str, Codec] = {
-    "float32": Codec(floats(32)),
-    "float16": Codec(floats(16)),
-    "uint8": Codec(affine(8)),
-    "uint4": Codec(affine(4)),
-    "uint2": Codec(affine(2)),
-    "float32+zstd": Codec(floats(32), zstd=True),
-    "float16+zstd": Codec(floats(16), zstd=True),
-    "uint8+zstd": Codec(affine(8), zstd=True),
-    "uint4+zstd": Codec(affine(4), zstd=True),
-    "uint2+zstd": Codec(affine(2), zstd=True),
+
+_FORMATS = {
+    "float32": floats(32),
+    "float16": floats(16),
+    "uint8": affine(8),
+    "uint4": affine(4),
+    "uint2": affine(2),
+}
+CODECS: dict[str, Codec] = {name: Codec(numbers) for name, numbers in _FORMATS.items()} | {
+    f"{name}+zstd": Codec(numbers, zstd=True) for name, numbers in _FORMATS.items()
 }
 
 

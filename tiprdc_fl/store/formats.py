@@ -21,12 +21,16 @@ class Format:
     """One way to write rows of numbers.
 
     Attributes:
+        label: the numbers in a few words.
+        error: bound of the difference between a number sent and the one that comes back.
         row_bytes: values of a row -> its bytes.
         pack: rows, float [r, values] -> uint8 [r, row_bytes]; of numbers that do not fit, what has flaws.
         unpack: rows, uint8 [r, row_bytes], and values of a row -> float32 [r, values], memory of its own.
         flaws: rows, uint8 [r, row_bytes] -> what is wrong with rows -> bool [r], which.
     """
 
+    label: str
+    error: str
     row_bytes: Callable[[int], int]
     pack: Callable[[Tensor], np.ndarray]
     unpack: Callable[[np.ndarray, int], Tensor]
@@ -40,6 +44,8 @@ def floats(bits: int) -> Format:
     6e-5. Features that were computed in bfloat16 (8 bits) lose nothing but what lies below 6e-8.
     """
     return Format(
+        label=f"{bits}-bit floating-point numbers",
+        error="none" if bits == 32 else "2^-11 of a value, or 2^-25",
         row_bytes=lambda values: values * bits // 8,
         pack=partial(_pack_floats, bits),
         unpack=partial(_unpack_floats, bits),
@@ -57,6 +63,8 @@ def affine(bits: int) -> Format:
     after a rectifier, every 0 comes back as 0.
     """
     return Format(
+        label=f"{bits}-bit integers with a scale for each channel",
+        error=f"half a step, a channel's range / {2 * (2**bits - 1)}",
         row_bytes=lambda values: _HEAD + -(-values * bits // 8),
         pack=partial(_pack_affine, bits),
         unpack=partial(_unpack_affine, bits),

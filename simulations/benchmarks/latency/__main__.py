@@ -15,7 +15,6 @@ from simulations.common.arguments import OUT
 from simulations.common.command import INTERRUPTED, leave
 from simulations.common.datasets import expanded
 from simulations.common.files import open_out
-from tiprdc_fl.config.keys import keys
 from tiprdc_fl.errors import InputError
 
 if TYPE_CHECKING:
@@ -117,10 +116,10 @@ def parse(arguments: Sequence[str]) -> Options:
 
 def _options(values: dict[str, str], seconds: float) -> Options:
     from simulations.benchmarks.latency.measured import Setting, Size  # late: --help needs no torch
+    from tiprdc_fl.store.codec import CODECS
 
-    codecs = [str(one) for one in keys()["federation.codec"].choices]
-    if values["codec"] not in codecs:
-        raise InputError(f"codec={values['codec']}: one of {', '.join(codecs)} is expected")
+    if values["codec"] not in CODECS:
+        raise InputError(f"codec={values['codec']}: one of {', '.join(CODECS)} is expected")
     width = _number("width", values["width"])
     paper = Size((218, 178), 64)
 

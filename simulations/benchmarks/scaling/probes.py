@@ -17,9 +17,9 @@ from simulations.benchmarks.scaling.setting import chosen_precision
 from tiprdc_fl import seeding, simulate
 from tiprdc_fl.attacks.probe import Candidate, Fit, Rows, probe
 from tiprdc_fl.attacks.suite import ATTACKS
-from tiprdc_fl.config.load import load_config
 from tiprdc_fl.federation.collection import features_path
 from tiprdc_fl.models.architecture import Architecture
+from tiprdc_fl.stages.registries import load_config
 from tiprdc_fl.store.feature_store import FeatureStore, open_store
 
 COUNTS = (1, 2, 4, 8)

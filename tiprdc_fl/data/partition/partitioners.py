@@ -1,4 +1,6 @@
-"""PARTITIONERS: how the examples of all contributors' people are dealt out, each to exactly one contributor.
+"""PARTITIONERS: which contributor has which examples: a person's own, or a share of all, each dealt once.
+
+A new one is a function and a record in the dictionary.
 
 The names of the settings are those of flwr-datasets (Flower's library of partitioners), whose own code is not used.
 Measured with its version 0.6.1 for 200,000 examples of 10 classes and 10,000 partitions, on one core: a try of its
@@ -19,7 +21,7 @@ whole's, in the same setting without a minimum, is 0.810, 0.473 and 0.184 there 
 alpha 0.05, 0.5 and 5.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,19 +30,10 @@ from scipy.special import ndtri
 
 from tiprdc_fl.errors import InputError
 
-# The settings that each partition depends on; the others' have no part in it.
-SETTINGS = {
-    "natural": (),
-    "iid": ("min_partition_size",),
-    "dirichlet": ("partition_by", "alpha", "min_partition_size"),
-    "quantity": ("distribution", "exponent", "sigma", "min_partition_size"),
-    "pathological": ("partition_by", "num_classes_per_partition", "class_assignment_mode"),
-    "feature": ("strength",),
-}
-
 TRIES = 10  # draws before contributors are topped up, or a class that nobody has is an error
 _SCORES = 2**22  # random numbers held at once
 _COUNT = "partition.num_classes_per_partition"
+_LEAST = "partition.min_partition_size"
 
 
 @dataclass(frozen=True)
@@ -69,7 +62,7 @@ class Classes:
     names: tuple[str, ...]
 
 
-Partitioner = Callable[[Classes, int, Settings, np.random.Generator], np.ndarray]
+Dealing = Callable[[Classes, int, Settings, np.random.Generator], np.ndarray]
 
 
 def combined(columns: Mapping[str, np.ndarray], examples: int) -> Classes:
@@ -94,7 +87,7 @@ def deal(
     """Deals every example to one contributor.
 
     Args:
-        name: key of PARTITIONERS.
+        name: key of PARTITIONERS, of one that deals.
         classes: of the n examples.
         contributors: how many there are.
         settings: of the partitioner.
@@ -107,12 +100,15 @@ def deal(
     Raises:
         InputError: there are too few examples, in all or of a class.
     """
-    if name == "pathological":
-        return pathological(classes, contributors, settings, rng), 0
+    partition = PARTITIONERS[name]
+    if partition.deal is None:
+        raise TypeError(f"partition.name={name}: a person's examples are not dealt out")
+    if _LEAST not in partition.reads:
+        return partition.deal(classes, contributors, settings, rng), 0
     least = settings.min_partition_size
     _check_enough(name, len(classes.of), contributors, least)
     for _ in range(TRIES):
-        owner = PARTITIONERS[name](classes, contributors, settings, rng)
+        owner = partition.deal(classes, contributors, settings, rng)
         short = int((np.bincount(owner, minlength=contributors) < least).sum())
         if not 0 < short <= TRIES:  # the chance that a draw leaves nobody short is about exp(-short)
             break
@@ -273,17 +269,65 @@ def _some(names: tuple[str, ...], most: int = 4) -> str:
     return "; ".join(names[:most]) + ("; ..." if len(names) > most else "")
 
 
-PARTITIONERS: dict[str, Partitioner] = {
-    "iid": iid,
-    "dirichlet": dirichlet,
-    "quantity": quantity,
-    "pathological": pathological,
+@dataclass(frozen=True)
+class Partition:
+    """One way to decide which contributor has which examples.
+
+    Attributes:
+        label: the partition in a few words.
+        deal: deals the examples of all contributors' people; None: a contributor is a person.
+        reads: keys of the configuration that it depends on. Where ``min_partition_size`` is among them,
+            contributors with fewer examples are topped up.
+        by_class: whether ``deal`` reads the classes of examples.
+        shifted: whether a person's examples go through a camera, or a way of writing, of the person's own.
+        void: (the section's values) -> names of settings that another setting's value makes void.
+    """
+
+    label: str
+    deal: Dealing | None = None
+    reads: tuple[str, ...] = ()
+    by_class: bool = False
+    shifted: bool = False
+    void: Callable[[Mapping[str, Any]], Collection[str]] = lambda section: ()
+
+
+def _other_law(section: Mapping[str, Any]) -> Collection[str]:
+    """The parameter of the distribution of sizes that was not chosen."""
+    return ("sigma",) if section["distribution"] == "power_law" else ("exponent",)
+
+
+PARTITIONERS: dict[str, Partition] = {
+    "natural": Partition("a contributor is a person"),
+    "iid": Partition("everybody's examples, as many for each", iid, (_LEAST,)),
+    "dirichlet": Partition(
+        "everybody's examples, classes by Dirichlet shares",
+        dirichlet,
+        ("partition.partition_by", "partition.alpha", _LEAST),
+        by_class=True,
+    ),
+    "quantity": Partition(
+        "everybody's examples, numbers by a law",
+        quantity,
+        ("partition.distribution", "partition.exponent", "partition.sigma", _LEAST),
+        void=_other_law,
+    ),
+    "pathological": Partition(
+        "everybody's examples, a few classes each",
+        pathological,
+        ("partition.partition_by", _COUNT, "partition.class_assignment_mode"),
+        by_class=True,
+    ),
+    "feature": Partition(
+        "a contributor is a person with a camera, or a way of writing, of its own",
+        reads=("partition.strength",),
+        shifted=True,
+    ),
 }
 
 
 def partition_settings(name: str, section: Mapping[str, Any]) -> dict[str, Any]:
     """The keys of the configuration's section that this partition depends on."""
-    names = set(SETTINGS[name])
-    if name == "quantity":
-        names.discard("sigma" if section["distribution"] == "power_law" else "exponent")
-    return {key: section[key] for key in SETTINGS[name] if key in names}
+    record = PARTITIONERS[name]
+    names = [key.removeprefix("partition.") for key in record.reads]
+    void = record.void(section)
+    return {key: section[key] for key in names if key not in void}

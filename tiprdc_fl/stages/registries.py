@@ -1,0 +1,46 @@
+"""All extensions: the one module that knows every dictionary, and tells the configuration the names in them."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from strategies import STRATEGIES, USED
+from tiprdc_fl.attacks.suite import ATTACKS
+from tiprdc_fl.config.choices import Choice, Choices
+from tiprdc_fl.config.keys import Config
+from tiprdc_fl.config.load import read_config
+from tiprdc_fl.data import DATASETS
+from tiprdc_fl.data.partition.partitioners import PARTITIONERS
+from tiprdc_fl.federation.engine import ENGINES
+from tiprdc_fl.models.runtime import RUNTIMES
+from tiprdc_fl.protections import PROTECTIONS
+from tiprdc_fl.store.codec import CODECS
+
+
+def load_config(config: str | None, overrides: Sequence[str]) -> Config:
+    """The configuration: defaults, then a file or preset, then ``key=value`` arguments; see ``read_config``."""
+    return read_config(config, overrides, choices())
+
+
+def choices() -> Choices:
+    """Key -> the names that it can have, from the extensions' dictionaries as they are now."""
+    return {
+        "data.name": {
+            name: Choice(dataset.label, own=dataset.own, defaults=dataset.defaults, needs=dataset.needs)
+            for name, dataset in DATASETS.items()
+        },
+        "partition.name": _reading(PARTITIONERS),
+        "protection.name": _reading(PROTECTIONS),
+        "strategy.name": {
+            name: Choice(reads=tuple(f"strategy.{key}" for key in USED.get(name, ()))) for name in STRATEGIES
+        },
+        "federation.codec": {name: Choice(codec.label) for name, codec in CODECS.items()},
+        "federation.engine": {name: Choice() for name in ENGINES},
+        "federation.runtime": {name: Choice() for name in RUNTIMES},
+        "evaluation.attacks": _reading(ATTACKS),
+        "evaluation.probes": _reading(ATTACKS),
+    }
+
+
+def _reading(records: Mapping[str, Any]) -> dict[str, Choice]:
+    """Records that carry a label and the keys they read."""
+    return {name: Choice(record.label, reads=record.reads) for name, record in records.items()}
