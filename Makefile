@@ -1,19 +1,28 @@
-# Both targets make the virtual environment when it is missing; ARGS="key=value ..." is passed on.
+# All targets but chromium make the virtual environment when it is missing; ARGS="key=value ..." is passed on.
 PYTHON ?= python3
 VENV ?= .venv
 READY := $(VENV)/.installed
+# Two processes; the tests of a file stay together, since they share runs. WORKERS=0 runs all tests in one.
+WORKERS ?= 2
+PYTEST := $(VENV)/bin/python -m pytest -n $(WORKERS) --dist loadfile
 
-.PHONY: simulate test chromium
+.PHONY: simulate check test lint chromium
 simulate: $(READY)
 	$(VENV)/bin/python -m tiprdc_fl.simulate $(ARGS)
 
-test: $(READY) chromium
+# In a minute and a half: everything but what starts Flower or Chromium or takes seconds.
+check: lint
+	$(PYTEST) -m "not slow and not flower and not browser" $(ARGS)
+
+test: lint
+	$(PYTEST) $(ARGS)
+
+lint: $(READY)
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/pyright --pythonpath $(VENV)/bin/python
-	$(VENV)/bin/python -m pytest $(ARGS)
 
-# The report's page is tested in Chromium; it is installed when it is missing and that can be done without a question.
+# For the tests that read report.html in a browser; without it the others run.
 chromium:
 	@for name in chromium chromium-browser google-chrome google-chrome-stable; do \
 		if command -v $$name > /dev/null; then exit 0; fi; \
@@ -22,7 +31,7 @@ chromium:
 	if command -v apt-get > /dev/null && $$as true 2> /dev/null; then \
 		$$as apt-get update -qq && $$as env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y chromium > /dev/null; \
 	else \
-		echo "make test needs Chromium for the tests of report.html: install it, such as with: apt-get install chromium" >&2; \
+		echo "make chromium needs apt-get, and root or sudo without a password: install Chromium by hand" >&2; \
 		exit 1; \
 	fi
 

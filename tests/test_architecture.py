@@ -2,6 +2,7 @@
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from graphlib import TopologicalSorter
 from pathlib import Path
 
@@ -27,6 +28,7 @@ FLOORS = (
     ("strategies", "tiprdc_fl.seeding", "tiprdc_fl.errors"),
 )
 PROJECT = {"tiprdc_fl", "simulations", "strategies"}
+OUTSIDE = {"tests", "examples"}  # nothing of the project imports them
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 # Rooms within a room that must stay leaves: they receive values, and import nothing else of the project.
 LEAVES = {
@@ -57,9 +59,15 @@ SOURCES = modules_in("tiprdc_fl")
 EVERYTHING = SOURCES | modules_in("simulations") | modules_in("strategies")
 
 
+@cache
+def nodes(source: str) -> tuple[ast.AST, ...]:
+    """The module and everything in it; each source is parsed once for all rules."""
+    return tuple(ast.walk(ast.parse(source)))
+
+
 def imports(source: str) -> Found:
     """Dotted names that a module imports, wherever the import stands; ``from a import b`` gives a.b."""
-    for node in ast.walk(ast.parse(source)):
+    for node in nodes(source):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -79,12 +87,12 @@ def room_of(name: str) -> str | None:
 
 
 def direction(module: str, source: str) -> Found:
-    """Imports within the project that point upwards or sideways."""
+    """Imports that point upwards or sideways, or at the tests or the examples."""
     assert room_of(module) in FLOOR, f"{module} is new: give it a floor in FLOORS, and in the design"
     for name in imports(source):
         if name.startswith("."):
             yield f"{name} is relative"
-        elif within(name, PROJECT) and not allowed(module, name):
+        elif within(name, OUTSIDE) or (within(name, PROJECT) and not allowed(module, name)):
             yield name
 
 
@@ -117,7 +125,7 @@ def randomness(module: str, source: str) -> Found:
         return
     banned = {"random", "secrets", "numpy.random", "torch.random", "torch.manual_seed", "torch.Generator"}
     yield from (name for name in imports(source) if within(name, banned))
-    for node in ast.walk(ast.parse(source)):
+    for node in nodes(source):
         name = ast.unparse(node).replace("numpy.", "np.", 1) if isinstance(node, ast.Attribute) else ""
         seeds = name.startswith("torch.") and name.endswith(("manual_seed", "manual_seed_all"))
         numpys = name.startswith("np.random.") and name != "np.random.Generator"
@@ -130,7 +138,7 @@ def randomness(module: str, source: str) -> Found:
 
 
 def calls(source: str) -> Iterator[ast.Call]:
-    return (node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call))
+    return (node for node in nodes(source) if isinstance(node, ast.Call))
 
 
 def undocumented(module: str, source: str) -> Found:
@@ -147,7 +155,9 @@ def undocumented(module: str, source: str) -> Found:
             if isinstance(node, ast.ClassDef):
                 yield from walk(node.body, f"{prefix}{node.name}.")
 
-    return walk(ast.parse(source).body, "")
+    module_node = nodes(source)[0]
+    assert isinstance(module_node, ast.Module)
+    return walk(module_node.body, "")
 
 
 RULES = {rule.__name__: rule for rule in (direction, flower, pickles, randomness, undocumented)}
@@ -191,6 +201,25 @@ def test_the_root_has_no_more_entries_than_the_design():
     assert {entry.removesuffix(".py") for entry in entries} == rooms | {"__init__"}
 
 
+def test_the_folders_of_tests_are_the_rooms():
+    rooms = {room.rpartition(".")[2] for room in FLOOR if (ROOT / room.replace(".", "/")).is_dir()}
+    folders = {
+        path.name for path in (ROOT / "tests").iterdir() if path.is_dir() and path.name != "__pycache__"
+    }
+    assert folders - {"examples"} == rooms
+
+
+def test_the_tests_skip_nothing():
+    """Only the root's conftest may skip: the page's tests, where there is no Chromium."""
+    skips = {"skip", "skipif", "xfail", "importorskip"}
+    tests = modules_in("tests")
+    assert {
+        name
+        for name, source in tests.items()
+        if any(isinstance(node, ast.Attribute) and node.attr in skips for node in nodes(source))
+    } == {"tests.conftest"}
+
+
 def test_rules_are_those_of_modules_that_exist():
     assert set(SOURCES) >= FLOWER | MAKES_RANDOMNESS | set(LEAVES)
     assert {room_of(module) for module in EVERYTHING if module != "tiprdc_fl"} == set(FLOOR)
@@ -222,6 +251,8 @@ def test_rules_are_those_of_modules_that_exist():
         ("direction", "stages.train", "from tiprdc_fl.simulate import run", "tiprdc_fl.simulate.run"),
         ("direction", "simulate", "from simulations import sweep", "simulations.sweep"),
         ("direction", "config.keys", "from tiprdc_fl.data import DATASETS", "tiprdc_fl.data.DATASETS"),
+        ("direction", "data.faces", "from tests.report import browser", "tests.report.browser"),
+        ("direction", "stages.train", "import examples.own_attack", "examples.own_attack"),
         ("flower", "federation.collector", "import flwr.app as x", "flwr.app"),
         ("flower", "stages.train", "def f():\n    import ray", "ray"),
         ("pickles", "store", "import pickle", "pickle"),

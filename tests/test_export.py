@@ -24,6 +24,8 @@ from tiprdc_fl.models.onnx import DIGEST, TOLERANCE, digest_of, to_program
 from tiprdc_fl.models.runtime import open_session
 from tiprdc_fl.stages.registries import load_config
 
+pytestmark = pytest.mark.slow  # exporting to ONNX takes seconds
+
 MACHINE = re.compile(rb"[\w.-]+/[\w./-]*\.py|site-packages")
 KEYS = ("data.collector_people=10", "data.holdout_people=10", "clients=10", "data.max_examples_per_person=3")
 

@@ -221,6 +221,7 @@ def test_several_mistakes_are_reported_together_a_line_each(capsys):
     assert len(capsys.readouterr().err.splitlines()) == 3
 
 
+@pytest.mark.slow
 def test_the_real_command_fails_in_the_same_way(tmp_path):
     ended = subprocess.run(
         [*COMMAND, "clients=-5", "run_dir=run"], cwd=tmp_path, capture_output=True, text=True
@@ -302,6 +303,7 @@ def test_what_is_missing_is_made_again_and_equal(first, tmp_path):
     assert (digest(again), results(again)) == (digest(first), results(first))
 
 
+@pytest.mark.slow
 def test_figures_of_an_earlier_version_are_measured_again(first, tmp_path):
     """They lack what the probes said of each group, and nobody has kept it."""
     again = tmp_path / "again"
@@ -337,6 +339,7 @@ def test_the_strongest_probe_has_figures_by_group_and_of_the_worst_off(first, tm
     assert {row["group_by"] for row in told["groups"]} == {"device", "Male", "Smiling", "Eyeglasses"}
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_run_in_another_process(first, folders):
     second = folders / "second"
     ended = subprocess.run([*COMMAND, *INLINE, f"run_dir={second}"], capture_output=True, text=True)
@@ -348,6 +351,7 @@ def test_the_same_seed_gives_the_same_run_in_another_process(first, folders):
     assert figures(second) == figures(first)
 
 
+@pytest.mark.slow
 def test_another_seed_gives_another_run(first, folders):
     other = run(folders / "other", *INLINE, "seed=1")
     assert weights(other) != weights(first)
@@ -355,6 +359,7 @@ def test_another_seed_gives_another_run(first, folders):
     assert results(other) != results(first)
 
 
+@pytest.mark.flower
 @pytest.mark.filterwarnings("ignore:.*removed in Click 9.0:DeprecationWarning")  # when Flower is imported
 def test_flower_gives_the_same_run_as_inline(first, folders):
     arguments = ("federation.engine=flower", "federation.workers=1", "federation.contributors_per_message=5")
@@ -365,12 +370,14 @@ def test_flower_gives_the_same_run_as_inline(first, folders):
     assert report(flower)["federation"]["engine"] == "flower"
 
 
+@pytest.mark.slow
 def test_a_single_contributor(folders):
     one = run(folders / "one", *INLINE, "clients=1")
     assert report(one)["federation"]["answered"] == 1
     assert {row["representation"] for row in results(one)} == {"features", "random", "raw", "majority"}
 
 
+@pytest.mark.slow
 def test_everything_that_can_be_measured(folders):
     asked = ("evaluation.curve=[4,8,100]", "evaluation.reconstruction=true", "protection.components=4")
     told = report(run(folders / "all", *INLINE, *asked, "protection.name=hybrid"))
@@ -389,6 +396,7 @@ def test_everything_that_can_be_measured(folders):
     assert kinds == {(a, b) for a in ("features", "random", "raw") for b in ("contribution", "example")}
 
 
+@pytest.mark.slow
 def test_only_what_is_asked_for_is_measured(folders):
     asked = ("evaluation.adversaries=[auxiliary]", "evaluation.controls=[]", "evaluation.attacks=[linear]")
     told = report(run(folders / "few", *INLINE, *asked, "evaluation.reidentification=false"))
@@ -424,12 +432,14 @@ def test_keys_that_do_not_fit_together(refuse, arguments, message):
     assert message in refuse(*INLINE, *arguments, "run_dir=run").splitlines()[0]
 
 
+@pytest.mark.slow
 def test_messages(folders):
     text = run(folders / "text", *INLINE, "data.name=chitchat")
     assert {row["attribute"] for row in results(text)} == {"Ends_With_Punctuation", "Question"}
     assert report(text)["federation"]["answered"] == 12
 
 
+@pytest.mark.slow
 def test_photographs(folders, celeba_root):
     arguments = ("data.name=celeba", f"data.root={celeba_root}", "clients=10", "data.collector_people=null")
     photographs = run(folders / "celeba", *INLINE, *arguments, "data.holdout_people=6")
@@ -444,6 +454,7 @@ def test_photographs(folders, celeba_root):
 # --- interrupts ---
 
 
+@pytest.mark.slow
 def test_an_interrupted_collection_is_resumed(first, folders, monkeypatch, capsys):
     """What arrived before the interrupt need not be kept, but the run that is resumed equals a whole one."""
 
@@ -469,6 +480,8 @@ def test_an_interrupted_collection_is_resumed(first, folders, monkeypatch, capsy
     assert (digest(folder), results(folder)) == (digest(first), results(first))
 
 
+@pytest.mark.flower
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("stage", "arguments"),
     [

@@ -83,17 +83,20 @@ def attacked(kind: str, name: str, classes: int, seen: bool = True, rows: int = 
     return recalls(found.balanced, asked)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("kind", "name"), [pair for pair in EVERY if pair != ("images", "vcl19")])  # slow
 def test_an_attack_finds_what_is_easy(kind, name):
     assert np.mean(attacked(kind, name, 2)) > 0.85
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("kind", "name"), [pair for pair in EVERY if pair[0] in ("features", "states")])
 def test_an_attack_stays_at_chance_on_independent_labels(kind, name):
     # 400 rows: the standard error is 0.025.
     assert abs(np.mean(attacked(kind, name, 2, seen=False)) - 0.5) < 0.1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "name"), [("features", "rescl"), ("features", "mlp"), ("features", "knn"), ("tokens", "trees")]
 )

@@ -104,6 +104,7 @@ def test_several_threads_build_once():
     assert len(calls) == 1
 
 
+@pytest.mark.slow
 def test_several_processes_build_once(tmp_path, folder):
     script = (
         "import os, sys\nfrom pathlib import Path\nfrom tiprdc_fl.data.cache import cached\n"

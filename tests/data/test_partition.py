@@ -8,7 +8,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-import torch
 from scipy.stats import beta
 
 from tests.data.celeba_folder import many_people
@@ -438,14 +437,6 @@ def test_data_that_has_changed_since_is_noticed(file):
 # --- whole runs ---
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 def run(folder: Path, *arguments: str) -> dict:
     assert simulate.main([*TINY, *arguments, f"run_dir={folder}"]) == 0
     return json.loads((folder / "report.json").read_text())
@@ -458,6 +449,7 @@ def digest(folder: Path) -> str:
 SKEWED = ("partition.name=dirichlet", "partition.alpha=0.2", "partition.partition_by=[Male,Smiling]")
 
 
+@pytest.mark.flower
 def test_features_do_not_depend_on_engine_workers_messages_or_mode(tmp_path, capsys):
     report = run(tmp_path / "inline", *SKEWED)
     assert report["partition"]["settings"] == {
@@ -483,6 +475,7 @@ def test_features_do_not_depend_on_engine_workers_messages_or_mode(tmp_path, cap
     assert len(kept) == report["partition"]["examples"] == report["people"]["contributors"]["examples"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "arguments"),
     [
@@ -507,6 +500,7 @@ def test_each_partition_runs(tmp_path, name, arguments):
         assert skew["max"] == pytest.approx(max(whole, 1 - whole))
 
 
+@pytest.mark.slow
 def test_who_has_no_example_is_not_asked_and_a_resumed_run_asks_nobody(tmp_path, monkeypatch):
     sparse = (
         "clients=60",
@@ -531,6 +525,7 @@ def test_who_has_no_example_is_not_asked_and_a_resumed_run_asks_nobody(tmp_path,
     )
 
 
+@pytest.mark.slow
 def test_withdrawn_contributors_are_left_out_of_the_figures_and_never_asked_again(tmp_path):
     folder = tmp_path / "run"
     report = run(folder, *SKEWED)
@@ -601,6 +596,7 @@ def test_a_damaged_or_foreign_file_ends_a_resumed_run_with_one_line(tmp_path, ca
     assert pq.read_table(path).equals(pq.read_table(pa.BufferReader(whole)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["dirichlet", "pathological", "feature"])
 def test_photographs_are_dealt_out_too(tmp_path, monkeypatch, name):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.federation.test_kills import PEOPLE, check_whole, collection_in, ended, started, undisturbed  # noqa: F401
+from tests.federation.killed import PEOPLE, check_whole, collection_in, ended, started
 from tiprdc_fl.errors import InputError
 from tiprdc_fl.federation.collection import write_collection
 from tiprdc_fl.federation.engine import run_flower
@@ -56,7 +56,9 @@ def forget(folder: Path) -> None:
         path.unlink()
 
 
-def test_a_cluster_of_two_nodes_collects_the_same_features(tmp_path, undisturbed):  # noqa: F811
+@pytest.mark.flower
+@pytest.mark.slow
+def test_a_cluster_of_two_nodes_collects_the_same_features(tmp_path, undisturbed):
     address = f"127.0.0.1:{free_port()}"
     port = address.rpartition(":")[2]
     folder = tmp_path / "run"

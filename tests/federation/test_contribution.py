@@ -225,6 +225,7 @@ def test_a_zstd_bomb_is_refused_by_its_header():
     assert "268435456 bytes, expected 36" in told[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layout", [IMAGE, TEXT], ids=["image", "text"])
 @settings(max_examples=5_000, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data())
@@ -252,6 +253,7 @@ def test_no_mutated_file_is_stored(layout, data):
 COLUMN = st.sampled_from(list(COLUMNS))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layout", [IMAGE, TEXT], ids=["image", "text"])
 @settings(max_examples=2_500, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data())

@@ -87,6 +87,7 @@ def inline(tmp_path_factory, weights) -> Path:
     return folder
 
 
+@pytest.mark.flower
 @pytest.mark.parametrize(
     ("size", "workers", "writer"), [(1, 2, "workers"), (None, 2, "collector"), (13, 1, "auto")]
 )

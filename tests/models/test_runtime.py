@@ -31,6 +31,8 @@ from tiprdc_fl.stages.run_folder import FREE_KEYS
 from tiprdc_fl.stages.runtime import calibration, check_runtime, write_model
 from tiprdc_fl.store.feature_store import open_store
 
+pytestmark = pytest.mark.slow  # exporting to ONNX takes seconds
+
 SOURCE = DataSource("faces", None, (32, 32), 0, most=4)
 PEOPLE = tuple(range(10, 30))
 COLLECTOR = np.arange(100, 120)
@@ -170,6 +172,7 @@ def ignore(contributors: int, examples: int) -> None:
     """Nobody watches."""
 
 
+@pytest.mark.flower
 def test_flower_stores_the_same_features_as_inline(tmp_path):
     digests = []
     for engine, runtime in (

@@ -118,6 +118,7 @@ def elements(text: str) -> list[tuple[str, dict[str, Any]]]:
 # --- in the browser ---
 
 
+@pytest.mark.browser
 @pytest.mark.parametrize(
     ("name", "look"),
     [
@@ -149,12 +150,6 @@ def test_the_page_can_be_read_on_phone_and_desk_in_light_and_dark(browser, writt
     texts = "\n".join(one["text"] for one in found["texts"])
     assert "\u202e" not in texts
     assert name != "hostile" or all(readable(one) in texts for one in HOSTILE)
-
-
-def test_without_chromium_a_test_fails_and_says_what_to_install(monkeypatch):
-    monkeypatch.setenv("PATH", "/nowhere")
-    with pytest.raises(pytest.fail.Exception, match="apt-get install chromium"):
-        chromium()
 
 
 # --- as text ---

@@ -93,6 +93,7 @@ def rows_of(path: Path) -> list[dict[str, str]]:
     return list(csv.DictReader(path.read_text().splitlines()))
 
 
+@pytest.mark.slow
 def test_the_command_keeps_measured_and_modelled_apart(tmp_path, small, capsys):
     arguments = ["--quick", f"out={tmp_path}", "sizes=32,40", "batches=1,2", "width=4", "people=30"]
     assert command.main([*arguments, "devices=laptops"], Console(width=200)) == 0

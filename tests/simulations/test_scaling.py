@@ -88,6 +88,7 @@ def test_the_album_has_as_many_images_as_it_says(tmp_path, monkeypatch):
     assert min(bare_rates(extractor, preprocess(LIGHT, examples.loaded), 1)) > 0
 
 
+@pytest.mark.slow
 def test_a_measurement_that_fails_says_why():
     with pytest.raises(InputError, match=r"measuring engine .* failed: .*workers"):
         measure_apart("engine", contributors=3)

@@ -166,6 +166,7 @@ def test_scores_in_one_batch_are_the_same_scores():
     assert len(batch.x) == TINY.batch
 
 
+@pytest.mark.slow
 def test_a_quick_measurement(monkeypatch):
     monkeypatch.setattr(training, "QUICK", ((TINY, 1, 3.0),))
     monkeypatch.setattr(training, "EQUAL", Size(32, 2, 32))

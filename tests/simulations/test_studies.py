@@ -228,6 +228,7 @@ def results(tmp_path: Path, name: str) -> tuple[list[dict[str, str]], dict[str, 
     return rows, json.loads(table.with_suffix(".json").read_text("utf-8")), table.with_suffix(".png")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_a_study_writes_table_picture_and_json_that_agree(name, study, run, tmp_path):
     status, text = study(name)
@@ -246,6 +247,7 @@ def test_a_study_writes_table_picture_and_json_that_agree(name, study, run, tmp_
     assert "bootstrap over holdout people" in written["caption"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_the_paper_stands_beside_ours(name, study, tmp_path):
     _, text = study(name)

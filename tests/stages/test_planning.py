@@ -62,6 +62,7 @@ def sections(current):
     return modelled_sections(current, per_contributor(keys))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "per"), [*((name, "label") for name in STRATEGIES), ("quota", "device")])
 def test_an_engine_works_for_whose_answers_count_and_nobody_else(tmp_path, name, per):
     current = begin(tmp_path / "run", f"strategy.name={name}", f"strategy.per={per}", "strategy.deadline=90")
@@ -79,6 +80,7 @@ def test_an_engine_works_for_whose_answers_count_and_nobody_else(tmp_path, name,
         assert len(answered) < 30
 
 
+@pytest.mark.flower
 def test_flower_does_the_same_as_the_engine_inline(tmp_path):
     arguments = ("strategy.name=over_select", "strategy.target=8")
     inline, flower = (begin(tmp_path / engine, *arguments) for engine in ("inline", "flower"))
@@ -108,6 +110,7 @@ def broken(monkeypatch):
     return ids
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["over_select", "async_window", "fair"])
 def test_who_fails_is_replaced(tmp_path, broken, name):
     current = begin(tmp_path / "run", f"strategy.name={name}", "strategy.target=10")
@@ -132,6 +135,7 @@ def test_a_run_that_is_resumed_keeps_its_plan(tmp_path):
     assert (current.folder / "calibration.json").read_text() == calibration
 
 
+@pytest.mark.slow
 def test_with_seconds_given_the_plan_is_that_of_any_host(tmp_path):
     plans = []
     for number in range(2):

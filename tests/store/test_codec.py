@@ -319,6 +319,7 @@ def _bytes_codec():
     return replace(plain, format=replace(plain.format, row_bytes=lambda v: v, flaws=lambda packed: {}))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", [IMAGE, MESSAGE])
 @pytest.mark.parametrize("codec", CODECS)
 @settings(max_examples=250, deadline=None)

@@ -125,6 +125,7 @@ def test_merging_that_is_killed_loses_nothing(tmp_path, when):
 # --- a disk that is full, a folder that cannot be written ---
 
 
+@pytest.mark.slow
 def test_a_file_that_may_not_grow_leaves_what_was_committed(tmp_path):
     """The operating system's own limit stands for a full disk: a write fails half way."""
     path = tmp_path / "s"

@@ -132,6 +132,7 @@ def test_repeating_is_harmless_and_keeps_the_time(run):
     check_gone(run)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("when", ["before", "after"])
 @pytest.mark.parametrize("step", STEPS)
 def test_a_withdrawal_that_was_interrupted_anywhere_is_completed(run, monkeypatch, step, when):
@@ -150,6 +151,7 @@ def test_a_withdrawal_that_was_interrupted_anywhere_is_completed(run, monkeypatc
     check_gone(run)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("call", ["delete", "cleanup_old_versions"])
 def test_one_that_was_killed_between_deleting_and_cleaning_up_is_completed(run, call):
     code = (
@@ -326,6 +328,7 @@ def test_help_says_what_the_commands_do(capsys):
 # --- a whole run ---
 
 
+@pytest.mark.slow
 def test_a_run_goes_on_without_them(tmp_path, monkeypatch, capsys):
     """It is measured again without them, and they are not asked when it is resumed."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
