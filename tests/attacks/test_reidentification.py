@@ -5,7 +5,15 @@ import pytest
 import torch
 
 from tiprdc_fl.attacks.reduction import cell_counts, reduced
-from tiprdc_fl.attacks.reidentification import Owned, Pairs, Reidentification, auc, learn_metric, reidentify
+from tiprdc_fl.attacks.reidentification import (
+    Metric,
+    Owned,
+    Pairs,
+    Reidentification,
+    auc,
+    learn_metric,
+    reidentify,
+)
 from tiprdc_fl.errors import InputError
 
 
@@ -84,6 +92,27 @@ def test_embeddings_have_unit_scatter_within_people():
     within = embedded - embedded.mean(axis=1, keepdims=True)
     assert np.allclose((within**2).sum(axis=(0, 1)) / (200 * 9), 1, atol=0.05)
     assert metric.between.mean() == pytest.approx(9, rel=0.1)  # 3 squared
+
+
+def test_components_weigh_by_their_reliability_by_hand():
+    metric = Metric(np.zeros(3), np.eye(3), between=np.array([3.0, 0.0, 1.0]))
+    weighed = metric.weigh(np.full((2, 3), 2.0), np.array([1, 3]))
+    # 3 / (3 + 1) and 1 / (1 + 1) of one example, 3 / (3 + 1/3) and 1 / (1 + 1/3) of the mean of three.
+    assert np.allclose(weighed**2 / 4, [[0.75, 0, 0.5], [0.9, 0, 0.75]])
+
+
+def test_components_that_tell_little_of_the_person_count_little():
+    """The person is in 4 of 64 coordinates; of cosines that weigh all alike, the other 60 make a noise."""
+    generator = np.random.default_rng(0)
+
+    def part(first: int) -> Owned:
+        people = np.repeat(np.arange(200), 6)
+        x = generator.normal(size=(len(people), 64))
+        x[:, :4] += generator.normal(size=(200, 4))[people]
+        return owned(x, first + people)
+
+    result = found(part(0), part(1000))
+    assert area(result.example, result) > 0.65  # 0.59 without their reliability
 
 
 def test_pairs_are_of_two_people_but_for_the_own_ones():

@@ -161,18 +161,31 @@ def test_tokens_pad_cut_and_unknown_words():
     assert tokenise(["A zebra", "c c c c", ""], ids, 3).tolist() == [[3, 1, 0], [2, 2, 2], [UNKNOWN, 0, 0]]
 
 
+def with_random_output(network: nn.Module) -> nn.Module:
+    """The network with random weights where it starts with zeros, so that its output depends on its input."""
+    generator = seeding.torch_generator(0, "test", "output")
+    with torch.no_grad():
+        for weight in network.parameters():
+            if not weight.any():
+                weight.normal_(generator=generator)
+    return network.eval()
+
+
 def test_padding_does_not_change_a_message():
     seeding.seed_torch(0, "test")
     network = build_extractor(WORDS)
-    classifier = build_classifier(WORDS, 2).eval()
+    classifier = with_random_output(build_classifier(WORDS, 2))
     alone, padded = torch.tensor([[2, 3]]), torch.tensor([[2, 3, PAD, PAD]])
     assert (network(padded)[:, 2:] == 0).all()
     assert torch.allclose(network(padded)[:, :2], network(alone))
-    assert torch.allclose(classifier(network(padded)), classifier(network(alone)), atol=1e-6)
-    estimator = build_estimator(WORDS, 2, 3).eval()
+    logits = classifier(network(alone))
+    assert logits.std() > 0.01
+    assert torch.allclose(classifier(network(padded)), logits, atol=1e-6)
+    estimator = with_random_output(build_estimator(WORDS, 2, 3))
     u = torch.eye(2)[:1]
     one = estimator.score(estimator.embed_input(alone), network(alone), u)
     other = estimator.score(estimator.embed_input(padded), network(padded), u)
+    assert one.abs() > 0.01
     assert torch.allclose(one, other, atol=1e-6)
 
 

@@ -48,6 +48,11 @@ def sent(extractor, person: int, seed: int = 0) -> np.ndarray:
     return rows.reshape(-1, *layout.shape).numpy()
 
 
+@pytest.mark.parametrize(("name", "scale"), [("noisy", 40 / 255), ("dp", 1 / 0.5)])
+def test_the_extractor_s_file_holds_the_noise_s_scale_for_pixels_from_0_to_1(name, scale):
+    assert protected(name).architecture.noise_scale == pytest.approx(scale, rel=1e-12)
+
+
 def test_raw_sends_the_image_itself():
     images = preprocess(IMAGES, open_dataset(SOURCE).load([7]).loaded).numpy()
     assert np.array_equal(sent(protected("raw"), 7), images)
