@@ -19,6 +19,7 @@ ROOT = Path(__file__).resolve().parents[1]
 # Floor by floor, from the top: a room imports from floors below its own, and from itself.
 FLOORS = (
     ("simulations",),
+    ("examples",),
     ("tiprdc_fl.simulate", "tiprdc_fl.export"),
     ("tiprdc_fl.stages",),
     ("tiprdc_fl.report", "tiprdc_fl.protections"),
@@ -27,8 +28,8 @@ FLOORS = (
     ("tiprdc_fl.models", "tiprdc_fl.devices", "tiprdc_fl.config", "tiprdc_fl.disk"),
     ("strategies", "tiprdc_fl.seeding", "tiprdc_fl.errors"),
 )
-PROJECT = {"tiprdc_fl", "simulations", "strategies"}
-OUTSIDE = {"tests", "examples"}  # nothing of the project imports them
+PROJECT = {"tiprdc_fl", "simulations", "examples", "strategies"}
+OUTSIDE = {"tests"}  # nothing of the project imports them
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 # Rooms within a room that must stay leaves: they receive values, and import nothing else of the project.
 LEAVES = {
@@ -56,7 +57,7 @@ def modules_in(package: str) -> dict[str, str]:
 
 
 SOURCES = modules_in("tiprdc_fl")
-EVERYTHING = SOURCES | modules_in("simulations") | modules_in("strategies")
+EVERYTHING = SOURCES | modules_in("simulations") | modules_in("examples") | modules_in("strategies")
 
 
 @cache
@@ -81,7 +82,7 @@ def within(name: str, prefixes: set[str]) -> bool:
 def room_of(name: str) -> str | None:
     """The room that a dotted name lies in; None outside the project."""
     top, _, rest = name.partition(".")
-    if top in ("simulations", "strategies"):
+    if top in ("simulations", "examples", "strategies"):
         return top
     return f"{top}.{rest.partition('.')[0]}" if top == "tiprdc_fl" and rest else None
 
@@ -172,7 +173,7 @@ def test_every_module_keeps_the_rules(module, rule):
 
 
 @pytest.mark.parametrize("module", [name for name in EVERYTHING if name not in SOURCES])
-def test_studies_and_strategies_import_downwards(module):
+def test_studies_examples_and_strategies_import_downwards(module):
     assert list(direction(module, EVERYTHING[module])) == []
 
 

@@ -27,7 +27,7 @@ ABOUT = """How fast is the engine, and what does it need?
 
   collection  contributors/s and the collector's memory with no-op contributors, beside plain Flower
   extraction  images/s from the first request to the last committed row, beside the bare network
-  training    the hybrid step beside a literal float32 Algorithm 1, and beside its convolutions alone
+  training    the hybrid step beside a literal float32 Algorithm 1
   probes      K probes that share each pass over the store beside K one after another
 
 Every figure stands beside one that was measured in the same run on the same machine. Writes a table (CSV, JSON)

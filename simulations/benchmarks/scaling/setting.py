@@ -1,20 +1,18 @@
-"""What every measurement of training starts from: sizes, fresh players and a batch, all from one seed."""
+"""What a measurement of training starts from: a size, fresh players and a batch, all from one seed."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from tiprdc_fl import seeding
 from tiprdc_fl.models.architecture import Architecture, Precision
-from tiprdc_fl.models.image import initialise
 from tiprdc_fl.stages.prepare import choose_precision
 from tiprdc_fl.training.hybrid import Players, build_players, hybrid_step
 
 SEED = 0
 BUDGET = 0.9
 RATE, DECAY = 1e-4, 1e-4  # Adam's; Section 5.1 and the authors' code
-GENTLE = 1e-3  # of the plain gradient descent of ``comparable``
 
 
 @dataclass(frozen=True)
@@ -62,36 +60,14 @@ def chosen_precision() -> Precision:
     return choose_precision("auto", "cpu")
 
 
-def batch_of(size: Size, number: int = 0) -> Batch:
-    """A batch of random images and labels; batches of two numbers differ."""
-    generator = seeding.torch_generator(SEED, "scaling", "batch", number)
+def batch_of(size: Size) -> Batch:
+    """A batch of random images and labels."""
+    generator = seeding.torch_generator(SEED, "scaling", "batch")
     x = torch.rand(size.batch, 3, size.side, size.side, generator=generator)
     u = torch.randint(0, 2, (size.batch, 1), generator=generator)
-    return Batch(
-        x.contiguous(memory_format=torch.channels_last), u, torch.arange(size.batch).roll(1 + number)
-    )
+    return Batch(x.contiguous(memory_format=torch.channels_last), u, torch.arange(size.batch).roll(1))
 
 
-def step(players: Players, batch: Batch) -> Tensor:
-    """The project's step; what each update descended, as ``literal.literal_step`` returns it, float [3]."""
-    losses = hybrid_step(players, batch.x, batch.u, batch.order, BUDGET)
-    return torch.stack([losses.adversary, -losses.bound, losses.extractor])
-
-
-def comparable(players: Players) -> Players:
-    """Players in float32 whose every step depends on weights and batch alone, and moves every weight.
-
-    Dropout is off: two forms draw it in different orders. Output layers, which start at zero, start as the others
-    do: through zeros nothing flows back. Plain gradient descent stands for Adam, which makes a whole step of the
-    rounding of a gradient near 0.
-    """
-    networks = {"theta": players.extractor, "psi": players.adversary, "omega": players.estimator}
-    seeding.seed_torch(SEED, "scaling", "outputs")
-    for network in networks.values():
-        for module in network.modules():
-            if isinstance(module, nn.Dropout):
-                module.p = 0.0
-            if isinstance(module, nn.Linear) and not module.weight.any():
-                initialise(module)
-    optimisers = {name: torch.optim.SGD(network.parameters(), GENTLE) for name, network in networks.items()}
-    return replace(players, precision="float32", **optimisers)
+def step(players: Players, batch: Batch) -> None:
+    """The project's step."""
+    hybrid_step(players, batch.x, batch.u, batch.order, BUDGET)

@@ -40,9 +40,3 @@ def rate(part: str, what: str, against: str, images: int, ours: np.ndarray, thei
     value = images / float(np.median(ours))
     gain = float(np.median(theirs / ours))
     return Measured(part, what, value, "images/s", against, value / gain, None)
-
-
-def time(part: str, what: str, against: str, ours: np.ndarray, theirs: np.ndarray) -> Measured:
-    """Milliseconds: the median of ours over the turns, and beside it their time by the median ratio."""
-    value = 1e3 * float(np.median(ours))
-    return Measured(part, what, value, "ms", against, value / float(np.median(ours / theirs)), None)
