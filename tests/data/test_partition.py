@@ -567,7 +567,7 @@ def test_a_partition_that_is_not_possible_is_one_line_and_leaves_nothing(
 
 
 def test_nobody_gets_more_than_is_accepted_of_one(monkeypatch):
-    monkeypatch.setattr(dealing, "MOST_EXAMPLES", 30)
+    monkeypatch.setattr(dealing, "MAX_EXAMPLES", 30)
     config = Config(clients=12)
     config = replace(config, partition=replace(config.partition, name="quantity", exponent=1.1))
     data, people = open_dataset(SOURCE), split_people(range(2**31), 12, 4, 4, 0)

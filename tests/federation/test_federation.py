@@ -19,8 +19,8 @@ from tiprdc_fl.federation import client_app, server_app
 from tiprdc_fl.federation.collection import (
     Collection,
     Request,
+    cohort_size,
     cohorts,
-    contributors_in_message,
     features_path,
     open_collection,
     read_collection,
@@ -200,7 +200,7 @@ def test_nobody_answers_for_somebody_else(tmp_path, weights):
 
 
 def test_two_collectors_of_one_run_store_nothing_twice(tmp_path, weights, inline):
-    """The second has asked while the first had not committed yet; one of them brings drafts."""
+    """The second has asked while the first had not committed yet; one of them carries_extractor drafts."""
     collection = collection_in(tmp_path, weights)
     stores = [open_collection(collection)[0] for _ in range(3)]
     sent = Answer(PEOPLE, packed(weights, PEOPLE))
@@ -314,7 +314,7 @@ def test_nobody_writes_into_the_store_unasked(weights, tmp_path):
     record = ANSWER | {"draft": drafted(collection, weights, [10])}
     message = Message(RecordDict({"answer": ConfigRecord(record)}), 1, "query.extract")
     exchange = server_app.Exchange(FakeGrid(0, 1), [1], collection, Traffic(), Event())  # pyright: ignore
-    assert server_app._answer(message, server_app.Slice((10,)), exchange).draft is None
+    assert server_app._to_answer(message, server_app.CohortRequest((10,)), exchange).draft is None
 
 
 def test_workers_write_where_they_share_the_disk_and_examples_are_large(tmp_path, weights):
@@ -338,8 +338,8 @@ def test_contributions_of_another_extractor_are_refused(tmp_path, weights):
 def test_messages_stay_within_a_size(tmp_path, weights):
     paper = Architecture("image", 64, image_size=(218, 178))
     small = Architecture("image", 16, image_size=(32, 32))
-    assert contributors_in_message(paper, "float32") == 1
-    assert 20 < contributors_in_message(small, "float16") < 1000
+    assert cohort_size(paper, "float32") == 1
+    assert 20 < cohort_size(small, "float16") < 1000
     collection = collection_in(tmp_path, weights)
     assert cohorts(range(1000), replace(collection, contributors_per_message=400)) == [
         tuple(range(400)),
@@ -457,7 +457,9 @@ def test_a_malformed_reply_fails_its_contributors_only(content, tmp_path, weight
     message = Message(RecordDict(content), 1, "query.extract")
     collection = replace(collection_in(tmp_path, weights), writer="workers")
     exchange = server_app.Exchange(FakeGrid(0, 1), [1], collection, Traffic(), Event())  # pyright: ignore
-    answer = server_app._answer(message, server_app.Slice((1, 2), brings=True), exchange)
+    answer = server_app._to_answer(
+        message, server_app.CohortRequest((1, 2), carries_extractor=True), exchange
+    )
     assert answer.contributions is None
     assert [(one.contributor, one.stage) for one in answer.failures] == [(1, "message"), (2, "message")]
     assert all("malformed" in one.reason for one in answer.failures)

@@ -17,7 +17,7 @@ from simulations.benchmarks.scaling.figures import Measured
 from simulations.benchmarks.scaling.noop import CODEC, HEAVY, LIGHT, TASKS, zeros
 from tiprdc_fl.data.source import open_dataset
 from tiprdc_fl.errors import InputError
-from tiprdc_fl.federation.contribution import judge, pack, unpack
+from tiprdc_fl.federation.contribution import pack, rejections, unpack
 from tiprdc_fl.models.architecture import build_extractor, feature_shape
 from tiprdc_fl.models.extractor import from_bytes, preprocess, to_bytes
 from tiprdc_fl.store.codec import payload_unit
@@ -71,7 +71,7 @@ def test_no_op_contributors_are_valid_ones():
     layout = Layout("digest", CODEC, shape, TASKS)
     found = unpack(pack(zeros(np.arange(5), shape), layout), layout, 5)
     assert payload_unit(CODEC, feature_shape(HEAVY)) == collection.HEAVY_BYTES
-    assert judge(found, range(5), layout) == {}
+    assert rejections(found, range(5), layout) == {}
 
 
 def test_the_album_has_as_many_images_as_it_says(tmp_path, monkeypatch):

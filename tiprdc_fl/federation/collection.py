@@ -1,4 +1,4 @@
-"""What a collection asks, of whom, and how contributors are put into messages."""
+"""A collection: what is requested from which contributors, and how they are divided among messages."""
 
 import json
 from collections.abc import Sequence
@@ -15,11 +15,11 @@ from tiprdc_fl.store.codec import payload_unit
 from tiprdc_fl.store.feature_store import FeatureStore, open_store, stored_contributors
 from tiprdc_fl.store.withdrawal import check_removed, withdrawn
 
-REPLY_BYTES = 8 * 2**20
-TYPICAL_EXAMPLES = 25  # of a person, to foresee a reply's size
-MOST_IN_MESSAGE = 1000  # contributors
+REPLY_BYTES = 8 * 2**20  # size that a reply should stay near
+TYPICAL_EXAMPLES = 25  # of a contributor; used to predict a reply's size
+MAX_COHORT = 1000  # contributors in one message
 MESSAGES_PER_WORKER = 4  # in flight: enough that a worker never waits, few enough to bound memory
-DRAFTED_BYTES = 1000  # of an example, from which on carrying them costs more than a file does
+DRAFT_BYTES = 1000  # of an example; from this size on, a draft file costs less than sending the bytes
 
 
 @dataclass(frozen=True)
@@ -27,11 +27,11 @@ class Request:
     """What every contributor is asked for.
 
     Attributes:
-        extractor: path of the frozen extractor.
-        source: where the simulated devices find their examples.
-        tasks: attributes that are sent as labels.
-        codec: key of CODECS.
-        runtime: key of RUNTIMES, what runs the extractor.
+        extractor: path of the frozen extractor's file.
+        source: dataset that the simulated devices load their examples from.
+        tasks: names of the task attributes that are sent as labels.
+        codec: key of CODECS, which encodes the features.
+        runtime: key of RUNTIMES, which runs the extractor.
     """
 
     extractor: str
@@ -43,20 +43,21 @@ class Request:
 
 @dataclass(frozen=True)
 class Collection:
-    """A collection in a run folder: everything a ServerApp needs to carry it out.
+    """A collection in a run folder: everything that a ServerApp needs to run it.
 
     Attributes:
-        folder: the run folder; features go to ``features.lance`` in it, what fails validation to
+        folder: the run folder. Features go to its ``features.lance``, samples of rejected contributions to its
             ``quarantine/``.
-        request: what is asked.
-        contributors: who is asked.
-        workers: processes that do the contributors' work.
+        request: what every contributor is asked for.
+        contributors: ids of the contributors to ask.
+        workers: number of processes that do the contributors' work.
         retries: how often a message that failed is sent again.
-        contributors_per_message: how many of them a message asks for; None: see ``contributors_in_message``.
-        alone: whether each contributor works alone, so that its seconds are its own.
-        ray_address: of a running Ray cluster; None starts one on this machine.
-        writer: "workers" write what they made into the store's folder, as drafts that the collector commits;
-            "collector": it is sent there; "auto": see ``writes_drafts``.
+        contributors_per_message: size of a cohort; None: see ``cohort_size``.
+        alone: whether each contributor works alone, so that its seconds are measured and not shared out.
+        ray_address: address of a running Ray cluster; None starts one on this machine.
+        writer: who writes the features to disk. "workers": each worker writes a draft into the store's folder
+            and the collector commits it. "collector": the features are sent to it. "auto": see
+            ``writes_drafts``.
     """
 
     folder: str
@@ -71,22 +72,22 @@ class Collection:
 
 
 def features_path(folder: str | Path) -> Path:
-    """Where a run folder keeps its features."""
+    """Path of the feature store in a run folder."""
     return Path(folder) / "features.lance"
 
 
 def write_collection(collection: Collection) -> None:
-    """Leaves the collection in its run folder, where a ServerApp of another process finds it."""
+    """Writes the collection to its run folder, so that a ServerApp in another process can read it."""
     path = Path(collection.folder) / "collection.json"
     text = json.dumps(vars(collection), default=vars) + "\n"
     write_whole(path, lambda file: file.write_text(text, encoding="utf-8"))
 
 
 def read_collection(folder: Path) -> Collection:
-    """The collection of a run folder.
+    """Reads the collection that ``write_collection`` left in a run folder.
 
     Raises:
-        InputError: there is none, or it is damaged.
+        InputError: the file is missing or damaged.
     """
     path = folder / "collection.json"
     if not path.is_file():
@@ -102,42 +103,49 @@ def read_collection(folder: Path) -> Collection:
 
 
 def open_collection(collection: Collection) -> tuple[FeatureStore, list[int]]:
-    """The collection's store, created where there is none, and who is not in it and has not withdrawn."""
+    """Opens the collection's store, and creates it if it does not exist.
+
+    Returns:
+        The store, and the contributors who are still to be asked: neither stored nor withdrawn.
+
+    Raises:
+        InputError: the store holds another layout, or features of a contributor whose withdrawal is unfinished.
+    """
     request = collection.request
     layout = layout_of(load_extractor(Path(request.extractor)), request.codec, request.tasks)
     store = open_store(features_path(collection.folder), layout)
-    stored, gone = stored_contributors(store), withdrawn(store.path.parent)
-    check_removed(store.path, stored & gone)
-    settled = stored | gone
+    stored, departed = stored_contributors(store), withdrawn(store.path.parent)
+    check_removed(store.path, stored & departed)
+    settled = stored | departed
     return store, [contributor for contributor in collection.contributors if contributor not in settled]
 
 
 def cohorts(asked: Sequence[int], collection: Collection) -> list[tuple[int, ...]]:
-    """The contributors of each message."""
+    """Divides the contributors into the cohorts of the messages; a cohort is at most ``cohort_size`` large."""
     size = collection.contributors_per_message
     if size is None:
         architecture = load_extractor(Path(collection.request.extractor)).architecture
-        size = contributors_in_message(architecture, collection.request.codec)
-        # Small collections too are spread over the workers.
+        size = cohort_size(architecture, collection.request.codec)
+        # A small collection is spread over all workers too.
         size = max(1, min(size, len(asked) // (MESSAGES_PER_WORKER * collection.workers)))
     return [tuple(asked[start : start + size]) for start in range(0, len(asked), size)]
 
 
 def writes_drafts(collection: Collection) -> bool:
-    """Whether workers write into the store's folder themselves.
+    """Whether workers write their features into the store's folder as drafts.
 
-    By default they do where they run on this machine and replies are large: what a worker made is validated there,
-    by the same code, and its bytes are not carried from process to process.
+    By default they do if they run on this machine and an example takes at least DRAFT_BYTES. The worker then runs
+    the collector's validation itself, and the bytes are not copied from process to process.
     """
     if collection.writer != "auto":
         return collection.writer == "workers"
     architecture = load_extractor(Path(collection.request.extractor)).architecture
     unit = payload_unit(collection.request.codec, feature_shape(architecture))
-    return collection.ray_address is None and unit >= DRAFTED_BYTES
+    return collection.ray_address is None and unit >= DRAFT_BYTES
 
 
-def contributors_in_message(architecture: Architecture, codec: str) -> int:
-    """How many contributors fit into a message whose reply stays near REPLY_BYTES; at least one."""
+def cohort_size(architecture: Architecture, codec: str) -> int:
+    """Number of contributors in a message so that its reply stays near REPLY_BYTES; from 1 to MAX_COHORT."""
     unit = payload_unit(codec, feature_shape(architecture))
     example = unit * architecture.max_tokens if architecture.modality == "text" else unit
-    return max(1, min(MOST_IN_MESSAGE, REPLY_BYTES // (example * TYPICAL_EXAMPLES)))
+    return max(1, min(MAX_COHORT, REPLY_BYTES // (example * TYPICAL_EXAMPLES)))

@@ -1,7 +1,7 @@
-"""The collector's half of the federation: what is asked, and what becomes of each answer."""
+"""The collector: validates every answer, stores what is valid and keeps a sample of the rest in quarantine."""
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from time import perf_counter
@@ -10,25 +10,26 @@ import pyarrow as pa
 
 from tiprdc_fl.disk import locked, writing
 from tiprdc_fl.errors import InputError
-from tiprdc_fl.federation.contribution import Contributions, judge, payloads_of, to_table, unpack
+from tiprdc_fl.federation.contribution import Contributions, payloads_of, rejections, to_table, unpack
 from tiprdc_fl.federation.contributor import Failure
 from tiprdc_fl.store.append import Draft, append, open_draft
 from tiprdc_fl.store.feature_store import FeatureStore
 from tiprdc_fl.store.layout import Layout
 from tiprdc_fl.store.withdrawal import withdrawn
 
-SAMPLE_BYTES = 256  # of what failed, kept in quarantine
+SAMPLE_BYTES = 256  # first bytes of a rejected contribution that quarantine keeps
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What came of one message.
+    """What the collector received for one message; not validated yet.
 
     Attributes:
-        asked: contributors that it asked for.
-        contributions: a file of theirs, as ``contribution.pack`` makes it; None where none came.
+        asked: ids of the contributors that the message asked.
+        contributions: bytes of the contributions, as ``contribution.pack`` returns them; None if none arrived.
         failures: of contributors who sent nothing.
-        draft: instead of contributions, those of everybody asked, see ``storage.write_draft``.
+        draft: name of a draft with the contributions of everybody asked, see ``store.lance.write_draft``. It
+            replaces ``contributions``.
     """
 
     asked: tuple[int, ...]
@@ -39,7 +40,7 @@ class Answer:
 
 @dataclass
 class Traffic:
-    """What is counted while a collection goes on.
+    """Counters that change while a collection runs.
 
     Attributes:
         asked_again: messages that were sent again because they had failed.
@@ -52,17 +53,17 @@ class Traffic:
 
 @dataclass(frozen=True)
 class Collected:
-    """What became of a collection.
+    """The outcome of a collection.
 
     Attributes:
-        asked: contributors that had to be asked, without those already stored.
-        answered: those that answered.
-        failures: the others.
-        worker_memory_bytes: peak resident memory of the worker that used most; None when nobody was asked, and
-            inline, where the worker is the collector.
-        examples: that they sent.
-        seconds: from the first request for contributions to the last commit. The workers have started by then and
-            have the extractor; what that took is in the stage's seconds alone.
+        asked: number of contributors asked; contributors already stored are not asked.
+        answered: number of contributors whose contribution was stored.
+        failures: one for each of the others.
+        worker_memory_bytes: peak resident memory of the worker that used most; None if nobody was asked, and for
+            the inline engine, where the collector itself is the worker.
+        examples: number of examples stored.
+        seconds: from the first request for contributions to the last commit. Starting the workers and sending
+            them the extractor comes before it and counts in the stage's seconds only.
         asked_again: messages that were sent again because they had failed.
     """
 
@@ -75,9 +76,10 @@ class Collected:
     asked_again: int = 0
 
 
-def joined(first: Collected, second: Collected) -> Collected:
-    """Two collections of one run, one after the other."""
-    memory = [m for m in (first.worker_memory_bytes, second.worker_memory_bytes) if m is not None]
+def add_collected(first: Collected, second: Collected) -> Collected:
+    """The outcome of two collections of one run that ran one after the other."""
+    peaks = (first.worker_memory_bytes, second.worker_memory_bytes)
+    memory = [peak for peak in peaks if peak is not None]
     return Collected(
         asked=first.asked + second.asked,
         answered=first.answered + second.answered,
@@ -96,13 +98,13 @@ def collect(
     quarantine: Path,
     on_answer: Callable[[int, int], None],
 ) -> Collected:
-    """Validates and stores answers as they come; what does not pass validation goes to quarantine.
+    """Validates answers as they arrive, stores valid contributions and quarantines the others.
 
     Args:
-        asked: how many contributors were asked.
-        answers: of each message.
-        store: where contributions go.
-        quarantine: folder for the others.
+        asked: how many contributors are asked in all.
+        answers: one for each message.
+        store: where valid contributions go.
+        quarantine: folder that keeps a sample of each rejected contribution.
         on_answer: called after each answer with the number of contributors asked and of examples stored.
     """
     answered: set[int] = set()
@@ -110,75 +112,105 @@ def collect(
     examples = 0
     start = perf_counter()
 
-    def valid() -> Iterator[pa.Table | Draft]:
+    def valid_rows() -> Iterator[pa.Table | Draft]:
         nonlocal examples
         for answer in answers:
-            table, came, failed = _checked(answer, answered, store, quarantine)
-            answered.update(came)
-            failures.extend(failed)
-            examples += len(table)
-            on_answer(len(answer.asked), len(table))
-            yield table
+            checked = _check(answer, answered, store, quarantine)
+            answered.update(checked.contributors)
+            failures.extend(checked.failures)
+            examples += len(checked.rows)
+            on_answer(len(answer.asked), len(checked.rows))
+            yield checked.rows
 
-    append(store, valid())
+    append(store, valid_rows())
     return Collected(asked, len(answered), tuple(failures), examples=examples, seconds=perf_counter() - start)
 
 
-def _checked(
-    answer: Answer, answered: set[int], store: FeatureStore, quarantine: Path
-) -> tuple[pa.Table | Draft, set[int], list[Failure]]:
-    """What of an answer can be stored, whose it is, and who failed; nobody's second contribution is stored."""
-    table, came = store.layout.schema().empty_table(), set[int]()
+@dataclass(frozen=True)
+class _Checked:
+    """A validated answer.
+
+    Attributes:
+        rows: rows of the store, of valid contributions only.
+        contributors: ids of the contributors that the rows are of.
+        failures: one for each contributor who was asked and has no stored contribution.
+    """
+
+    rows: pa.Table | Draft
+    contributors: set[int]
+    failures: list[Failure]
+
+
+def _check(answer: Answer, answered: set[int], store: FeatureStore, quarantine: Path) -> _Checked:
+    """Validates an answer; a contributor in ``answered`` has a stored contribution and gets no second one."""
     failures = {failure.contributor: failure for failure in answer.failures}
-    wrong: dict[int, Failure] = {}
+    rows, contributors = store.layout.schema().empty_table(), set[int]()
     if answer.draft is not None:
         try:
-            return open_draft(store, answer.draft, answer.asked), set(answer.asked), []
+            return _Checked(open_draft(store, answer.draft, answer.asked), set(answer.asked), [])
         except InputError as error:
-            wrong = {one: Failure(one, "validate", str(error)) for one in answer.asked}
+            failures |= _invalid(answer, error)
     elif answer.contributions is not None:
         try:
-            found = unpack(answer.contributions, store.layout, len(answer.asked))
+            contributions = unpack(answer.contributions, store.layout, len(answer.asked))
         except InputError as error:
-            wrong = {one: Failure(one, "validate", str(error)) for one in answer.asked}
-            _quarantine(quarantine, dict.fromkeys(wrong.values(), answer.contributions))
+            invalid = _invalid(answer, error)
+            _quarantine(quarantine, dict.fromkeys(invalid.values(), answer.contributions))
+            failures |= invalid
         else:
-            table, came, wrong = _judged(found, answer, answered, store.layout, quarantine)
-    failures |= wrong
-    settled = came | {one for one in answer.asked if one in answered}
+            rejected = _reject(contributions, answer.asked, store.layout, quarantine)
+            rows, contributors = _accept(contributions, set(rejected), answered, store.layout)
+            failures |= {failure.contributor: failure for failure in rejected.values()}
+    settled = contributors | answered.intersection(answer.asked)
+    missing = [contributor for contributor in answer.asked if contributor not in settled]
     silent = "the reply does not mention this contributor"
-    missing = [one for one in answer.asked if one not in settled]
-    return table, came, [failures.get(one, Failure(one, "message", silent)) for one in missing]
+    return _Checked(
+        rows=rows,
+        contributors=contributors,
+        failures=[
+            failures.get(contributor, Failure(contributor, "message", silent)) for contributor in missing
+        ],
+    )
 
 
-def _judged(
-    found: Contributions, answer: Answer, answered: set[int], layout: Layout, quarantine: Path
-) -> tuple[pa.Table, set[int], dict[int, Failure]]:
-    """The rows of a file that can be stored, whose they are, and by contributor what is wrong with the others."""
-    wrong: dict[int, Failure] = {}
-    ids = found.contributor.tolist()
-    refused = judge(found, answer.asked, layout)
-    samples: dict[Failure, bytes | memoryview] = {}
-    payloads = payloads_of(found, list(refused))
-    for position, reason in refused.items():
-        failure = wrong[ids[position]] = Failure(ids[position], "validate", reason)
-        samples[failure] = payloads[position]
-    _quarantine(quarantine, samples)
-    left_out = {position for position, one in enumerate(ids) if position in refused or one in answered}
-    came = {one for position, one in enumerate(ids) if position not in left_out}
-    return to_table(found, left_out, layout), came, wrong
+def _invalid(answer: Answer, error: InputError) -> dict[int, Failure]:
+    """Failures of all contributors of an answer that cannot be read at all, by contributor."""
+    return {contributor: Failure(contributor, "validate", str(error)) for contributor in answer.asked}
+
+
+def _reject(
+    contributions: Contributions, asked: Sequence[int], layout: Layout, quarantine: Path
+) -> dict[int, Failure]:
+    """Failures of the invalid contributions, by position; a sample of each goes to quarantine."""
+    ids = contributions.contributor.tolist()
+    reasons = rejections(contributions, asked, layout)
+    rejected = {position: Failure(ids[position], "validate", reason) for position, reason in reasons.items()}
+    payloads = payloads_of(contributions, list(rejected))
+    _quarantine(quarantine, {failure: payloads[position] for position, failure in rejected.items()})
+    return rejected
+
+
+def _accept(
+    contributions: Contributions, rejected: set[int], answered: set[int], layout: Layout
+) -> tuple[pa.Table, set[int]]:
+    """Rows of the contributions that were neither rejected nor stored before, and their contributors."""
+    ids = contributions.contributor.tolist()
+    skipped = rejected | {position for position, contributor in enumerate(ids) if contributor in answered}
+    accepted = {contributor for position, contributor in enumerate(ids) if position not in skipped}
+    return to_table(contributions, skipped, layout), accepted
 
 
 def _quarantine(folder: Path, samples: Mapping[Failure, bytes | memoryview]) -> None:
-    """Keeps who, why, and the first bytes of what came; nothing of who has withdrawn."""
+    """Appends each failure with the first bytes of its contribution, unless its contributor has withdrawn."""
     if not samples:
         return
     run = folder.parent
-    with writing(folder), locked(run):  # a withdrawal waits, or is known here
-        gone = withdrawn(run)
+    with writing(folder), locked(run):  # the lock orders this against a withdrawal: it waits, or is seen here
+        departed = withdrawn(run)
         folder.mkdir(parents=True, exist_ok=True)
         with (folder / "contributions.jsonl").open("a", encoding="utf-8") as file:
-            for failure, came in samples.items():
-                if failure.contributor not in gone:
-                    sample = bytes(came[:SAMPLE_BYTES]).hex()
-                    file.write(json.dumps({**asdict(failure), "bytes": len(came), "sample": sample}) + "\n")
+            for failure, payload in samples.items():
+                if failure.contributor not in departed:
+                    sample = bytes(payload[:SAMPLE_BYTES]).hex()
+                    line = {**asdict(failure), "bytes": len(payload), "sample": sample}
+                    file.write(json.dumps(line) + "\n")

@@ -1,9 +1,8 @@
-"""What contributors send: how it travels, and whether it is what was asked for.
+"""Contributions: their columns, their encoding as one safetensors file, and their validation.
 
-The contributions that one message brings travel as one safetensors file: columns of numbers with their types and
-shapes in a header, nothing compressed and nothing that could be run. A column has a value for each contributor or
-for each example; ``examples`` says how many examples each contributor has. The header says what was asked for, and
-has the SHA-256 of the columns.
+All contributions of one message travel as one safetensors file: typed columns of numbers, uncompressed, with
+nothing executable. A column has one value for each contributor or for each example; ``examples`` says how many
+examples each contributor has. The header repeats the request's layout and holds the SHA-256 of the columns.
 """
 
 import hashlib
@@ -20,13 +19,14 @@ from tiprdc_fl.errors import InputError
 from tiprdc_fl.store.codec import faults
 from tiprdc_fl.store.layout import STAGES, Layout
 
-MOST_BYTES = 2**29  # of a message's contributions, looked at before they are parsed
-MOST_HEADER = 2**16  # bytes of it that say what the columns are
-MOST_ROWS = 1_000_000  # examples in a message: forty times what a full one has
-MOST_SECONDS = 86_400.0  # of a stage
-MOST_RAW_BYTES = 2**26  # of an example
-MOST_EXAMPLES = 100_000  # of a contributor: four times the most that anybody wrote in the datasets here
-MOST_CLASSES = 100  # of an attribute; a larger label is an error or an attack
+# Limits on what is accepted from outside.
+MAX_BYTES = 2**29  # a message's contributions; checked before they are parsed
+MAX_HEADER_BYTES = 2**16  # the safetensors header, which describes the columns
+MAX_ROWS = 1_000_000  # examples in a message: forty times those of a full message
+MAX_SECONDS = 86_400.0  # one stage
+MAX_RAW_BYTES = 2**26  # one raw example
+MAX_EXAMPLES = 100_000  # of a contributor: four times the largest contributor of the datasets here
+MAX_CLASSES = 100  # of an attribute; a larger label is an error or an attack
 HEADER = "tiprdc_fl.contributions"
 
 
@@ -36,12 +36,12 @@ class Contributions:
 
     Attributes:
         contributor: ids, int64 [k].
-        examples: how many each of them has, int32 [k].
-        seconds: of each stage of their work, float64 [k, stages].
-        payload: their examples' encoded features laid end to end, uint8 [bytes].
-        payload_bytes: size of each example's, int32 [n].
+        examples: number of examples of each contributor, int32 [k].
+        seconds: seconds that each stage took, float64 [k, stages].
+        payload: encoded features of all examples, end to end, uint8 [bytes].
+        payload_bytes: bytes of the payload that belong to each example, int32 [n].
         raw_bytes: size of each raw example, int32 [n].
-        labels: of the tasks, int8 [n, tasks].
+        labels: task labels of each example, int8 [n, tasks].
     """
 
     contributor: np.ndarray
@@ -53,7 +53,7 @@ class Contributions:
     labels: np.ndarray
 
 
-# Type and dimensions of every column.
+# Type and number of dimensions of each column.
 COLUMNS: dict[str, tuple[str, int]] = {
     "contributor": ("<i8", 1),
     "examples": ("<i4", 1),
@@ -65,61 +65,68 @@ COLUMNS: dict[str, tuple[str, int]] = {
 }
 
 
-def joined(parts: Sequence[Contributions], tasks: int) -> Contributions:
-    """Several of them as one; none of them as one without contributors."""
+def concatenate(parts: Sequence[Contributions], tasks: int) -> Contributions:
+    """The contributions of all parts; of no parts, contributions of no contributors.
+
+    Args:
+        parts: contributions with the same tasks.
+        tasks: number of tasks.
+    """
     empty = {"seconds": (0, len(STAGES)), "labels": (0, tasks)}
-    columns = {
-        name: np.concatenate([np.empty(empty.get(name, (0,)), kind), *(getattr(one, name) for one in parts)])
-        for name, (kind, _) in COLUMNS.items()
-    }
-    return Contributions(**{name: column.astype(COLUMNS[name][0]) for name, column in columns.items()})
+    columns = {}
+    for name, (kind, _) in COLUMNS.items():
+        pieces = [np.empty(empty.get(name, (0,)), kind)]
+        pieces += [getattr(part, name) for part in parts]
+        columns[name] = np.concatenate(pieces).astype(kind)
+    return Contributions(**columns)
 
 
 def pack(contributions: Contributions, layout: Layout) -> bytes:
-    """The contributions as a safetensors file that says what they answer."""
+    """Encodes the contributions as a safetensors file whose header repeats the layout."""
     columns = dict(vars(contributions))
-    header = {HEADER: json.dumps([_answers_to(layout), _digest(columns)])}
+    header = {HEADER: json.dumps([_layout_fields(layout), _digest(columns)])}
     return save(columns, metadata=header)
 
 
 def unpack(data: bytes, layout: Layout, asked: int) -> Contributions:
-    """The contributions in a safetensors file, once their columns fit one another and the request.
+    """Decodes contributions from outside, and checks that their columns fit one another and the request.
 
     Args:
-        data: as ``pack`` makes it; from outside.
-        layout: what was asked for.
-        asked: of how many contributors.
+        data: a safetensors file, as ``pack`` returns it.
+        layout: the layout that was requested.
+        asked: number of contributors that were asked.
 
     Raises:
-        InputError: what is wrong with it; nothing in it is then of use.
+        InputError: the file as a whole is invalid, so no contribution in it can be used.
     """
-    size = int.from_bytes(data[:8], "little")
-    if len(data) > MOST_BYTES or size > MOST_HEADER:
+    header_bytes = int.from_bytes(data[:8], "little")
+    if len(data) > MAX_BYTES or header_bytes > MAX_HEADER_BYTES:
         raise InputError(
-            f"{len(data):,} bytes with a header of {size:,}: at most {MOST_BYTES:,} and {MOST_HEADER:,} are read"
+            f"{len(data):,} bytes with a header of {header_bytes:,}: at most {MAX_BYTES:,} and "
+            f"{MAX_HEADER_BYTES:,} are accepted"
         )
     try:
         columns = load(data)
-        answers_to, digest = json.loads(json.loads(data[8 : 8 + size])["__metadata__"][HEADER])
+        answers_to, digest = json.loads(json.loads(data[8 : 8 + header_bytes])["__metadata__"][HEADER])
     except (SafetensorError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise InputError(f"not a file of contributions: {type(error).__name__}") from error
-    if answers_to != _answers_to(layout):
-        raise InputError(f"answers to {answers_to!r:.200}, asked was {_answers_to(layout)}")
+    if answers_to != _layout_fields(layout):
+        raise InputError(f"answers to {answers_to!r:.200}, but {_layout_fields(layout)} was requested")
     _check_columns(columns)
     if digest != _digest(columns):
         raise InputError(f"digest {digest!r:.80} is not that of the columns")
-    found = Contributions(**columns)
-    _check_counts(found, layout, asked)
-    return found
+    contributions = Contributions(**columns)
+    _check_counts(contributions, layout, asked)
+    return contributions
 
 
-def _answers_to(layout: Layout) -> dict[str, object]:
-    """The part of a layout that a contribution must know; as JSON gives it back."""
+def _layout_fields(layout: Layout) -> dict[str, object]:
+    """The layout as JSON returns it, so that it compares equal to a layout read from a header."""
     return json.loads(json.dumps(asdict(layout)))
 
 
 def _digest(columns: dict[str, np.ndarray]) -> str:
-    """SHA-256 over the columns: what was damaged on its way is refused."""
+    """SHA-256 of the columns; it detects damage in transit."""
     digest = hashlib.sha256()
     for name in COLUMNS:
         digest.update(np.ascontiguousarray(columns[name]).reshape(-1).view(np.uint8).data)
@@ -137,15 +144,15 @@ def _check_columns(columns: dict[str, np.ndarray]) -> None:
             )
 
 
-def _check_counts(found: Contributions, layout: Layout, asked: int) -> None:
-    """Columns of one length where they must be, and sizes that add up."""
+def _check_counts(contributions: Contributions, layout: Layout, asked: int) -> None:
+    """Checks the shapes of the columns against one another, the layout and the number of contributors asked."""
     for name in ("examples", "payload_bytes", "raw_bytes"):
-        if (getattr(found, name) < 0).any():
-            raise InputError(f"{name}: a negative number")
-    people, rows = len(found.contributor), int(found.examples.sum(dtype=np.int64))
-    if people > asked or rows > MOST_ROWS:
+        if (getattr(contributions, name) < 0).any():
+            raise InputError(f"{name}: negative numbers are not accepted")
+    people, rows = len(contributions.contributor), int(contributions.examples.sum(dtype=np.int64))
+    if people > asked or rows > MAX_ROWS:
         raise InputError(
-            f"{people:,} contributors with {rows:,} examples, at most {asked:,} with {MOST_ROWS:,} are accepted"
+            f"{people:,} contributors with {rows:,} examples, at most {asked:,} with {MAX_ROWS:,} are accepted"
         )
     shapes = {
         "examples": (people,),
@@ -153,83 +160,93 @@ def _check_counts(found: Contributions, layout: Layout, asked: int) -> None:
         "payload_bytes": (rows,),
         "raw_bytes": (rows,),
         "labels": (rows, len(layout.tasks)),
-        "payload": (int(found.payload_bytes.sum(dtype=np.int64)),),
+        "payload": (int(contributions.payload_bytes.sum(dtype=np.int64)),),
     }
     for name, shape in shapes.items():
-        if getattr(found, name).shape != shape:
-            raise InputError(f"{name}: shape {getattr(found, name).shape}, expected {shape}")
+        if getattr(contributions, name).shape != shape:
+            raise InputError(f"{name}: shape {getattr(contributions, name).shape}, expected {shape}")
 
 
-def judge(found: Contributions, asked: Sequence[int], layout: Layout) -> dict[int, str]:
-    """What is wrong with which contributor's contribution, by position in ``found``; the others are valid.
+def rejections(contributions: Contributions, asked: Sequence[int], layout: Layout) -> dict[int, str]:
+    """Reasons to reject single contributions, by position; contributions without a reason are valid.
 
     Args:
-        found: as ``unpack`` returns it.
-        asked: contributors that the message was for.
-        layout: what was asked for.
+        contributions: as ``unpack`` returns them.
+        asked: ids of the contributors that the message asked.
+        layout: the layout that was requested.
     """
-    owner = np.repeat(np.arange(len(found.contributor)), found.examples)
-    wrong: dict[int, str] = {}
+    owner = np.repeat(np.arange(len(contributions.contributor)), contributions.examples)
+    reasons: dict[int, str] = {}
 
-    def blame(positions: np.ndarray, reason: str) -> None:
+    def reject(positions: np.ndarray, reason: str) -> None:
         for position in positions.tolist():
-            wrong.setdefault(position, reason)
+            reasons.setdefault(position, reason)
 
-    first = np.zeros(len(found.contributor), bool)
-    first[np.unique(found.contributor, return_index=True)[1]] = True
-    blame(np.flatnonzero(~np.isin(found.contributor, np.asarray(asked, np.int64))), "was not asked")
-    blame(np.flatnonzero(~first), "is named twice in a reply")
-    blame(np.flatnonzero(found.examples > MOST_EXAMPLES), f"more than {MOST_EXAMPLES:,} examples")
-    timed = ((found.seconds >= 0) & (found.seconds <= MOST_SECONDS)).all(axis=1)  # a NaN is neither
-    blame(np.flatnonzero(~timed), f"seconds: a measurement is not from 0 to {MOST_SECONDS:,.0f}")
-    blame(np.unique(owner[found.raw_bytes > MOST_RAW_BYTES]), f"raw_bytes are more than {MOST_RAW_BYTES:,}")
-    known = ((found.labels >= 0) & (found.labels < MOST_CLASSES)).all(axis=1)
-    blame(np.unique(owner[~known]), f"labels are from 0 to {MOST_CLASSES - 1}")
-    starts = np.cumsum(found.examples) - found.examples
-    for row, reason in faults(found.payload, found.payload_bytes, layout.codec, layout.shape).items():
+    first = np.zeros(len(contributions.contributor), bool)
+    first[np.unique(contributions.contributor, return_index=True)[1]] = True
+    reject(np.flatnonzero(~np.isin(contributions.contributor, np.asarray(asked, np.int64))), "was not asked")
+    reject(np.flatnonzero(~first), "is named twice in a reply")
+    reject(np.flatnonzero(contributions.examples > MAX_EXAMPLES), f"more than {MAX_EXAMPLES:,} examples")
+    seconds = contributions.seconds
+    timed = ((seconds >= 0) & (seconds <= MAX_SECONDS)).all(axis=1)  # False for a NaN
+    reject(np.flatnonzero(~timed), f"seconds: a measurement is not from 0 to {MAX_SECONDS:,.0f}")
+    oversized = np.unique(owner[contributions.raw_bytes > MAX_RAW_BYTES])
+    reject(oversized, f"raw_bytes are more than {MAX_RAW_BYTES:,}")
+    known = ((contributions.labels >= 0) & (contributions.labels < MAX_CLASSES)).all(axis=1)
+    reject(np.unique(owner[~known]), f"labels are from 0 to {MAX_CLASSES - 1}")
+    starts = np.cumsum(contributions.examples) - contributions.examples
+    payload, sizes = contributions.payload, contributions.payload_bytes
+    for row, reason in faults(payload, sizes, layout.codec, layout.shape).items():
         position = int(owner[row])
-        wrong.setdefault(position, f"row {row - starts[position]}: {reason}")
-    return wrong
+        reasons.setdefault(position, f"row {row - starts[position]}: {reason}")
+    return reasons
 
 
-def to_table(found: Contributions, wrong: set[int], layout: Layout) -> pa.Table:
-    """The store's rows of the contributions, those at the positions ``wrong`` left out."""
-    owner = np.repeat(np.arange(len(found.contributor)), found.examples)
-    starts = np.cumsum(found.examples) - found.examples
+def to_table(contributions: Contributions, skipped: set[int], layout: Layout) -> pa.Table:
+    """The contributions as rows of the store.
+
+    Args:
+        contributions: k contributions.
+        skipped: positions of contributions to leave out.
+        layout: the store's layout.
+    """
+    owner = np.repeat(np.arange(len(contributions.contributor)), contributions.examples)
+    starts = np.cumsum(contributions.examples) - contributions.examples
     columns = {
-        "contributor": found.contributor[owner],
+        "contributor": contributions.contributor[owner],
         "row": (np.arange(len(owner)) - starts[owner]).astype(np.int32),
-        "payload": _binary(found.payload, found.payload_bytes),
-        "raw_bytes": found.raw_bytes.astype(np.int64),
-        **{f"task_{task}": found.labels[:, number] for number, task in enumerate(layout.tasks)},
-        **{f"{stage}_seconds": found.seconds[owner, number] for number, stage in enumerate(STAGES)},
-        "sent_bytes": sent_bytes(found, layout)[owner],
+        "payload": _binary(contributions.payload, contributions.payload_bytes),
+        "raw_bytes": contributions.raw_bytes.astype(np.int64),
+        **{f"task_{task}": contributions.labels[:, number] for number, task in enumerate(layout.tasks)},
+        **{f"{stage}_seconds": contributions.seconds[owner, number] for number, stage in enumerate(STAGES)},
+        "sent_bytes": sent_bytes(contributions, layout)[owner],
     }
     schema = layout.schema()
     table = pa.table({field.name: pa.array(columns[field.name], field.type) for field in schema}, schema)
-    return table.filter(pa.array(~np.isin(owner, list(wrong)))) if wrong else table
+    return table.filter(pa.array(~np.isin(owner, list(skipped)))) if skipped else table
 
 
 def _binary(payload: np.ndarray, sizes: np.ndarray) -> pa.Array:
-    """The payloads as a column, without a copy."""
+    """The payloads as an Arrow column, without a copy."""
     offsets = np.concatenate([[0], np.cumsum(sizes, dtype=np.int64)])
     return pa.LargeBinaryArray.from_buffers(
         pa.large_binary(), len(sizes), [None, pa.py_buffer(offsets), pa.py_buffer(payload)]
     )
 
 
-def payloads_of(found: Contributions, positions: Sequence[int]) -> dict[int, memoryview]:
-    """The payload of the contributors at some positions."""
-    ends = np.concatenate([[0], np.cumsum(found.payload_bytes, dtype=np.int64)])
-    last = np.cumsum(found.examples, dtype=np.int64)
-    starts, stops = ends[last - found.examples], ends[last]
-    return {one: memoryview(found.payload.data[starts[one] : stops[one]]) for one in positions}
+def payloads_of(contributions: Contributions, positions: Sequence[int]) -> dict[int, memoryview]:
+    """Payloads of the contributors at the given positions, by position."""
+    ends = np.concatenate([[0], np.cumsum(contributions.payload_bytes, dtype=np.int64)])
+    last = np.cumsum(contributions.examples, dtype=np.int64)
+    starts, stops = ends[last - contributions.examples], ends[last]
+    payload = contributions.payload.data
+    return {position: memoryview(payload[starts[position] : stops[position]]) for position in positions}
 
 
-def sent_bytes(found: Contributions, layout: Layout) -> np.ndarray:
-    """Size of each contributor's contribution as a message of its own, int64 [k]; within 1 % or 64 bytes."""
-    owner = np.repeat(np.arange(len(found.contributor)), found.examples)
-    payload = np.bincount(owner, found.payload_bytes, len(found.contributor)).astype(np.int64)
+def sent_bytes(contributions: Contributions, layout: Layout) -> np.ndarray:
+    """Size of each contribution as a message of its own, in bytes, int64 [k]; exact within 1 % or 64 bytes."""
+    owner = np.repeat(np.arange(len(contributions.contributor)), contributions.examples)
+    payload = np.bincount(owner, contributions.payload_bytes, len(contributions.contributor)).astype(np.int64)
     example = sum(np.dtype(COLUMNS[name][0]).itemsize for name in ("payload_bytes", "raw_bytes"))
-    frame = len(pack(joined([], len(layout.tasks)), layout)) + 16 + found.seconds[:1].nbytes
-    return frame + payload + found.examples * (example + len(layout.tasks))
+    frame = len(pack(concatenate([], len(layout.tasks)), layout)) + 16 + contributions.seconds[:1].nbytes
+    return frame + payload + contributions.examples * (example + len(layout.tasks))

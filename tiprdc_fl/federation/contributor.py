@@ -1,4 +1,4 @@
-"""Contributors' work: load, prepare, extract, encode. A pure function; Flower only carries it."""
+"""A contributor's work: load, prepare, extract, encode. A pure function; Flower only transports its result."""
 
 import resource
 import sys
@@ -15,7 +15,7 @@ from tiprdc_fl import seeding
 from tiprdc_fl.data import Dataset
 from tiprdc_fl.data.examples import Examples
 from tiprdc_fl.errors import InputError
-from tiprdc_fl.federation.contribution import MOST_CLASSES, Contributions, joined
+from tiprdc_fl.federation.contribution import MAX_CLASSES, Contributions, concatenate
 from tiprdc_fl.models.architecture import feature_shape
 from tiprdc_fl.models.extractor import Extractor, batch_reader
 from tiprdc_fl.models.runtime import ROWS, RUNTIMES, Runner, extraction_threads
@@ -23,18 +23,18 @@ from tiprdc_fl.models.text import valid_steps
 from tiprdc_fl.store.codec import channels, encode
 from tiprdc_fl.store.layout import STAGES, Layout
 
-# Examples of several contributors share a batch; models.runtime sees to it that no bit of a feature shows that.
+# Contributors share batches. models.runtime ensures that features do not depend on which examples share a batch.
 EXTRACTION_BATCH = 3 * ROWS
 
 
 @dataclass(frozen=True)
 class Failure:
-    """A contributor that sent nothing.
+    """Why a contributor has no stored contribution.
 
     Attributes:
-        contributor: its id.
-        stage: "load", "prepare", "forward", "encode", "validate" or "message".
-        reason: one line.
+        contributor: id of the contributor.
+        stage: where it failed: "load", "prepare", "forward", "encode", "validate" or "message".
+        reason: the cause, in one line.
     """
 
     contributor: int
@@ -46,7 +46,7 @@ class StageError(Exception):
     """A stage of a contributor's work failed.
 
     Attributes:
-        failure: who, where and why.
+        failure: the contributor, the stage and the reason.
     """
 
     def __init__(self, failure: Failure):
@@ -55,7 +55,13 @@ class StageError(Exception):
 
 
 def layout_of(extractor: Extractor, codec: str, tasks: Sequence[str]) -> Layout:
-    """What contributions of the extractor's features look like."""
+    """The layout of contributions that hold this extractor's features.
+
+    Args:
+        extractor: the frozen extractor.
+        codec: key of CODECS.
+        tasks: names of the task attributes that are sent as labels.
+    """
     return Layout(extractor.digest, codec, feature_shape(extractor.architecture), tuple(tasks))
 
 
@@ -68,39 +74,40 @@ def contribute(
     alone: bool = False,
     run: Runner | None = None,
 ) -> tuple[Contributions, list[Failure]]:
-    """The contributions of several contributors; one that fails does not disturb the others.
+    """Computes the contributions of several contributors; a failure of one leaves the others unaffected.
 
-    Nothing but features, task labels and measurements is in them: no raw data and no private attribute.
+    A contribution holds features, task labels and measurements: no raw data and no private attribute.
 
     Args:
         extractor: the frozen extractor.
-        dataset: where the contributors' examples are loaded from.
-        contributors: their ids, the people's.
-        layout: what is asked of them.
-        seed: of the noise, where the extractor's architecture asks for noise. A real device draws its own.
-        alone: one contributor after another, so that the seconds of each are its own; each works twice, and the
-            second time counts, because the first one of a size prepares what later ones reuse. Else their examples
-            share batches, and a contributor's seconds are its share by the number of examples.
+        dataset: dataset that holds the contributors' examples.
+        contributors: ids of the contributors.
+        layout: what a contribution contains.
+        seed: seed of the noise, for an architecture that adds noise. A real device draws its own noise.
+        alone: whether contributors work one after another, so that the seconds of each are measured. Each then
+            works twice and the second time counts, because the first batch of a size allocates what later ones
+            reuse. Otherwise contributors share batches, and the seconds are divided by the number of examples.
         run: runs the extractor, see ``models.runtime``; None: torch.
 
     Returns:
-        The contributions of those who made one, and the failures of the others.
+        The contributions, and the failures of those who made none.
     """
     groups = [[contributor] for contributor in contributors] if alone else [list(contributors)]
     work = _Work(extractor, dataset, layout, seed, run or RUNTIMES["torch"].start(extractor, b""))
-    answers: list[Contributions | Failure] = []
+    results: list[Contributions | Failure] = []
     with extraction_threads():
         for group in groups:
-            if alone:
-                list(_answers(work, group))
-            answers += _answers(work, group)
-    made = [answer for answer in answers if isinstance(answer, Contributions)]
-    return joined(made, len(layout.tasks)), [answer for answer in answers if isinstance(answer, Failure)]
+            if alone:  # the warm-up
+                list(_contribute(work, group))
+            results += _contribute(work, group)
+    parts = [result for result in results if isinstance(result, Contributions)]
+    failures = [result for result in results if isinstance(result, Failure)]
+    return concatenate(parts, len(layout.tasks)), failures
 
 
 @dataclass(frozen=True)
 class _Work:
-    """What ``contribute`` is given, but the contributors."""
+    """The arguments of ``contribute`` that are the same for every contributor."""
 
     extractor: Extractor
     dataset: Dataset
@@ -110,47 +117,48 @@ class _Work:
 
 
 def peak_memory_bytes() -> int:
-    """Peak resident memory of this process."""
+    """Peak resident memory of this process, in bytes."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024
 
 
-def _answers(work: _Work, group: list[int]) -> Iterator[Contributions | Failure]:
-    """A group's contributions; where it fails, those of its halves, down to the one who failed."""
+def _contribute(work: _Work, group: list[int]) -> Iterator[Contributions | Failure]:
+    """A group's contributions. A group that fails is halved until the contributor that fails is alone."""
     try:
         if group:
-            yield _together(work, group)
+            yield _extract_group(work, group)
     except StageError as error:
         if len(group) == 1:
             yield error.failure
             return
         middle = len(group) // 2
-        yield from _answers(work, group[:middle])
-        yield from _answers(work, group[middle:])
+        yield from _contribute(work, group[:middle])
+        yield from _contribute(work, group[middle:])
 
 
-def _together(work: _Work, group: list[int]) -> Contributions:
-    """A group's contributions, its examples extracted in shared batches.
+def _extract_group(work: _Work, group: list[int]) -> Contributions:
+    """A group's contributions; its examples are extracted in shared batches.
 
     Raises:
-        StageError: a stage failed; where the group is of several, the contributor it names is only its first.
+        StageError: a stage failed. It names the group's first contributor, who need not be the cause.
     """
     seconds, payloads, sizes = np.zeros(len(STAGES)), [], []
     with _stage("load", group, seconds):
         examples = work.dataset.load(group)
-        counts = np.array([np.count_nonzero(examples.people == one) for one in group])
+        counts = np.array([np.count_nonzero(examples.people == contributor) for contributor in group])
     with _stage("prepare", group, seconds):
         read = batch_reader(work.extractor.architecture, examples.loaded) if len(examples) else None
-    generators = {one: seeding.generator(work.seed, "noise", one) for one in group}
+    generators = {contributor: seeding.generator(work.seed, "noise", contributor) for contributor in group}
     for start in range(0, len(examples), EXTRACTION_BATCH):
         batch = np.arange(start, min(start + EXTRACTION_BATCH, len(examples)))
         with _stage("prepare", group, seconds):
             prepared = read(batch)  # pyright: ignore[reportOptionalCall]
         with _stage("forward", group, seconds):
-            rows, steps = _features(work, prepared)
-            rows = _noisy(rows, np.repeat(examples.people[batch], steps), work.extractor, generators)
+            channel_rows, steps = _features(work, prepared)
+            owners = np.repeat(examples.people[batch], steps)
+            channel_rows = _noisy(channel_rows, owners, work.extractor, generators)
         with _stage("encode", group, seconds):
-            payload, size = encode(rows, steps, work.layout.codec)
+            payload, size = encode(channel_rows, steps, work.layout.codec)
             payloads.append(payload)
             sizes.append(size)
     with _stage("encode", group, seconds):
@@ -169,21 +177,39 @@ def _together(work: _Work, group: list[int]) -> Contributions:
 
 @contextmanager
 def _stage(name: str, group: Sequence[int], seconds: np.ndarray) -> Iterator[None]:
-    """Adds to a stage's seconds and says, when it fails, which one it was."""
+    """Times a stage, and turns an exception in it into a StageError.
+
+    Args:
+        name: name of the stage.
+        group: ids of the contributors that share it.
+        seconds: seconds of each stage, float64 [stages]; the stage's entry grows.
+
+    Raises:
+        StageError: the stage failed.
+    """
     start = perf_counter()
     try:
         yield
     except Exception as error:
-        # The text of an unknown error may quote the contributor's data, so only its type leaves the device.
+        # The text of an unexpected error may quote the contributor's data, so only its type leaves the device.
         reason = " ".join(str(error).split()) if isinstance(error, InputError) else type(error).__name__
         raise StageError(Failure(group[0], name, reason)) from error
     seconds[STAGES.index(name)] += perf_counter() - start
 
 
 def _features(work: _Work, prepared: Tensor) -> tuple[Tensor, np.ndarray]:
-    """Features of a batch as the codec takes them: channels [r, values], and how many each example has."""
+    """Features of a batch as the codec takes them.
+
+    Args:
+        work: holds the runner and the architecture.
+        prepared: the extractor's input, [batch, ...].
+
+    Returns:
+        Channels of the images or steps of the messages, float [r, values], and how many of the r rows each example
+        has, int [batch].
+    """
     z = work.run(prepared)
-    if work.extractor.architecture.modality == "text":  # a message's steps, without the padding behind them
+    if work.extractor.architecture.modality == "text":  # the steps of each message without its padding
         valid = valid_steps(z)
         return z[valid], valid.sum(dim=1).numpy()
     number, values = channels(z.shape[1:])
@@ -193,15 +219,22 @@ def _features(work: _Work, prepared: Tensor) -> tuple[Tensor, np.ndarray]:
 def _noisy(
     rows: Tensor, owners: np.ndarray, extractor: Extractor, generators: dict[int, np.random.Generator]
 ) -> Tensor:
-    """The rows with the architecture's noise on every value, each contributor's from its own generator."""
+    """Adds the architecture's noise to every value; each contributor's noise comes from its own generator.
+
+    Args:
+        rows: features, float [r, values].
+        owners: contributor of each row, int64 [r].
+        extractor: its architecture says which noise, and at what scale.
+        generators: generator of each contributor.
+    """
     architecture = extractor.architecture
     if architecture.noise == "none":
         return rows
     noise = np.empty(rows.shape, np.float32)
     for owner in dict.fromkeys(owners.tolist()):
-        mine, generator = owners == owner, generators[owner]
+        own, generator = owners == owner, generators[owner]
         draw = generator.normal if architecture.noise == "gaussian" else generator.laplace
-        noise[mine] = draw(0.0, architecture.noise_scale, (int(mine.sum()), rows.shape[1]))
+        noise[own] = draw(0.0, architecture.noise_scale, (int(own.sum()), rows.shape[1]))
     return rows.float() + torch.from_numpy(noise)
 
 
@@ -209,13 +242,13 @@ def _labels(examples: Examples, tasks: Sequence[str]) -> np.ndarray:
     """Labels of the tasks, int8 [n, tasks].
 
     Raises:
-        InputError: a label is none.
+        InputError: a label is not from 0 to MAX_CLASSES - 1.
     """
     labels = (
         np.stack([examples.attributes[task] for task in tasks], axis=1)
         if tasks
         else np.empty((len(examples), 0))
     )
-    if len(labels) and tasks and not 0 <= labels.min() <= labels.max() < MOST_CLASSES:
-        raise InputError(f"labels are from 0 to {MOST_CLASSES - 1}, got {labels.min()} to {labels.max()}")
+    if len(labels) and tasks and not 0 <= labels.min() <= labels.max() < MAX_CLASSES:
+        raise InputError(f"labels are from 0 to {MAX_CLASSES - 1}, got {labels.min()} to {labels.max()}")
     return labels.astype(np.int8)

@@ -1,4 +1,4 @@
-"""ENGINES: who carries out a collection, Flower on Ray or this process alone; the functions are the same."""
+"""ENGINES: run a collection on Flower and Ray, or in this process; both call the same functions."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -21,15 +21,20 @@ from tiprdc_fl.store.lance import sweep
 if TYPE_CHECKING:
     from flwr.clientapp import ClientApp
 
-COMMIT_SECONDS = 60.0  # for what has arrived to be committed after an interrupt
+COMMIT_SECONDS = 60.0  # time to commit what has arrived after an interrupt
 
-Heard = Callable[
-    [int, int], None
-]  # called with the contributors asked and the examples stored of each answer
+# Called after each answer with the number of contributors asked and of examples stored.
+OnAnswer = Callable[[int, int], None]
 
 
-def run_inline(collection: Collection, on_answer: Heard, dataset: Dataset | None = None) -> Collected:
-    """Every contributor in this process; from ``dataset`` when it is already open."""
+def run_inline(collection: Collection, on_answer: OnAnswer, dataset: Dataset | None = None) -> Collected:
+    """Runs the collection in this process.
+
+    Args:
+        collection: what to collect from whom.
+        on_answer: see OnAnswer.
+        dataset: the contributors' dataset if it is open already; None opens the request's source.
+    """
     request = collection.request
     path = Path(request.extractor)
     extractor = load_extractor(path)
@@ -38,36 +43,51 @@ def run_inline(collection: Collection, on_answer: Heard, dataset: Dataset | None
     store, asked = open_collection(collection)
 
     def answers() -> Iterator[Answer]:
-        for part in cohorts(asked, collection):
-            seed, alone = request.source.seed, collection.alone
-            made = contribute(extractor, dataset, part, store.layout, seed, alone, run)
-            yield Answer(part, pack(made[0], store.layout), tuple(made[1]))
+        for cohort in cohorts(asked, collection):
+            contributions, failures = contribute(
+                extractor=extractor,
+                dataset=dataset,
+                contributors=cohort,
+                layout=store.layout,
+                seed=request.source.seed,
+                alone=collection.alone,
+                run=run,
+            )
+            yield Answer(cohort, pack(contributions, store.layout), tuple(failures))
 
-    return collect(len(asked), answers(), store, Path(collection.folder) / "quarantine", on_answer)
+    return collect(
+        asked=len(asked),
+        answers=answers(),
+        store=store,
+        quarantine=Path(collection.folder) / "quarantine",
+        on_answer=on_answer,
+    )
 
 
-def run_flower(collection: Collection, on_answer: Heard, app: "ClientApp | None" = None) -> Collected:
-    """A Flower simulation on Ray, one actor a worker.
+def run_flower(collection: Collection, on_answer: OnAnswer, app: "ClientApp | None" = None) -> Collected:
+    """Runs the collection as a Flower simulation on Ray, with one actor for each worker.
 
     Args:
-        collection: what is asked of whom.
-        on_answer: see ``Heard``.
-        app: does the contributors' work; None: ``client_app.app``.
+        collection: what to collect from whom.
+        on_answer: see OnAnswer.
+        app: ClientApp that does the contributors' work; None: ``client_app.app``.
 
     Raises:
-        InputError: there is no Ray cluster at ``collection.ray_address``, or Ray ended before the collection did.
+        InputError: no Ray cluster answers at ``collection.ray_address``, or Ray or Flower ended before the
+            collection was complete.
+        KeyboardInterrupt: the user interrupted the collection. What had arrived is stored.
     """
     store, asked = open_collection(collection)
     if not asked:
         return Collected(0, 0, ())
     sweep(store.path)
-    # Imported here, so that an inline run does not wait for Flower and Ray.
+    # Imported here because an inline run should not wait for Flower and Ray.
     from flwr.simulation import run_simulation
 
     from tiprdc_fl.federation import client_app
     from tiprdc_fl.federation.server_app import nodes_of, server_app
 
-    ended: list[Collected] = []
+    outcome: list[Collected] = []
     stop, idle = Event(), Event()
     idle.set()
     with logs_in(Path(collection.folder) / "logs"), interrupt_sets(stop):
@@ -75,7 +95,7 @@ def run_flower(collection: Collection, on_answer: Heard, app: "ClientApp | None"
         dead = watch_ray(stop)
         try:
             run_simulation(
-                server_app(collection, on_answer, ended.append, stop, idle),
+                server_app(collection, on_answer, outcome.append, stop, idle),
                 app or client_app.app,
                 num_supernodes=nodes_of(collection),
                 backend_config={"client_resources": ACTOR},
@@ -84,19 +104,22 @@ def run_flower(collection: Collection, on_answer: Heard, app: "ClientApp | None"
             stopped = stop.is_set()
             stop.set()  # Flower's server thread outlives an exception in the main one
             idle.wait(COMMIT_SECONDS)
-    if not ended and dead:
+    if outcome:
+        return outcome[0]
+    if dead:
         raise InputError(
             f"Ray ended during the collection ({', '.join(dead)} died): what had arrived is stored, "
             "the same command resumes"
         )
-    if not ended and stopped:
+    if stopped:
         raise KeyboardInterrupt
-    if not ended:
-        raise InputError(f"Flower ended before the collection did; see {collection.folder}/logs/flower.log")
-    return ended[0]
+    raise InputError(
+        f"Flower ended before the collection was complete; see {collection.folder}/logs/flower.log, "
+        "then run the same command to resume"
+    )
 
 
-ENGINES: dict[str, Callable[[Collection, Heard], Collected]] = {
+ENGINES: dict[str, Callable[[Collection, OnAnswer], Collected]] = {
     "flower": run_flower,
     "inline": run_inline,
 }

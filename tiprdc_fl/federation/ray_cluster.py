@@ -1,4 +1,4 @@
-"""Ray: started, reached, watched and ended in order."""
+"""Ray: starting or joining a cluster, watching its processes, and handling interrupts and logs meanwhile."""
 
 import logging
 import os
@@ -19,39 +19,40 @@ from typing import Any
 from tiprdc_fl.errors import InputError
 from tiprdc_fl.federation.collection import Collection
 
-# A worker is a Ray actor with a CPU, started again as often as it dies.
+# A worker is a Ray actor with one CPU; Ray restarts it whenever it dies.
 ACTOR = {"num_cpus": 1, "num_gpus": 0.0, "max_restarts": -1}
-# For glibc: workers keep the memory of a batch for the next one. Else every layer's result is mapped anew and its
-# pages are zeroed, a sixth of the time of a forward pass.
-KEPT_MEMORY = {
+# glibc settings: a worker reuses the memory of one batch for the next. By default glibc maps and zeroes new pages
+# for every layer's output, which takes a sixth of a forward pass.
+MALLOC_SETTINGS = {
     "MALLOC_MMAP_THRESHOLD_": str(2**30),
     "MALLOC_TRIM_THRESHOLD_": str(2**32),
     "MALLOC_TOP_PAD_": str(2**26),
 }
-
-
 WATCH_SECONDS = 1.0
-REACH_SECONDS = 10.0
+CONNECT_SECONDS = 10.0
 RAY_SESSION = Path(tempfile.gettempdir()) / "ray" / "session_latest"
 
 
 def start_ray(collection: Collection) -> int:
-    """Starts Ray on this machine, or joins the cluster at ``collection.ray_address``; returns its CPUs.
+    """Starts Ray on this machine, or joins the cluster at ``collection.ray_address``.
+
+    Returns:
+        The number of CPUs, and thus of workers, of the cluster.
 
     Raises:
-        InputError: there is no such cluster.
+        InputError: no cluster answers at that address.
     """
     import ray
 
     quiet = {"log_to_driver": False, "logging_level": logging.ERROR}
-    # Ray's processes inherit the environment, not this one's sys.path.
-    environment = {"env_vars": {"PYTHONPATH": os.pathsep.join(sys.path), **KEPT_MEMORY}}
-    if collection.ray_address is None:  # "local": one that happens to run here is not joined
+    # Ray's processes inherit the environment but not sys.path.
+    environment = {"env_vars": {"PYTHONPATH": os.pathsep.join(sys.path), **MALLOC_SETTINGS}}
+    if collection.ray_address is None:  # "local": does not join a cluster that runs here already
         options = {"num_cpus": collection.workers, "include_dashboard": False}
         ray.init(address="local", runtime_env=environment, **options, **quiet)
         return collection.workers
     try:
-        _reach(collection.ray_address)
+        _check_listening(collection.ray_address)
         ray.init(address=collection.ray_address, runtime_env=environment, **quiet)
     except (OSError, ValueError, RuntimeError) as error:
         raise InputError(
@@ -61,17 +62,24 @@ def start_ray(collection: Collection) -> int:
     return int(ray.cluster_resources().get("CPU", 1))
 
 
-def _reach(address: str) -> None:
-    """Raises OSError where nobody listens at a host:port: Ray would go on trying for minutes."""
+def _check_listening(address: str) -> None:
+    """Connects to a ``host:port`` once, because Ray itself would retry for minutes.
+
+    Raises:
+        OSError: nothing listens there.
+    """
     host, _, port = address.rpartition(":")
     if host and port.isdigit() and "/" not in host:
-        socket.create_connection((host, int(port)), timeout=REACH_SECONDS).close()
+        socket.create_connection((host, int(port)), timeout=CONNECT_SECONDS).close()
 
 
 def watch_ray(stop: Event) -> list[str]:
-    """Sets ``stop`` when a process of the Ray started here dies; the list that it returns then names it.
+    """Starts a thread that sets ``stop`` when a process of the Ray cluster started here dies.
 
-    Without it the contributors who are still to be asked would fail one after another, or wait.
+    Without it the remaining contributors would fail one after another, or the collection would wait for ever.
+
+    Returns:
+        A list that is empty until then, and afterwards names the dead processes.
     """
     from ray._private import worker
 
@@ -80,9 +88,9 @@ def watch_ray(stop: Event) -> list[str]:
     def watch() -> None:
         node: Any = worker._global_node
         while node is not None and node is worker._global_node and not stop.wait(WATCH_SECONDS):
-            found = [kind for kind, _ in node.dead_processes() if kind in ("raylet", "gcs_server")]
-            if found and node is worker._global_node:  # else it has been shut down meanwhile
-                dead.extend(found)
+            died = [kind for kind, _ in node.dead_processes() if kind in ("raylet", "gcs_server")]
+            if died and node is worker._global_node:  # else Ray was shut down on purpose in between
+                dead.extend(died)
                 stop.set()
 
     threading.Thread(target=watch, daemon=True).start()
@@ -91,12 +99,14 @@ def watch_ray(stop: Event) -> list[str]:
 
 @contextmanager
 def interrupt_sets(stop: Event) -> Iterator[None]:
-    """The first SIGINT only sets ``stop``: what has arrived is committed, what is under way ends, then Ray.
+    """Makes the first SIGINT set ``stop`` only; the second one interrupts at once.
 
-    Raised in the midst of Flower's main loop it would end Ray under threads that still wait for its answers, and
-    Ray then ends this process with status 1, before the commit. A second SIGINT interrupts at once.
+    A KeyboardInterrupt in Flower's main loop would shut Ray down while other threads wait for its results. Ray then
+    ends this process with status 1 before the collector commits what has arrived.
     """
-    if threading.current_thread() is not threading.main_thread():  # signals are not this thread's affair
+    if (
+        threading.current_thread() is not threading.main_thread()
+    ):  # only the main thread may set signal handlers
         yield
         return
     before = signal.getsignal(signal.SIGINT)
@@ -105,7 +115,7 @@ def interrupt_sets(stop: Event) -> Iterator[None]:
         stop.set()
         signal.signal(signal.SIGINT, before)
 
-    if callable(before):  # else a shell's background job, which ignores it
+    if callable(before):  # else SIGINT is ignored, as in a shell's background job, and stays ignored
         signal.signal(signal.SIGINT, handler)
     try:
         yield
@@ -115,14 +125,14 @@ def interrupt_sets(stop: Event) -> Iterator[None]:
 
 @contextmanager
 def logs_in(folder: Path) -> Iterator[None]:
-    """Sends what Flower logs, and everything written to standard error, to the folder.
+    """Redirects Flower's log and the standard error of all processes to ``flower.log`` in the folder.
 
-    Ray's processes write to the file descriptor, so that is what is redirected. Ray's own log files are
-    copied when it ends: its socket paths are too long for it to work in any folder.
+    The file descriptor itself is redirected because Ray's processes write to it. Ray's own log files are copied
+    at the end: Ray cannot write them here, because its socket paths would become too long.
     """
     folder.mkdir(parents=True, exist_ok=True)
     logger = logging.getLogger("flwr")
-    handlers, kept, earlier = list(logger.handlers), os.dup(2), RAY_SESSION.resolve()
+    handlers, stderr, earlier_session = list(logger.handlers), os.dup(2), RAY_SESSION.resolve()
     with (folder / "flower.log").open("a", encoding="utf-8") as file:
         handler = logging.StreamHandler(file)
         handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
@@ -130,12 +140,12 @@ def logs_in(folder: Path) -> Iterator[None]:
         os.dup2(file.fileno(), 2)
         try:
             with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # Flower's and Ray's own, in code that is not ours
+                warnings.simplefilter("ignore")  # raised inside Flower and Ray
                 yield
         finally:
-            os.dup2(kept, 2)
-            os.close(kept)
+            os.dup2(stderr, 2)
+            os.close(stderr)
             logger.handlers = handlers
-            if RAY_SESSION.resolve() != earlier:
-                with suppress(OSError):  # a log that cannot be copied must not hide why the run ended
+            if RAY_SESSION.resolve() != earlier_session:
+                with suppress(OSError):  # a failing copy must not hide why the run ended
                     shutil.copytree(RAY_SESSION / "logs", folder / "ray", dirs_exist_ok=True)

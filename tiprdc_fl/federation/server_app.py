@@ -1,4 +1,4 @@
-"""The Flower ServerApp: asks the nodes, and takes their replies as they come."""
+"""The Flower ServerApp: sends requests to the nodes and reads their replies as they arrive."""
 
 import hashlib
 import json
@@ -32,8 +32,8 @@ from tiprdc_fl.federation.contributor import Failure
 from tiprdc_fl.models.runtime import read_model
 
 POLL_SECONDS = 0.02
-MOST_MEMORY = 2**45
-MOST_REASON = 300  # characters of what a device says went wrong
+MAX_MEMORY_BYTES = 2**45
+MAX_REASON = 300  # characters kept of an error text that a device sends
 NODES_SECONDS = 300.0  # a cold start of many actors on few cores takes minutes
 
 app = ServerApp()
@@ -41,18 +41,22 @@ app = ServerApp()
 
 @app.main()
 def main(grid: Grid, context: Context) -> None:
-    """Carries out the collection of the run folder that the run configuration's ``run-dir`` names."""
+    """Runs the collection of the run folder named by ``run-dir`` in Flower's run configuration.
+
+    Raises:
+        InputError: ``run-dir`` is not set, or its folder holds no collection.
+    """
     run_dir = str(context.run_config.get("run-dir", ""))
     if not run_dir:
         raise InputError(
-            "run-dir is not set: name a run folder of tiprdc_fl.simulate, whose collection to run"
+            "run-dir is not set: set it to the run folder of tiprdc_fl.simulate whose collection is to run"
         )
     collected = run_collection(grid, read_collection(Path(run_dir)))
     log(INFO, "%d of %d contributors answered", collected.answered, collected.asked)
 
 
 class Interrupted(Exception):
-    """The simulation has ended before the collection."""
+    """The collection was stopped before every contributor was asked."""
 
 
 def server_app(
@@ -62,9 +66,14 @@ def server_app(
     stop: Event,
     idle: Event,
 ) -> ServerApp:
-    """A ServerApp for one collection, in the process that started it.
+    """Returns a ServerApp that runs one collection in the process that started the simulation.
 
-    It ends early once ``stop`` is set; ``idle`` is clear while it works.
+    Args:
+        collection: what to collect from whom.
+        on_answer: see ``run_collection``.
+        on_end: called with the result when the collection is complete.
+        stop: ends the collection early when it is set.
+        idle: cleared while the ServerApp works, set when it has ended.
     """
     simulated = ServerApp()
 
@@ -81,7 +90,7 @@ def server_app(
 
 
 def nodes_of(collection: Collection) -> int:
-    """Nodes of a simulation: one for each message in flight, and one more to ask where one of them failed."""
+    """Number of simulated nodes: one for each message in flight, and a spare one for retries."""
     return MESSAGES_PER_WORKER * collection.workers + 1
 
 
@@ -92,58 +101,65 @@ def run_collection(
     stop: Event | None = None,
     nodes: int = 1,
 ) -> Collected:
-    """Asks the contributors that are not stored yet, and stores their answers.
+    """Asks the contributors that the store lacks, and stores their contributions.
 
     Args:
-        grid: Flower's way to the nodes.
-        collection: what is asked of whom.
-        on_answer: called after each answer with the contributors asked and the examples stored.
+        grid: Flower's connection to the nodes.
+        collection: what to collect from whom.
+        on_answer: called after each message with the number of contributors asked and of examples stored.
         stop: ends the collection early when it is set.
-        nodes: to wait for before anybody is asked; each has one message at a time.
+        nodes: how many nodes must have registered before the first request.
 
     Raises:
-        Interrupted: ``stop`` was set; what had arrived is stored.
+        Interrupted: ``stop`` was set. What had arrived by then is stored.
+        InputError: fewer nodes registered within NODES_SECONDS.
     """
     store, asked = open_collection(collection)
     traffic, stop = Traffic(), stop or Event()
-    slices = [Slice(part) for part in cohorts(asked, collection)]
+    requests = [CohortRequest(cohort) for cohort in cohorts(asked, collection)]
     exchange = Exchange(grid, _wait_for_nodes(grid, nodes, stop), collection, traffic, stop)
-    if slices:  # every worker is ready, and has the extractor, before the clock runs
-        list(replies(exchange, [Slice((), brings=True)] * min(collection.workers, len(slices))))
+    if requests:  # every worker is ready, and has the extractor, before the clock runs
+        installation = CohortRequest((), carries_extractor=True)
+        list(answers(exchange, [installation] * min(collection.workers, len(requests))))
         traffic.asked_again = 0
-    answers = replies(exchange, slices)
-    collected = collect(len(asked), answers, store, Path(collection.folder) / "quarantine", on_answer)
+    collected = collect(
+        asked=len(asked),
+        answers=answers(exchange, requests),
+        store=store,
+        quarantine=Path(collection.folder) / "quarantine",
+        on_answer=on_answer,
+    )
     memory = traffic.worker_memory_bytes or None
     return replace(collected, worker_memory_bytes=memory, asked_again=traffic.asked_again)
 
 
 @dataclass(frozen=True)
-class Slice:
-    """What one message asks for.
+class CohortRequest:
+    """One message to a node: the cohort of contributors that it asks, and how it is sent.
 
     Attributes:
-        contributors: their ids.
-        attempts: how often they were asked before.
-        failed_on: the node that failed last; another one is asked where one is free.
-        brings: whether the extractor is in the message.
+        contributors: ids of the cohort.
+        attempts: how often this cohort was asked before.
+        failed_node: id of the node that failed last. A retry prefers another node.
+        carries_extractor: whether the message contains the extractor.
     """
 
     contributors: tuple[int, ...]
     attempts: int = 0
-    failed_on: int | None = None
-    brings: bool = False
+    failed_node: int | None = None
+    carries_extractor: bool = False
 
 
 @dataclass(frozen=True)
 class Exchange:
-    """The way to the nodes.
+    """The exchange of messages between the collector and the nodes.
 
     Attributes:
-        grid: Flower's.
+        grid: Flower's connection to the nodes.
         nodes: ids of the nodes.
-        collection: what is asked, and how.
-        traffic: counts.
-        stop: ends the wait for replies that will never come.
+        collection: what to collect from whom.
+        traffic: counters, updated while messages travel.
+        stop: when it is set, the exchange waits for no further reply.
     """
 
     grid: Grid
@@ -154,18 +170,18 @@ class Exchange:
 
     @cached_property
     def weights(self) -> bytes:
-        """The extractor's file."""
+        """Bytes of the extractor's file."""
         return Path(self.collection.request.extractor).read_bytes()
 
     @cached_property
     def model(self) -> bytes:
-        """What the runtime runs, where that is not the extractor's file."""
+        """Bytes of the model that the runtime loads, empty if it loads the extractor's file."""
         request = self.collection.request
         return read_model(Path(request.extractor), request.runtime)
 
     @cached_property
-    def question(self) -> dict[str, Any]:
-        """What every request says."""
+    def request_fields(self) -> dict[str, Any]:
+        """Fields that are the same in every request of this collection."""
         request = self.collection.request
         return {
             "extractor": hashlib.sha256(self.weights).hexdigest(),
@@ -180,100 +196,115 @@ class Exchange:
 
     @cached_property
     def drafts(self) -> bool:
-        """Whether workers may write into the store's folder."""
+        """Whether workers may write drafts into the store's folder."""
         return writes_drafts(self.collection)
 
 
-def replies(exchange: Exchange, slices: Iterable[Slice]) -> Iterator[Answer]:
-    """Asks every slice and yields the answers as they come.
+def answers(exchange: Exchange, requests: Iterable[CohortRequest]) -> Iterator[Answer]:
+    """Sends every request and yields the answers in the order of their arrival.
 
-    A bounded number of messages is in flight, each to a node of its own. A message that fails (a worker died) is
-    sent again, ``collection.retries`` times; then its contributors have failed.
+    At most MESSAGES_PER_WORKER messages a worker are in flight, each to a different node. A message that fails
+    (its worker died) is sent again up to ``collection.retries`` times. After that its contributors count as failed.
 
     Raises:
         Interrupted: ``stop`` was set.
     """
-    waiting, pending, free = deque(slices), dict[str, tuple[Slice, int]](), deque(exchange.nodes)
-    most = MESSAGES_PER_WORKER * exchange.collection.workers
+    waiting, free_nodes = deque(requests), deque(exchange.nodes)
+    pending: dict[str, tuple[CohortRequest, int]] = {}
+    max_in_flight = MESSAGES_PER_WORKER * exchange.collection.workers
 
     while waiting or pending:
         if exchange.stop.is_set():
             raise Interrupted
-        while waiting and free and len(pending) < most:
-            part = waiting.popleft()
-            free.rotate(-(free[0] == part.failed_on))
-            node = free.popleft()
-            (message_id,) = exchange.grid.push_messages([_request(exchange, part, node)])
-            pending[message_id] = part, node
-        arrived = list(exchange.grid.pull_messages(list(pending)))
-        for message in arrived:
-            part, node = pending.pop(message.metadata.reply_to_message_id)
-            free.append(node)
-            again = _again(message, part, node, exchange)
-            if again is not None:
-                waiting.appendleft(again)
+        while waiting and free_nodes and len(pending) < max_in_flight:
+            request = waiting.popleft()
+            free_nodes.rotate(-(free_nodes[0] == request.failed_node))
+            node = free_nodes.popleft()
+            (message_id,) = exchange.grid.push_messages([_to_message(exchange, request, node)])
+            pending[message_id] = request, node
+        replies = list(exchange.grid.pull_messages(list(pending)))
+        for reply in replies:
+            request, node = pending.pop(reply.metadata.reply_to_message_id)
+            free_nodes.append(node)
+            retry = _retry(reply, request, node, exchange)
+            if retry is not None:
+                waiting.appendleft(retry)
             else:
-                yield _answer(message, part, exchange)
-        if not arrived:
+                yield _to_answer(reply, request, exchange)
+        if not replies:
             exchange.stop.wait(POLL_SECONDS)
 
 
-def _again(message: Message, part: Slice, node: int, exchange: Exchange) -> Slice | None:
-    """What is to be asked once more after a reply: nothing where it answers, or failed once too often."""
-    if message.has_error():
-        if part.attempts == exchange.collection.retries:
+def _retry(reply: Message, request: CohortRequest, node: int, exchange: Exchange) -> CohortRequest | None:
+    """The request to send after this reply; None if the reply is an answer or the last permitted failure."""
+    if reply.has_error():
+        if request.attempts == exchange.collection.retries:
             return None
         exchange.traffic.asked_again += 1
-        return replace(part, attempts=part.attempts + 1, failed_on=node)
-    # A worker that lacks the extractor; one that lacks it with the extractor in hand gives no answer.
-    return replace(part, brings=True) if "missing" in message.content and not part.brings else None
+        return replace(request, attempts=request.attempts + 1, failed_node=node)
+    # The worker lacks the extractor. If the request carried it, asking again would not help: the reply is
+    # malformed.
+    lacks_extractor = "missing" in reply.content and not request.carries_extractor
+    return replace(request, carries_extractor=True) if lacks_extractor else None
 
 
-def _request(exchange: Exchange, part: Slice, node: int) -> Message:
-    question = ConfigRecord({**exchange.question, "contributors": list(part.contributors)})
-    content = RecordDict({"request": question})
-    if part.brings:
+def _to_message(exchange: Exchange, request: CohortRequest, node: int) -> Message:
+    fields = {**exchange.request_fields, "contributors": list(request.contributors)}
+    content = RecordDict({"request": ConfigRecord(fields)})
+    if request.carries_extractor:
         content["extractor"] = ConfigRecord({"safetensors": exchange.weights, "model": exchange.model})
     return Message(content, node, "query.extract")
 
 
 def _wait_for_nodes(grid: Grid, count: int, stop: Event) -> list[int]:
-    """Ids of the nodes once ``count`` of them have registered: the server starts before they do."""
+    """Ids of the nodes, once ``count`` of them have registered; the ServerApp starts before they do.
+
+    Raises:
+        InputError: fewer registered within NODES_SECONDS.
+        Interrupted: ``stop`` was set.
+    """
     until = time.monotonic() + NODES_SECONDS
     while len(nodes := sorted(grid.get_node_ids())) < count:
         if time.monotonic() > until:
-            raise InputError(f"{len(nodes)} of {count} nodes registered within {NODES_SECONDS:.0f} s")
+            raise InputError(
+                f"{len(nodes)} of {count} nodes registered within {NODES_SECONDS:.0f} s: see logs/flower.log in "
+                "the run folder, and run the same command again"
+            )
         if stop.wait(POLL_SECONDS):
             raise Interrupted
     return nodes
 
 
-def _answer(message: Message, part: Slice, exchange: Exchange) -> Answer:
-    """What a reply says of its slice."""
-    if message.has_error():
-        reason = " ".join(str(message.error.reason)[:MOST_REASON].split())
+def _to_answer(reply: Message, request: CohortRequest, exchange: Exchange) -> Answer:
+    """The answer in a reply; a failure of every contributor of the cohort if the reply is an error or malformed."""
+    if reply.has_error():
+        reason = " ".join(str(reply.error.reason)[:MAX_REASON].split())
     else:
         try:
-            return _parse(message, part, exchange)
+            return _parse(reply, request, exchange)
         except Exception as error:  # of any kind: a reply comes from outside
             reason = f"the reply is malformed ({type(error).__name__})"
-    failed = tuple(Failure(contributor, "message", reason) for contributor in part.contributors)
-    return Answer(part.contributors, None, failed)
+    failures = tuple(Failure(contributor, "message", reason) for contributor in request.contributors)
+    return Answer(request.contributors, None, failures)
 
 
-def _parse(message: Message, part: Slice, exchange: Exchange) -> Answer:
-    record: Any = message.content.config_records["answer"]
-    failures = []
-    for line in record["failures"]:
-        fields = json.loads(line)
-        stage, reason = (str(fields[name])[:MOST_REASON] for name in ("stage", "reason"))
-        failures.append(Failure(int(fields["contributor"]), stage, reason))
+def _parse(reply: Message, request: CohortRequest, exchange: Exchange) -> Answer:
+    record: Any = reply.content.config_records["answer"]
+    failures = tuple(_parse_failure(line) for line in record["failures"])
     contributions, peak = record["contributions"], int(record["peak_memory_bytes"])
-    if not 0 <= peak <= MOST_MEMORY:
-        raise ValueError("peak_memory_bytes are those of a machine")
-    draft = record["draft"] if exchange.drafts else ""  # nobody else writes into the store's folder
+    if not 0 <= peak <= MAX_MEMORY_BYTES:
+        raise ValueError("peak_memory_bytes is not the memory of a machine")
+    draft = (
+        record["draft"] if exchange.drafts else ""
+    )  # where drafts are off, nobody may name a file of the store
     if not isinstance(contributions, bytes) or not isinstance(draft, str):
-        raise TypeError("contributions are bytes, a draft is text")
+        raise TypeError("contributions must be bytes and draft must be text")
     traffic = exchange.traffic
     traffic.worker_memory_bytes = max(traffic.worker_memory_bytes, peak)
-    return Answer(part.contributors, contributions, tuple(failures), draft or None)
+    return Answer(request.contributors, contributions, failures, draft or None)
+
+
+def _parse_failure(line: str) -> Failure:
+    fields = json.loads(line)
+    stage, reason = (str(fields[name])[:MAX_REASON] for name in ("stage", "reason"))
+    return Failure(int(fields["contributor"]), stage, reason)

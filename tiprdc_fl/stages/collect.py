@@ -13,7 +13,7 @@ from tiprdc_fl.devices.requests import Course
 from tiprdc_fl.disk import locked, write_json, write_table, writing
 from tiprdc_fl.errors import InputError
 from tiprdc_fl.federation.collection import open_collection, write_collection
-from tiprdc_fl.federation.collector import Collected, joined
+from tiprdc_fl.federation.collector import Collected, add_collected
 from tiprdc_fl.federation.engine import ENGINES
 from tiprdc_fl.report.figures.federation import per_contributor
 from tiprdc_fl.stages.plan import Population, plan, populate, titles_of
@@ -122,7 +122,7 @@ def _carry_out(current: Run, population: Population) -> tuple[Course, Collected]
         )
     while True:
         came = _collect(current, population.people[course.answered])
-        collected = came if collected is None else joined(collected, came)
+        collected = came if collected is None else add_collected(collected, came)
         failing = {failure.contributor for failure in collected.failures}
         worked, course = set(course.answered), plan(current, population, failing) if failing else course
         if worked.issuperset(course.answered):

@@ -21,7 +21,7 @@ from tiprdc_fl.data.source import DataSource
 from tiprdc_fl.data.split import Split
 from tiprdc_fl.disk import write_table
 from tiprdc_fl.errors import InputError
-from tiprdc_fl.federation.contribution import MOST_EXAMPLES
+from tiprdc_fl.federation.contribution import MAX_EXAMPLES
 from tiprdc_fl.stages.run_folder import note_seconds
 
 FILE = "partition.parquet"
@@ -59,9 +59,9 @@ def deal_out(config: Config, dataset: Dataset, people: Split) -> tuple[pa.Table 
 
 def _check_largest(name: str, owner: np.ndarray) -> None:
     largest = int(np.bincount(owner).max())
-    if largest > MOST_EXAMPLES:
+    if largest > MAX_EXAMPLES:
         raise InputError(
-            f"partition.name={name}: a contributor would have {largest:,} examples, at most {MOST_EXAMPLES:,} are "
+            f"partition.name={name}: a contributor would have {largest:,} examples, at most {MAX_EXAMPLES:,} are "
             "accepted of one; raise partition.exponent, partition.alpha or clients, or lower partition.sigma"
         )
 
