@@ -1,0 +1,172 @@
+"""The attacks on arrays of the caller's own: what can features of any origin be made to say about an attribute?"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from tiprdc_fl import seeding
+from tiprdc_fl.attacks.probe import FEWEST_ROWS, Fit, Rows
+from tiprdc_fl.attacks.suite import check_attacks
+from tiprdc_fl.errors import InputError
+from tiprdc_fl.evaluation.results import Result, evaluate
+from tiprdc_fl.models.architecture import Architecture
+
+SIDE = 8  # of the grid that a vector's values are laid on, so that networks for images take them
+VECTOR_ATTACKS = ("linear", "mlp", "trees")
+MOST_FOR_TREES = 1024  # values: of more, trees see means over cells, which mean nothing on a vector
+
+
+def attack(
+    features: Any,
+    labels: Any,
+    people: Any,
+    attacks: Sequence[str] | None = None,
+    measured_share: float = 0.3,
+    steps: int = 600,
+    batch_size: int = 128,
+    learning_rate: float = 1e-3,
+    resamples: int = 1000,
+    seed: int = 0,
+    device: str | None = None,
+) -> list[Result]:
+    """Trains fresh adversaries on features and measures them on people they have not learned from.
+
+    Args:
+        features: float [n, values] (vectors), or [n, channels, height, width] (feature maps) with an even number of
+            channels and sides of at least 8; NumPy array or torch tensor.
+        labels: int [n], values from 0; or a mapping from attribute to such labels.
+        people: id of the person behind each row, int [n]. Adversaries and figures never share a person.
+        attacks: keys of ATTACKS; None: linear, mlp, trees, and table1 on feature maps.
+        measured_share: share of the people whose rows are measured and never learned from.
+        steps: batches a network learns from.
+        batch_size: rows in a batch.
+        learning_rate: highest of Adam's.
+        resamples: of people behind each 95 % interval.
+        seed: of the division of people, the order of rows and fresh networks.
+        device: "cpu" or "cuda"; None: CUDA where torch sees one.
+
+    Returns:
+        A result for each attribute and attack; the leakage is the strongest one's balanced accuracy.
+
+    Raises:
+        InputError: shapes or values do not fit, or there are too few people.
+    """
+    x, columns = _features(features), _labels(labels)
+    owners = np.asarray(people)
+    _check(x, columns, owners, measured_share)
+    names = tuple(attacks or _default_attacks(x))
+    grid, architecture = _as_images(x, names)
+    check_attacks("attacks", names, "image")
+    measured = _measured(owners, measured_share, seed)
+    chosen = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    fit = Fit(
+        steps=steps,
+        batch_size=batch_size,
+        learning_rate=learning_rate,
+        seed=seed,
+        device=chosen,
+        precision="float32",
+    )
+    probed = evaluate(
+        "features",
+        architecture,
+        _rows(grid, columns, owners, ~measured),
+        _rows(grid, columns, owners, measured),
+        dict.fromkeys(columns, names),
+        fit,
+        resamples,
+        on_batch=lambda: None,
+    )
+    return [probe.result for probe in probed]
+
+
+def _features(features: Any) -> Tensor:
+    try:
+        x = torch.as_tensor(features).detach().to("cpu", torch.float32)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise InputError(f"features: expected an array of numbers, got {type(features).__name__}") from error
+    if x.dim() not in (2, 4) or 0 in x.shape:
+        raise InputError(
+            f"features: expected [n, values] or [n, channels, height, width], got shape {list(x.shape)}"
+        )
+    if not x.isfinite().all():
+        raise InputError("features: some values are not finite; remove or replace them")
+    return x
+
+
+def _labels(labels: Any) -> dict[str, np.ndarray]:
+    columns = labels if isinstance(labels, Mapping) else {"attribute": labels}
+    return {str(name): np.asarray(column) for name, column in columns.items()}
+
+
+def _check(x: Tensor, columns: Mapping[str, np.ndarray], people: np.ndarray, share: float) -> None:
+    for name, column in {"people": people, **columns}.items():
+        if column.shape != (len(x),) or not np.issubdtype(column.dtype, np.integer):
+            raise InputError(
+                f"{name}: expected {len(x)} integers, one for each row of features, got "
+                f"{column.dtype} of shape {list(column.shape)}"
+            )
+    for name, column in columns.items():
+        if column.min() < 0:
+            raise InputError(f"{name}: labels are whole numbers from 0, got {column.min()}")
+    if not 0 < share < 1:
+        raise InputError(f"measured_share={share}: expected a number above 0 and below 1")
+    count = len(np.unique(people))
+    if count < 2 or len(x) < 2 * FEWEST_ROWS:
+        raise InputError(
+            f"people: {count} of them with {len(x)} rows; at least 2 people and {2 * FEWEST_ROWS} rows are needed"
+        )
+
+
+def _default_attacks(x: Tensor) -> tuple[str, ...]:
+    if x.dim() == 4:
+        return ("table1", *VECTOR_ATTACKS)
+    return VECTOR_ATTACKS if x.shape[1] <= MOST_FOR_TREES else VECTOR_ATTACKS[:2]
+
+
+def _as_images(x: Tensor, names: Sequence[str]) -> tuple[Tensor, Architecture]:
+    """Features as the networks for images take them, and the architecture that says so.
+
+    A vector's values are laid on a grid of SIDE x SIDE, with zeros behind them: adversaries of vectors see every
+    value and no neighbourhood.
+    """
+    if x.dim() == 2:
+        others = [name for name in names if name not in VECTOR_ATTACKS]
+        if others:
+            raise InputError(
+                f"attacks={','.join(others)}: needs feature maps [n, channels, height, width]; on vectors: "
+                f"{', '.join(VECTOR_ATTACKS)}"
+            )
+        if "trees" in names and x.shape[1] > MOST_FOR_TREES:
+            raise InputError(
+                f"attacks=trees takes vectors of at most {MOST_FOR_TREES} values, got {x.shape[1]}: reduce them"
+            )
+        missing = -x.shape[1] % (2 * SIDE * SIDE)
+        x = torch.nn.functional.pad(x, (0, missing)).reshape(len(x), -1, SIDE, SIDE)
+    channels, height, width = x.shape[1:]
+    if channels % 2 or min(height, width) < SIDE:
+        raise InputError(
+            f"features of shape {list(x.shape)}: feature maps need an even number of channels, and sides of at "
+            f"least {SIDE}"
+        )
+    return x, Architecture("image", channels // 2, image_size=(4 * height, 4 * width))
+
+
+def _measured(people: np.ndarray, share: float, seed: int) -> np.ndarray:
+    """Which rows are measured, bool [n]: those of a share of the people, at least one and never all."""
+    order = seeding.generator(seed, "attack", "people").permutation(np.unique(people))
+    count = min(max(1, round(share * len(order))), len(order) - 1)
+    return np.isin(people, order[:count])
+
+
+def _rows(x: Tensor, columns: Mapping[str, np.ndarray], people: np.ndarray, chosen: np.ndarray) -> Rows:
+    part = x[torch.from_numpy(chosen)]
+    labels = {name: column[chosen].astype(np.int64) for name, column in columns.items()}
+    return Rows(
+        read=lambda rows: part[torch.from_numpy(rows)],
+        people=people[chosen].astype(np.int64),
+        labels=labels,
+    )
