@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from strategies import STRATEGIES
     from tiprdc_fl.attacks.suite import ATTACKS
     from tiprdc_fl.config.keys import Config
-    from tiprdc_fl.config.load import load_config
     from tiprdc_fl.data import DATASETS
     from tiprdc_fl.data.partition.partitioners import PARTITIONERS
     from tiprdc_fl.devices.clock import follow
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
     from tiprdc_fl.protections import PROTECTIONS
     from tiprdc_fl.simulate import run
     from tiprdc_fl.stages.opened import open_run
+    from tiprdc_fl.stages.registries import load_config
     from tiprdc_fl.store.codec import CODECS
 
 _ROOMS = {
@@ -42,7 +42,7 @@ _ROOMS = {
     "attack": "tiprdc_fl.evaluation.arrays",
     "extract": "tiprdc_fl.models.apply",
     "follow": "tiprdc_fl.devices.clock",
-    "load_config": "tiprdc_fl.config.load",
+    "load_config": "tiprdc_fl.stages.registries",
     "load_extractor": "tiprdc_fl.models.extractor",
     "open_run": "tiprdc_fl.stages.opened",
     "run": "tiprdc_fl.simulate",

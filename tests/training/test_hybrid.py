@@ -50,25 +50,6 @@ def test_pretraining_lowers_the_adversary_s_loss():
     assert losses[-1] < 0.5 * losses[0]
 
 
-@pytest.mark.parametrize("architecture", [IMAGE, TEXT], ids=["image", "text"])
-def test_a_pretraining_step_updates_extractor_and_adversary_on_one_loss(architecture):
-    """Against plain gradient descent on the cross-entropy; the estimator plays no part."""
-    stepped = by_gradient_descent(players_of(architecture, dropout=False), 0.05)
-    literal = players_of(architecture, dropout=False)
-    x, u = batch_of(architecture), torch.tensor([[0], [1]] * 3)
-    told = pretrain_step(stepped, x, u)
-    loss = F.cross_entropy(literal.adversary(literal.extractor(x)), u[:, 0])
-    loss.backward()
-    assert told.item() == pytest.approx(loss.item())
-    for name in ("extractor", "adversary"):
-        for weight, before in zip(
-            getattr(stepped, name).parameters(), getattr(literal, name).parameters(), strict=True
-        ):
-            assert torch.allclose(weight, before - 0.05 * before.grad, atol=1e-6)
-    estimator = zip(stepped.estimator.parameters(), literal.estimator.parameters(), strict=True)
-    assert all(torch.equal(weight, before) for weight, before in estimator)
-
-
 def test_pretraining_alone_trains_the_extractor(tmp_path):
     """The adversary's output starts at zero, so that it is the second step that first reaches the extractor."""
     trained, fresh = tmp_path / "trained", tmp_path / "fresh"

@@ -14,7 +14,7 @@ from tiprdc_fl.models.architecture import Architecture
 from tiprdc_fl.models.image import initialise
 from tiprdc_fl.models.text import build_vocabulary
 from tiprdc_fl.training import hybrid
-from tiprdc_fl.training.hybrid import Players, build_players, hybrid_step
+from tiprdc_fl.training.hybrid import Players, build_players, hybrid_step, pretrain_step
 
 IMAGE = Architecture("image", 2, image_size=(32, 32))
 TEXT = Architecture(
@@ -114,3 +114,20 @@ def test_bfloat16_updates_theta_on_the_current_weights_of_the_others():
     ours, theirs = (weights_of(players)["extractor"] - before for players in (fast, literal))
     assert ours.norm() > 0
     assert F.cosine_similarity(ours, theirs, dim=0) > 0.99
+
+
+@pytest.mark.parametrize("architecture", [IMAGE, TEXT], ids=["image", "text"])
+def test_a_pretraining_step_updates_extractor_and_adversary_on_one_loss(architecture):
+    """Against plain gradient descent on the cross-entropy; the estimator plays no part."""
+    stepped, literal = (players_of(architecture, torch.float32, rate=0.05) for _ in range(2))
+    x, u, _ = batch_of(architecture, torch.float32, 0)
+    told = pretrain_step(stepped, x, u[:, None])
+    loss = F.cross_entropy(literal.adversary(literal.extractor(x)), u)
+    loss.backward()
+    assert told.item() == pytest.approx(loss.item())
+    for name in ("extractor", "adversary"):
+        for weight, before in zip(
+            getattr(stepped, name).parameters(), getattr(literal, name).parameters(), strict=True
+        ):
+            assert torch.allclose(weight, before - 0.05 * before.grad, atol=1e-6)
+    assert torch.equal(weights_of(stepped)["estimator"], weights_of(literal)["estimator"])

@@ -11,11 +11,11 @@ import pyarrow as pa
 from torch import Tensor
 
 from tiprdc_fl.config.keys import Config
-from tiprdc_fl.config.load import load_config
 from tiprdc_fl.federation.collection import features_path
 from tiprdc_fl.models.extractor import Extractor, load_extractor
 from tiprdc_fl.report.read import read_report
 from tiprdc_fl.stages.library import FILE
+from tiprdc_fl.stages.registries import load_config
 from tiprdc_fl.store.feature_store import FeatureStore, open_store
 
 BATCH = 4096  # rows decoded at a time
