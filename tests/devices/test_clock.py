@@ -49,7 +49,7 @@ def test_times_add_up_by_hand():
     course = follow(everyone(), work([5.0, 1.0]), conditions())
     assert course.answered == [1, 0]  # the faster first
     assert course.seconds == 2 + 5 + 1
-    slow = next(one for one in course.requests if one.place == 0)
+    slow = next(request for request in course.requests if request.place == 0)
     assert (slow.wanted, slow.begun, slow.downloaded, slow.computed, slow.ended) == (0, 0, 2, 7, 8)
 
 
@@ -58,10 +58,10 @@ def test_devices_queue_for_the_collectors_link():
     course = follow(
         everyone(), work([0.0] * 3, 0.0, 0.0, size=20, extractor=10), conditions(bytes_per_second=10)
     )
-    assert sorted(one.downloaded for one in course.requests) == [1, 2, 3]
-    assert sorted(one.ended for one in course.requests) == [3, 5, 7]
-    assert {one.down_bytes for one in course.requests} == {10}
-    assert {one.up_bytes for one in course.requests} == {20}
+    assert sorted(request.downloaded for request in course.requests) == [1, 2, 3]
+    assert sorted(request.ended for request in course.requests) == [3, 5, 7]
+    assert {request.down_bytes for request in course.requests} == {10}
+    assert {request.up_bytes for request in course.requests} == {20}
 
 
 def test_a_device_that_is_away_begins_when_it_is_back():
@@ -71,7 +71,7 @@ def test_a_device_that_is_away_begins_when_it_is_back():
     )
     assert course.answered == [0, 1]
     assert course.seconds == 104
-    assert [one.place for one in course.requests] == [0, 1]  # who never checks in is not asked
+    assert [request.place for request in course.requests] == [0, 1]  # who never checks in is not asked
     slow = course.requests[1]
     assert (slow.wanted, slow.begun) == (0, 100)
     patient = conditions(available=lambda places, now: np.maximum(now, back[places]), patience=5000)
@@ -92,7 +92,7 @@ def test_who_has_gone_away_again_is_not_asked():
     first = course.requests[0].place
     assert first in (0, 2)
     if first == 2:
-        assert [one.place for one in course.requests] == [2, 1, 0]
+        assert [request.place for request in course.requests] == [2, 1, 0]
         assert course.requests[2].begun == 900
 
 
@@ -100,26 +100,26 @@ def test_who_breaks_off_is_asked_again_until_its_attempts_are_used():
     course = follow(everyone(), work([1.0] * 50, failure=1.0), conditions(attempts=3, timeout=60))
     assert sorted(course.given_up) == list(range(50))
     assert len(course.requests) == 150
-    assert sorted({one.attempt for one in course.requests}) == [0, 1, 2]
-    assert {one.outcome for one in course.requests} == {"dropped"}
-    assert all(0 <= one.stopped - one.begun <= 4 for one in course.requests)
+    assert sorted({request.attempt for request in course.requests}) == [0, 1, 2]
+    assert {request.outcome for request in course.requests} == {"dropped"}
+    assert all(0 <= request.stopped - request.begun <= 4 for request in course.requests)
 
 
 def test_of_the_silent_the_collector_learns_at_the_timeout():
     course = follow(
         everyone(), work([1.0], failure=1.0), conditions(attempts=2, timeout=60, silent_share=1.0)
     )
-    assert [one.begun for one in course.requests] == [0, 60]
+    assert [request.begun for request in course.requests] == [0, 60]
     assert course.seconds == 120
-    assert {one.outcome for one in course.requests} == {"silent"}
+    assert {request.outcome for request in course.requests} == {"silent"}
 
 
 def test_a_late_answer_is_not_taken_and_the_contributor_is_asked_again_when_it_is_done():
     course = follow(everyone(), work([100.0]), conditions(attempts=2, timeout=50))
     assert course.answered == []
     assert course.given_up == [0]
-    assert [one.outcome for one in course.requests] == ["late", "late"]
-    assert [one.begun for one in course.requests] == [0, 103]
+    assert [request.outcome for request in course.requests] == ["late", "late"]
+    assert [request.begun for request in course.requests] == [0, 103]
     assert course.requests[0].ended == 103
     # the device has the extractor by then
     assert course.requests[1].downloaded == 103
@@ -140,50 +140,56 @@ def test_who_was_given_up_is_not_waited_for():
 def test_nobody_has_the_extractor_before_it_was_downloaded():
     slow = work([1.0], upload=0.0, download=100.0, extractor=1000)
     course = follow(everyone(), slow, conditions(attempts=3, timeout=5))
-    assert [one.downloaded for one in course.requests[:2]] == [100, 101]
+    assert [request.downloaded for request in course.requests[:2]] == [100, 101]
     assert course.answered == [0]
-    assert [one.down_bytes for one in course.requests] == [1000, 0]
+    assert [request.down_bytes for request in course.requests] == [1000, 0]
 
 
 def test_what_would_have_happened_later_is_not_counted():
     """Of a download of 100 s and 1000 bytes, 10 s and a tenth had passed."""
     slow = work([30.0] * 4, download=100.0, extractor=1000, size=50, failure=0.9)
     course = follow(STRATEGIES["deadline"](Settings(deadline=10)), slow, conditions())
-    for one in course.requests:
-        assert one.outcome in ("cut", "dropped")
-        assert one.down_bytes == (100 if one.outcome == "cut" else int(10 * one.stopped))
-        assert (one.up_bytes, one.computing) == (0, 0)
-        assert math.isnan(one.downloaded)
+    for request in course.requests:
+        assert request.outcome in ("cut", "dropped")
+        assert request.down_bytes == (100 if request.outcome == "cut" else int(10 * request.stopped))
+        assert (request.up_bytes, request.computing) == (0, 0)
+        assert math.isnan(request.downloaded)
 
 
 def test_who_breaks_off_has_computed_and_sent_some():
     course = follow(everyone(), work([10.0] * 400, size=100, failure=1.0), conditions())
-    assert all(one.computing == pytest.approx(min(10, max(0, one.stopped - 2))) for one in course.requests)
     assert all(
-        one.up_bytes == int(100 * max(0.0, one.stopped - 12)) for one in course.requests
+        request.computing == pytest.approx(min(10, max(0, request.stopped - 2)))
+        for request in course.requests
+    )
+    assert all(
+        request.up_bytes == int(100 * max(0.0, request.stopped - 12)) for request in course.requests
     )  # a second's upload
-    assert any(one.up_bytes for one in course.requests)
+    assert any(request.up_bytes for request in course.requests)
 
 
 def test_a_second_copy_takes_the_links_time():
     one_by_one = conditions(bytes_per_second=10, duplicate_rate=1.0)
     course = follow(everyone(), work([0.0, 0.0], 0.0, 0.0, size=20), one_by_one)
-    assert sorted(one.ended for one in course.requests) == [2, 4]  # both were queued before the first copy
+    assert sorted(request.ended for request in course.requests) == [
+        2,
+        4,
+    ]  # both were queued before the first copy
     later = follow(everyone(), work([0.0, 3.0], 0.0, 0.0, size=20), one_by_one)
-    assert sorted(one.ended for one in later.requests) == [2, 6]  # the copy took from 2 to 4
+    assert sorted(request.ended for request in later.requests) == [2, 6]  # the copy took from 2 to 4
 
 
 def test_an_answer_that_arrives_twice_is_taken_once():
     course = follow(everyone(), work([1.0] * 20), conditions(duplicate_rate=1.0))
     assert sorted(course.answered) == list(range(20))
-    assert all(one.twice for one in course.requests)
+    assert all(request.twice for request in course.requests)
 
 
 def test_a_device_without_the_memory_is_given_up():
     short = replace(work([1.0, 1.0]), able=np.array([True, False]))
     course = follow(everyone(), short, conditions(attempts=3))
     assert (course.answered, course.given_up) == ([0], [1])
-    assert [one.outcome for one in course.requests if one.place == 1] == ["unable"]
+    assert [request.outcome for request in course.requests if request.place == 1] == ["unable"]
 
 
 def test_a_random_share_is_drawn_and_waited_for():
@@ -202,14 +208,14 @@ def test_who_is_known_to_fail_is_replaced():
     course = follow(strategy, work([1.0] * 9), conditions(attempts=3), failing={10 + first})
     assert len(course.answered) == 3
     assert first not in course.answered
-    assert [one.outcome for one in course.requests] == ["failed", "answered", "answered", "answered"]
+    assert [request.outcome for request in course.requests] == ["failed", "answered", "answered", "answered"]
 
 
 def test_over_select_takes_the_fastest_and_cuts_the_rest():
     times = np.arange(1.0, 14.0)
     course = follow(STRATEGIES["over_select"](Settings(target=10, factor=1.3)), work(times), conditions())
     assert course.answered == list(range(10))
-    assert sorted(one.place for one in course.requests if one.outcome == "cut") == [10, 11, 12]
+    assert sorted(request.place for request in course.requests if request.outcome == "cut") == [10, 11, 12]
     assert course.seconds == 2 + 10 + 1
 
 
@@ -269,34 +275,38 @@ def test_every_strategy_counts_everybody_once(name, size, failure, silent, attem
     course = follow(strategy, asked, given_up_after)
     assert len(set(course.answered)) == len(course.answered)
     assert not set(course.answered) & set(course.given_up)
-    assert {one.outcome for one in course.requests} <= set(OUTCOMES)
-    per_person = [(one.place, one.attempt) for one in course.requests]
+    assert {request.outcome for request in course.requests} <= set(OUTCOMES)
+    per_person = [(request.place, request.attempt) for request in course.requests]
     assert len(set(per_person)) == len(per_person)
     assert max(attempt for _, attempt in per_person) < attempts
     has_extractor: dict[int, float] = {}
-    for one in sorted(course.requests, key=lambda one: one.attempt):
-        moments = [one.wanted, one.begun, one.sending, one.downloaded, one.computed, one.receiving, one.ended]
+    for request in sorted(course.requests, key=lambda request: request.attempt):
+        moments = [
+            request.wanted,
+            request.begun,
+            request.sending,
+            request.downloaded,
+            request.computed,
+            request.receiving,
+            request.ended,
+        ]
         known = [moment for moment in moments if not math.isnan(moment)]
         assert known == sorted(known)
         assert known[-1] <= course.seconds
-        if one.outcome == "answered":
+        if request.outcome == "answered":
             assert len(known) == 7
-            assert one.ended <= one.begun + 30
-        if not math.isnan(one.computed):
-            has_extractor[one.place] = min(has_extractor.get(one.place, math.inf), one.downloaded)
-            assert one.computed >= has_extractor[one.place]
-        assert one.computing <= times[one.place] + 1e-9
+            assert request.ended <= request.begun + 30
+        if not math.isnan(request.computed):
+            has_extractor[request.place] = min(has_extractor.get(request.place, math.inf), request.downloaded)
+            assert request.computed >= has_extractor[request.place]
+        assert request.computing <= times[request.place] + 1e-9
     for passed in ("down_bytes", "up_bytes"):  # what passed through the link fits into the time it had
-        assert sum(getattr(one, passed) for one in course.requests) <= 100 * course.seconds + 1e-6
-    begun = [one for one in course.requests if one.outcome != "unable"]
-    for place in {one.place for one in begun}:  # a device does one thing at a time
-        own = [one for one in begun if one.place == place]
+        assert sum(getattr(request, passed) for request in course.requests) <= 100 * course.seconds + 1e-6
+    begun = [request for request in course.requests if request.outcome != "unable"]
+    for place in {request.place for request in begun}:  # a device does one thing at a time
+        own = [request for request in begun if request.place == place]
         for earlier, later in itertools.pairwise(own):
-            ended = (
-                earlier.ended
-                if math.isnan(earlier.stopped) or math.isinf(earlier.stopped)
-                else earlier.stopped
-            )
+            ended = earlier.ended if math.isnan(earlier.stopped) else earlier.stopped
             assert ended <= later.begun
     again = follow(strategy, asked, given_up_after)
     assert repr(again) == repr(course)
@@ -305,15 +315,19 @@ def test_every_strategy_counts_everybody_once(name, size, failure, silent, attem
 def test_who_breaks_off_does_not_depend_on_who_else_is_asked():
     many = follow(everyone(), work([1.0] * 40, failure=0.5), conditions(timeout=60))
     few = follow(everyone(), work([1.0] * 7, failure=0.5), conditions(timeout=60))
-    fates = {one.place: one.outcome for one in many.requests}
-    assert {one.place: one.outcome for one in few.requests} == {place: fates[place] for place in range(7)}
+    fates = {request.place: request.outcome for request in many.requests}
+    assert {request.place: request.outcome for request in few.requests} == {
+        place: fates[place] for place in range(7)
+    }
     assert len(set(fates.values())) == 2
 
 
 @pytest.mark.parametrize("rate", [0.1, 0.4])
 def test_as_many_break_off_as_the_rate_says(rate):
     course = follow(everyone(), work([1.0] * 4000, failure=rate), conditions(timeout=60, silent_share=0.25))
-    share = np.mean([one.outcome != "answered" for one in course.requests])
-    silent = np.mean([one.outcome == "silent" for one in course.requests if one.outcome != "answered"])
+    share = np.mean([request.outcome != "answered" for request in course.requests])
+    silent = np.mean(
+        [request.outcome == "silent" for request in course.requests if request.outcome != "answered"]
+    )
     assert abs(share - rate) < 5 * math.sqrt(rate * (1 - rate) / 4000)
     assert abs(silent - 0.25) < 5 * math.sqrt(0.25 * 0.75 / (4000 * rate))

@@ -1,20 +1,21 @@
-"""What is asked of contributors on the virtual clock, under which conditions, and what became of it."""
+"""What goes into the virtual clock, the work and its conditions, and what comes out, the course of a collection."""
 
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
-# What became of a request: "answered": its answer was taken; "dropped": the device broke off and said so; "silent":
-# it broke off without a word; "late": it had not answered by its timeout; "cut": it was under way when the
-# collection was over; "unable": the device lacks memory; "failed": its work fails in this run, too.
+# answered: the answer counts; dropped: the device broke off and said so; silent: it broke off and did not say so;
+# late: it had not answered by its timeout; cut: it was under way when the collection was over; unable: it lacks
+# memory; failed: its work fails in this run.
 OUTCOMES = ("answered", "dropped", "silent", "late", "cut", "unable", "failed")
 
 
 @dataclass(frozen=True, eq=False)
 class Work:
-    """What is asked of each of n contributors, and how long it takes their devices.
+    """The work of each of n contributors, and the time that it takes their devices.
 
     Attributes:
         contributor: ids, int64 [n].
@@ -22,10 +23,12 @@ class Work:
         groups: number of classes.
         examples: int64 [n].
         labels: examples with each value of each task, int64 [n, values].
-        download_bytes: of the extractor.
-        upload_bytes: of the contribution, int64 [n].
-        download_seconds, compute_seconds, upload_seconds: on the device and its own link, float64 [n].
-        failure_rate: share of requests that break off once they have begun, float64 [n].
+        download_bytes: size of the extractor.
+        upload_bytes: size of the contribution, int64 [n].
+        download_seconds: on the device's own link, float64 [n], as the two below.
+        compute_seconds: on the device.
+        upload_seconds: on the device's own link.
+        failure_rate: probability that a device breaks off once it has begun, float64 [n].
         able: whether the device has the memory, bool [n].
     """
 
@@ -45,17 +48,17 @@ class Work:
 
 @dataclass(frozen=True)
 class Conditions:
-    """What holds for everybody.
+    """The conditions of a collection, the same for all contributors.
 
     Attributes:
-        seed: of the order of those who check in together, of who is drawn, and of who breaks off.
-        available: places in ``Work`` and a moment -> the moments from which on these devices are available; the
-            moment itself where they are; inf: never again.
-        patience: seconds after which the collection is over, come what may.
-        bytes_per_second: of the collector's link, each way; devices queue for it, first come, first served.
-        timeout: seconds from its begin after which a request counts as lost.
-        attempts: requests a contributor gets before it is given up.
-        silent_share: of the devices that break off, who never say so.
+        seed: decides which contributors are drawn, which of two goes first, and which devices break off.
+        available: function of places in ``Work`` and a moment; returns the moments from which on these devices are
+            available: the moment itself if they are available then, inf if they never are again.
+        patience: seconds after which any collection is over.
+        bytes_per_second: capacity of the collector's link in each direction; devices queue for it.
+        timeout: seconds after the begin of a request at which the collector stops waiting for the answer.
+        attempts: requests that a contributor gets before it is given up.
+        silent_share: share of the devices that break off without saying so.
         duplicate_rate: share of the answers that arrive twice.
     """
 
@@ -69,45 +72,44 @@ class Conditions:
     duplicate_rate: float = 0.0
 
 
-@dataclass(slots=True)
-class Ask:
-    """A request and what became of it; moments are NaN where it did not come to that.
+class Request(NamedTuple):
+    """One request and what became of it until the collection was over.
+
+    Moments are seconds from the beginning of the collection, NaN where the request did not get that far.
 
     Attributes:
         place: of the contributor in ``Work``.
-        attempt: which of its requests this is, from 0.
-        wanted: since when the strategy wanted somebody.
-        begun: when a device had checked in that was asked, which is this one.
-        chances: within [0, 1): whether it breaks off, when, whether silently, and whether it answers twice.
-        sending: from when on the collector's link sends it the extractor. downloaded: it has the extractor.
-        computed: it has the features. receiving: from when on the link takes them. ended: they have arrived.
-        stopped: it breaks off.
-        outcome: of OUTCOMES.
-        down_bytes, up_bytes: that passed. computing: seconds it computed.
+        attempt: number of this contributor's earlier requests.
+        wanted: the strategy wanted a contributor.
+        begun: this contributor's device had checked in and began.
+        sending: the collector's link began to send the extractor.
+        downloaded: the device had the extractor.
+        computed: the device had the features.
+        receiving: the collector's link began to receive the contribution.
+        ended: the contribution had arrived.
+        stopped: the device broke off.
+        outcome: one of OUTCOMES.
+        down_bytes: sent to the device.
+        up_bytes: received from the device.
+        computing: seconds that the device computed.
         twice: whether the answer arrived twice.
-        downloads: whether it has to, because it does not have the extractor from an earlier request.
-        closed: whether the collector has stopped waiting for it. done: whether the device has stopped working.
     """
 
     place: int
     attempt: int
     wanted: float
     begun: float
-    chances: tuple[float, float, float, float]
     sending: float = math.nan
     downloaded: float = math.nan
     computed: float = math.nan
     receiving: float = math.nan
     ended: float = math.nan
-    stopped: float = math.inf
+    stopped: float = math.nan
     outcome: str = "cut"
     down_bytes: int = 0
     up_bytes: int = 0
     computing: float = 0.0
     twice: bool = False
-    downloads: bool = True
-    closed: bool = False
-    done: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,13 +118,14 @@ class Course:
 
     Attributes:
         requests: in the order in which they began.
-        seconds: after which it was over: it was enough, nobody was left to ask, or patience or deadline ended.
+        seconds: moment at which it was over: the strategy had enough, no contributor was left to ask, or patience
+            or deadline had passed.
         given_up: places of the contributors who were asked in vain as often as allowed.
-        enough: whether the strategy had enough; None where it wants whoever comes.
-        never_came: how many were wanted until the end and were not available in time.
+        enough: whether the strategy had enough; None for a strategy without such a condition.
+        never_came: contributors who were wanted until the end and were not available in time.
     """
 
-    requests: list[Ask]
+    requests: list[Request]
     seconds: float
     given_up: list[int]
     enough: bool | None
@@ -130,6 +133,6 @@ class Course:
 
     @property
     def answered(self) -> list[int]:
-        """Places of those whose answer was taken, in the order of arrival."""
-        taken = [one for one in self.requests if one.outcome == "answered"]
-        return [one.place for one in sorted(taken, key=lambda one: one.ended)]
+        """Places of the contributors whose answers count, in the order of arrival."""
+        answers = [request for request in self.requests if request.outcome == "answered"]
+        return [request.place for request in sorted(answers, key=lambda request: request.ended)]

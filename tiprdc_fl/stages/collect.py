@@ -30,9 +30,9 @@ MOMENTS = ("wanted", "begun", "sending", "downloaded", "computed", "receiving", 
 def requests_table(population: Population, course: Course) -> pa.Table:
     """A row for each request of the virtual clock; everything in it is modelled.
 
-    Columns: contributor, device_class, attempt, the moments of ``devices.requests.Ask`` (seconds from the first
-    request; null
-    where it did not come to that), computing (seconds), outcome, twice, down_bytes, up_bytes, examples.
+    Columns: contributor, device_class, attempt, the moments of ``devices.requests.Request`` (seconds from the
+    beginning of the collection; null where the request did not get that far), computing (seconds), outcome, twice,
+    down_bytes, up_bytes, examples.
     """
     requests = course.requests
     places = np.array([one.place for one in requests], np.int64)
