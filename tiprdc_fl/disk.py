@@ -5,6 +5,7 @@ import fcntl
 import json
 import os
 import re
+import shutil
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -69,16 +70,22 @@ def write_json(path: Path, value: Any) -> None:
     Raises:
         InputError: the disk is full, or the folder cannot be written.
     """
-    text = json.dumps(value, indent=1, allow_nan=False) + "\n"
-    with writing(path):
-        write_text(path, text)
+    write_text(path, json.dumps(value, indent=1, allow_nan=False) + "\n")
 
 
 def write_text(path: Path, text: str) -> None:
-    """Writes a file, whole or not at all."""
-    temporary = path.with_suffix(".partial")
-    temporary.write_text(text, encoding="utf-8")
-    temporary.replace(path)
+    """Writes a text file, whole or not at all; the same errors."""
+    write_whole(path, lambda draft: draft.write_text(text, encoding="utf-8"))
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Writes a file, whole or not at all; the same errors."""
+    write_whole(path, lambda draft: draft.write_bytes(data))
+
+
+def write_copy(source: Path, target: Path) -> None:
+    """Copies a file, whole or not at all; the same errors."""
+    write_whole(target, lambda draft: shutil.copyfile(source, draft))
 
 
 FULL = {27, 28, 122}  # EFBIG, ENOSPC, EDQUOT; by number, because Lance names them in its text
@@ -135,8 +142,8 @@ def _unwritable(path: Path, error: BaseException) -> str:
 
 def _number(error: BaseException) -> int | None:
     """The operating system's number of an error, which Lance has in its text only."""
-    found = re.search(r"os error (\d+)", str(error))
-    return int(found[1]) if found else getattr(error, "errno", None)
+    number = re.search(r"os error (\d+)", str(error))
+    return int(number[1]) if number else getattr(error, "errno", None)
 
 
 def _reason(error: BaseException) -> str:
@@ -159,23 +166,31 @@ def locked(folder: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
+def draft_of(path: Path) -> Path:
+    """Where a file is written before it takes the place of ``path``; a process that was killed leaves it there."""
+    return path.with_suffix(".partial")
+
+
 def write_whole(path: Path, write: Callable[[Path], Any]) -> None:
-    """Has ``write`` write a file beside ``path``, which then takes its place: whole or not at all."""
-    temporary = path.with_suffix(".partial")
+    """Writes a file, whole or not at all: ``write`` makes a draft beside it, which takes its place.
+
+    Raises:
+        InputError: the disk is full, or the folder cannot be written.
+    """
+    draft = draft_of(path)
     with writing(path):
         try:
-            write(temporary)
-            temporary.replace(path)
+            write(draft)
+            draft.replace(path)
         finally:
-            temporary.unlink(missing_ok=True)
+            draft.unlink(missing_ok=True)
 
 
 def write_lines(path: Path, lines: Iterable[dict[str, Any]]) -> None:
     """JSON lines, whole or not at all."""
-    text = "".join(json.dumps(line) + "\n" for line in lines)
-    write_whole(path, lambda file: file.write_text(text, encoding="utf-8"))
+    write_text(path, "".join(json.dumps(line) + "\n" for line in lines))
 
 
 def write_table(path: Path, table: pa.Table) -> None:
     """A Parquet file, whole or not at all."""
-    write_whole(path, lambda file: pq.write_table(table, file))
+    write_whole(path, lambda draft: pq.write_table(table, draft))

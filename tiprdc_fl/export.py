@@ -15,7 +15,7 @@ from torch import Tensor
 
 from tiprdc_fl import seeding
 from tiprdc_fl.data.source import first_rows
-from tiprdc_fl.disk import write_whole
+from tiprdc_fl.disk import write_bytes
 from tiprdc_fl.errors import InputError
 from tiprdc_fl.models.architecture import Architecture
 from tiprdc_fl.models.cost import Cost, measure
@@ -231,7 +231,7 @@ def _checked(subject: Subject, path: Path, title: str, data: bytes, run: Runner)
 
 
 def _write(path: Path, title: str, data: bytes, features: np.ndarray) -> Way:
-    write_whole(path, lambda file: file.write_bytes(data))
+    write_bytes(path, data)
     return Way(path, title, features)
 
 

@@ -29,15 +29,12 @@ def publish(outcome: Outcome, out: Path, draw: Callable[[Figure, Outcome], None]
     Raises:
         InputError: a file cannot be written.
     """
-    from tiprdc_fl.disk import write_json, write_text  # late: it imports torch, which --help needs not
+    from tiprdc_fl.disk import write_json, write_text  # late: --help does not wait for Arrow
 
     name = _name(outcome, out)
-    try:
-        write_text(out / f"{name}.csv", as_csv(outcome))
-        _write_picture(out / f"{name}.png", outcome, draw)
-        write_json(out / f"{name}.json", as_json(outcome))
-    except OSError as error:
-        raise InputError(_unwritable(out, error.strerror)) from error
+    write_text(out / f"{name}.csv", as_csv(outcome))
+    _write_picture(out / f"{name}.png", outcome, draw)
+    write_json(out / f"{name}.json", as_json(outcome))
     return [out / f"{name}.{ending}" for ending in ("csv", "png", "json")]
 
 
@@ -103,13 +100,13 @@ def as_json(outcome: Outcome) -> dict[str, object]:
 
 def _write_picture(path: Path, outcome: Outcome, draw: Callable[[Figure, Outcome], None]) -> None:
     """Draws on a figure of its own, so that nothing of a session's pyplot is touched."""
+    from tiprdc_fl.disk import write_whole  # late, as above
+
     figure = Figure(figsize=SIZE, dpi=DPI, layout="constrained")
     FigureCanvasAgg(figure)
     figure.suptitle("\n".join(_title(outcome)), fontsize=14)
     draw(figure, outcome)
-    temporary = path.with_suffix(".partial")
-    figure.savefig(temporary, format="png")
-    temporary.replace(path)
+    write_whole(path, lambda draft: figure.savefig(draft, format="png"))
 
 
 def _title(outcome: Outcome) -> Iterator[str]:

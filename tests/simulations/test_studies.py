@@ -694,7 +694,7 @@ def test_out_must_be_a_folder(run, tmp_path, capsys):
     (tmp_path / "free").mkdir()
     (tmp_path / "free/budget-faces.partial").mkdir()  # where the first file is begun
     assert main(STUDIES["budget"], [f"out={tmp_path}/free"], run, Console(file=io.StringIO())) == 2
-    assert "free cannot be written" in capsys.readouterr().err
+    assert "free/budget-faces.csv: cannot be written" in capsys.readouterr().err
 
 
 def test_a_missing_picture_is_a_mistake_with_a_remedy(study, run, capsys):

@@ -171,7 +171,7 @@ def test_an_interrupted_copy_from_the_library_is_made_again(tmp_path, monkeypatc
         Path(target).write_bytes(Path(source).read_bytes())
 
     with monkeypatch.context() as patch:
-        patch.setattr(extractors.shutil, "copyfile", interrupted)
+        patch.setattr("tiprdc_fl.disk.shutil.copyfile", interrupted)
         with pytest.raises(KeyboardInterrupt):
             trained(tmp_path / "b", library)
     assert trained(tmp_path / "b", library) == first

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tiprdc_fl.data.source import DataSource
-from tiprdc_fl.disk import reading, write_whole
+from tiprdc_fl.disk import reading, write_text
 from tiprdc_fl.errors import InputError
 from tiprdc_fl.federation.contributor import layout_of
 from tiprdc_fl.models.architecture import Architecture, feature_shape
@@ -79,8 +79,7 @@ def features_path(folder: str | Path) -> Path:
 def write_collection(collection: Collection) -> None:
     """Writes the collection to its run folder, so that a ServerApp in another process can read it."""
     path = Path(collection.folder) / "collection.json"
-    text = json.dumps(vars(collection), default=vars) + "\n"
-    write_whole(path, lambda file: file.write_text(text, encoding="utf-8"))
+    write_text(path, json.dumps(vars(collection), default=vars) + "\n")
 
 
 def read_collection(folder: Path) -> Collection:

@@ -9,7 +9,7 @@ from typing import Any
 
 from rich.console import Console
 
-from tiprdc_fl.disk import write_text, writing
+from tiprdc_fl.disk import write_text
 from tiprdc_fl.errors import InputError
 from tiprdc_fl.report.compare.comparison import compare
 from tiprdc_fl.report.compare.page import comparison_page
@@ -80,8 +80,7 @@ def report_on(runs: Sequence[Path], out: Path | None, console: Console) -> None:
         raise InputError(
             f"{names}: damaged, fields are not as its schema says ({type(error).__name__}: {error})"
         ) from error
-    with writing(path):
-        write_text(path, text)
+    write_text(path, text)
     console.print(f"Page: {path}", highlight=False, markup=False, soft_wrap=True)
     open_page(path, all(report["configuration"].get("open_report", True) for report in reports))
 

@@ -25,13 +25,6 @@ FILES = (FILE, "training.json")
 LOOKED_AT = 256  # images that stand for all of them in a training's digest
 
 
-def copy(source: Path, target: Path) -> None:
-    """Copies a file, whole or not at all."""
-    partial = target.with_suffix(".partial")
-    shutil.copyfile(source, partial)
-    partial.replace(target)
-
-
 def training_configuration(current: Run, plan: Plan, examples: Examples) -> dict[str, Any]:
     """Everything that a trained extractor depends on, but the machine.
 

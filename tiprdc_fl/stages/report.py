@@ -15,7 +15,7 @@ from tiprdc_fl.data.partition.partitioners import PARTITIONERS, partition_settin
 from tiprdc_fl.data.partition.table import read_deal
 from tiprdc_fl.devices.assign import Devices
 from tiprdc_fl.devices.sets import describe as describe_devices
-from tiprdc_fl.disk import reading, write_json, write_text, writing
+from tiprdc_fl.disk import reading, write_json, write_text
 from tiprdc_fl.federation.collection import open_collection
 from tiprdc_fl.federation.collector import Collected
 from tiprdc_fl.federation.contributor import peak_memory_bytes
@@ -100,8 +100,7 @@ def report_on(
     }
     write_json(current.folder / "report.json", report)
     text = page(report, pictures(current.folder))
-    with writing(current.folder):
-        write_text(current.folder / "report.html", text)
+    write_text(current.folder / "report.html", text)
     write_report(report, current.folder / "tensorboard", current.folder / "reconstruction.png")
     return report
 

@@ -8,7 +8,7 @@ from torch import Tensor
 from tiprdc_fl import seeding
 from tiprdc_fl.data.examples import Dataset
 from tiprdc_fl.data.source import first_rows
-from tiprdc_fl.disk import write_whole
+from tiprdc_fl.disk import write_bytes
 from tiprdc_fl.errors import InputError
 from tiprdc_fl.models.architecture import Architecture
 from tiprdc_fl.models.extractor import load_extractor, preprocess
@@ -59,7 +59,7 @@ def write_model(extractor: Path, runtime: str, dataset: Dataset, people: np.ndar
     model = to_onnx(loaded)
     if runtime == "onnxruntime-int8":
         model = to_int8(loaded, model, calibration(loaded.architecture, dataset, people, seed))
-    write_whole(path, lambda file: file.write_bytes(model))
+    write_bytes(path, model)
 
 
 def calibration(architecture: Architecture, dataset: Dataset, people: np.ndarray, seed: int) -> Tensor:

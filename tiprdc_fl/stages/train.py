@@ -1,19 +1,18 @@
 """Stage 1: what runs on the devices: trained now, found in a library, given as a file, or never trained."""
 
 import json
-import shutil
 from pathlib import Path
 
 from tiprdc_fl.config.keys import Config, flatten
 from tiprdc_fl.data.examples import Examples
 from tiprdc_fl.data.source import DataSource
-from tiprdc_fl.disk import write_json
+from tiprdc_fl.disk import write_bytes, write_copy, write_json
 from tiprdc_fl.errors import InputError
 from tiprdc_fl.models.architecture import Architecture
 from tiprdc_fl.models.extractor import Extractor, batch_reader, load_extractor
 from tiprdc_fl.models.text import build_vocabulary
 from tiprdc_fl.protections import PROTECTIONS, Collected, Settings, apply_protection, settings_of
-from tiprdc_fl.stages.library import FILE, FILES, copy, keep, training_configuration, training_key
+from tiprdc_fl.stages.library import FILE, FILES, keep, training_configuration, training_key
 from tiprdc_fl.stages.progress import stage
 from tiprdc_fl.stages.run import Run
 from tiprdc_fl.stages.run_folder import timed
@@ -43,16 +42,14 @@ def train(current: Run) -> None:
     if protection.train is not None:
         plan = protection.train(plan_of(current.config, current.device), settings, current.tasks)
         encoder = _trained(current, plan, architecture, examples)
-        shutil.copyfile(folder / TRAINING / "training.json", folder / "training.json")
+        write_copy(folder / TRAINING / "training.json", folder / "training.json")
     else:
         write_json(folder / "training.json", [])
     read = batch_reader(architecture, examples.loaded)
     collected = Collected(encoder, read, len(examples), current.config.seed)
     with timed(folder, "extractor"):
         data = apply_protection(protection, settings, architecture, collected)
-    temporary = folder / f"{FILE}.partial"
-    temporary.write_bytes(data)
-    temporary.replace(folder / FILE)  # last: it ends the stage
+    write_bytes(folder / FILE, data)  # last: it ends the stage
 
 
 def protection_settings(config: Config) -> Settings:
@@ -120,7 +117,7 @@ def _take(current: Run, path: Path) -> None:
     """Copies a trained extractor's file, which ``check_given`` has seen, into the run folder."""
     write_json(current.folder / ORIGIN, {"path": str(path), "digest": load_extractor(path).digest})
     write_json(current.folder / "training.json", [])
-    copy(path, current.folder / FILE)
+    write_copy(path, current.folder / FILE)
 
 
 def _trained(current: Run, plan: Plan, architecture: Architecture, examples: Examples) -> Extractor:
@@ -131,7 +128,7 @@ def _trained(current: Run, plan: Plan, architecture: Architecture, examples: Exa
     if kept is not None and (kept / FILE).is_file() and not (folder / FILE).exists():
         write_json(current.folder / ORIGIN, {"path": str(kept), "digest": load_extractor(kept / FILE).digest})
         for name in reversed(FILES):  # the extractor last: it ends the training
-            copy(kept / name, folder / name)
+            write_copy(kept / name, folder / name)
     if not (folder / FILE).exists():
         _train_in(current, plan, architecture, examples, folder)
     if kept is not None and not (kept / FILE).is_file():

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 
-from tiprdc_fl.disk import locked, reading, write_lines, write_table, write_whole, writing
+from tiprdc_fl.disk import draft_of, locked, reading, write_json, write_lines, write_table, writing
 from tiprdc_fl.errors import InputError
 from tiprdc_fl.store.lance import erase
 
@@ -114,7 +114,7 @@ def _remember(path: Path, contributors: Collection[int]) -> None:
 
 
 def _clean_latency(path: Path, gone: Collection[int]) -> None:
-    path.with_suffix(".partial").unlink(missing_ok=True)  # of a run that was killed
+    draft_of(path).unlink(missing_ok=True)  # of a run that was killed
     if path.exists():
         with reading(path):
             table = pq.read_table(path)
@@ -126,7 +126,7 @@ def _clean_latency(path: Path, gone: Collection[int]) -> None:
 def _clean_quarantine(folder: Path, gone: Collection[int]) -> None:
     """Drops their samples, and torn lines: whose these are nobody can say."""
     path = folder / "contributions.jsonl"
-    path.with_suffix(".partial").unlink(missing_ok=True)
+    draft_of(path).unlink(missing_ok=True)
     if path.exists():
         lines = [_parsed(line) for line in path.read_text(encoding="utf-8", errors="replace").splitlines()]
         kept = [line for line in lines if line is not None and line["contributor"] not in gone]
@@ -149,5 +149,4 @@ def _clean_failures(path: Path, gone: Collection[int]) -> None:
             told = json.loads(path.read_text(encoding="utf-8"))
             kept = [failure for failure in told["failures"] if failure["contributor"] not in gone]
         if len(kept) < len(told["failures"]):
-            text = json.dumps(told | {"failures": kept}, indent=1) + "\n"
-            write_whole(path, lambda file: file.write_text(text, encoding="utf-8"))
+            write_json(path, told | {"failures": kept})

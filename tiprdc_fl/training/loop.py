@@ -1,6 +1,5 @@
 """Trains an extractor on the collector's people: pretraining, then Algorithm 1, epoch by epoch."""
 
-import json
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from torch import Tensor
 
 from tiprdc_fl import seeding
 from tiprdc_fl.data.examples import Examples
+from tiprdc_fl.disk import write_bytes, write_json, write_whole
 from tiprdc_fl.errors import InputError
 from tiprdc_fl.models.architecture import Architecture
 from tiprdc_fl.models.extractor import autocast, batch_reader, to_bytes
@@ -111,10 +111,8 @@ def train_extractor(
         history.append(_epoch(players, data, plan, epoch, on_batch))
         on_epoch(history[-1])
         _save(players, history, folder / "checkpoint.pt")
-    _write(folder / "training.json", json.dumps(history, indent=1).encode())
-    _write(
-        folder / "extractor.safetensors", to_bytes(players.extractor, architecture)
-    )  # last: it ends the stage
+    write_json(folder / "training.json", history)
+    write_bytes(folder / "extractor.safetensors", to_bytes(players.extractor, architecture))  # ends the stage
     return history
 
 
@@ -243,9 +241,7 @@ def _parts(players: Players) -> dict[str, Any]:
 def _save(players: Players, history: list[dict[str, Any]], path: Path) -> None:
     """Checkpoint of networks, optimisers and figures, moved into place when it is whole."""
     state = {name: part.state_dict() for name, part in _parts(players).items()}
-    temporary = path.with_suffix(".partial")
-    torch.save({"history": history, **state}, temporary)
-    temporary.replace(path)
+    write_whole(path, lambda draft: torch.save({"history": history, **state}, draft))
 
 
 def _resume(players: Players, path: Path) -> list[dict[str, Any]]:
@@ -260,9 +256,3 @@ def _resume(players: Players, path: Path) -> list[dict[str, Any]]:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise InputError(f"{path}: not a checkpoint of this training ({reason}); delete it") from error
     return state["history"]
-
-
-def _write(path: Path, data: bytes) -> None:
-    temporary = path.with_suffix(".partial")
-    temporary.write_bytes(data)
-    temporary.replace(path)
