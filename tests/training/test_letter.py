@@ -125,6 +125,7 @@ def test_a_pretraining_step_updates_extractor_and_adversary_on_one_loss(architec
     loss = F.cross_entropy(literal.adversary(literal.extractor(x)), u)
     loss.backward()
     assert told.item() == pytest.approx(loss.item())
+    assert any(weight.grad.abs().max() > 1e-3 for weight in literal.extractor.parameters())
     for name in ("extractor", "adversary"):
         for weight, before in zip(
             getattr(stepped, name).parameters(), getattr(literal, name).parameters(), strict=True
