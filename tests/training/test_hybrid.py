@@ -13,7 +13,7 @@ from tiprdc_fl.data.examples import Examples
 from tiprdc_fl.errors import InputError
 from tiprdc_fl.models.architecture import Architecture
 from tiprdc_fl.models.extractor import load_extractor
-from tiprdc_fl.training.hybrid import Players, build_players, hybrid_step, pretrain_step
+from tiprdc_fl.training.hybrid import Losses, Players, build_players, hybrid_step, pretrain_step
 from tiprdc_fl.training.loop import Plan, train_extractor
 
 IMAGE = Architecture("image", 2, image_size=(32, 32))
@@ -124,6 +124,26 @@ def test_a_loss_that_is_not_finite_stops_with_the_step(tmp_path):
 def test_too_few_people(tmp_path):
     with pytest.raises(InputError, match=r"1 people and.* 0 examples.*data\.collector_people"):
         train_extractor(people_examples(1), IMAGE, PLAN, tmp_path)
+
+
+def test_the_learning_rate_is_a_tenth_in_the_last_epochs_of_algorithm_1(tmp_path, monkeypatch):
+    rates = []
+
+    def pretrained(players, x, u):
+        rates.append([optimiser.param_groups[0]["lr"] for optimiser in (players.theta, players.psi)])
+        return torch.zeros(())
+
+    def trained(players, x, u, order, budget):
+        optimisers = (players.theta, players.psi, players.omega)
+        rates.append([optimiser.param_groups[0]["lr"] for optimiser in optimisers])
+        return Losses(torch.zeros(()), torch.zeros(()), torch.zeros(()))
+
+    monkeypatch.setattr("tiprdc_fl.training.loop.pretrain_step", pretrained)
+    monkeypatch.setattr("tiprdc_fl.training.loop.hybrid_step", trained)
+    plan = replace(PLAN, pretrain_epochs=3, epochs=4, decay_at=0.75, batch_size=66)  # a step an epoch
+    train_extractor(people_examples(), IMAGE, plan, tmp_path)
+    tenth = pytest.approx(0.1 * plan.learning_rate)
+    assert rates == [*[[plan.learning_rate] * 2] * 3, *[[plan.learning_rate] * 3] * 3, [tenth] * 3]
 
 
 def test_seeds_and_two_private_attributes(tmp_path):
