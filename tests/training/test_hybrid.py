@@ -146,6 +146,17 @@ def test_the_learning_rate_is_a_tenth_in_the_last_epochs_of_algorithm_1(tmp_path
     assert rates == [*[[plan.learning_rate] * 2] * 3, *[[plan.learning_rate] * 3] * 3, [tenth] * 3]
 
 
+def test_losses_of_an_epoch_are_means_over_its_examples(tmp_path, monkeypatch):
+    """Batches of 17, 17, 16 and 16 examples, whose losses are 1 to 4."""
+    losses = iter(range(1, 5))
+    monkeypatch.setattr(
+        "tiprdc_fl.training.loop.pretrain_step", lambda players, x, u: torch.tensor(float(next(losses)))
+    )
+    plan = replace(PLAN, pretrain_epochs=1, epochs=0, batch_size=16)
+    (figures,) = train_extractor(people_examples(), IMAGE, plan, tmp_path)
+    assert figures["adversary_loss"] == pytest.approx((17 * 1 + 17 * 2 + 16 * 3 + 16 * 4) / 66)
+
+
 def test_seeds_and_two_private_attributes(tmp_path):
     digests = {}
     for name, change in {
