@@ -33,6 +33,11 @@ def example(private: str = "Male", tasks: tuple[str, str] = ("Smiling", "Eyeglas
         "name": "a made-up run",
         "run_dir": "runs/made-up",
         "configuration": configuration(private, tasks),
+        "protection": "tiprdc, budget 0.9",
+        "names": {
+            "data.name": {"faces": "generated faces"},
+            "probe": {"table1": "convolutions", "linear": "logistic regression"},
+        },
         "environment": {
             **{"python": "3.11.7", "platform": "Linux", "cpus": 2, "torch_threads": 2, "cuda": None},
             **{"command": ["simulate.py", "clients=1000"], "code": "ab" * 32, "packages": {"torch": "2.13"}},
@@ -196,6 +201,7 @@ def partition(names: dict[str, str]) -> dict[str, Any]:
     edges = [1, 3, 6, 11, 16, 21, 26, 31, 36]
     spread = {"p10": 0.04, "p50": 0.11, "mean": 0.14, "p90": 0.29, "max": 0.52}
     return {
+        **{"label": "a contributor is a person", "persons": True},
         **{"name": "natural", "settings": {}, "contributors": 996, "examples": 19800, "empty": 4},
         "topped_up": 0,
         "examples_per_contributor": {"min": 1, "p10": 6, "p50": 21, "mean": 19.9, "p90": 30, "max": 35},

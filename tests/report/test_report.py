@@ -144,13 +144,16 @@ def report_of(found: list[Result], failures: tuple[dict, ...] = (FAILURE,)) -> d
         "name": "hand-made",
         "run_dir": "runs/hand-made",
         "configuration": asdict(Config()),
+        "protection": "tiprdc, budget 0.9",
+        "names": {"probe": {"linear": "logistic regression"}},
         "environment": environment(),
         "people": {
             "collector": {"people": 4, "examples": 8},
             "contributors": {"people": 3, "examples": 3},
             "holdout": {"people": 1234, "examples": 56789},
         },
-        "partition": {"name": "dirichlet", "settings": {"alpha": 0.5}, "topped_up": 1}
+        "partition": {"name": "dirichlet", "label": "by Dirichlet shares", "persons": False}
+        | {"settings": {"alpha": 0.5}, "topped_up": 1}
         | describe(
             4, np.array([3, 1, 3]), {PRIVATE: np.array([1, 0, 1])}, (PRIVATE,), seeding.generator(0, "test")
         ),

@@ -38,23 +38,6 @@ def pooled_row(rows: Sequence[dict[str, Any]], attribute: str) -> dict[str, Any]
     return max(found, key=lambda row: row["per_person"]["value"], default=None)
 
 
-def protection_text(configuration: dict[str, Any]) -> str:
-    """What the devices did before they sent, such as "hybrid, epsilon 0.5, 64 components"."""
-    section, training = configuration["protection"], configuration["training"]
-    if training["extractor"] is not None:
-        return f"the extractor given as {training['extractor']}"
-    settings = {
-        "tiprdc": f"budget {training['budget']:g}",
-        "encoder": f"trained on {section['encoder']}",
-        "hybrid": f"epsilon {section['epsilon']:g}, {section['components']} components",
-        "noisy": f"sigma {section['sigma']:g}",
-        "dp": f"epsilon {section['epsilon']:g}",
-        "random": "an extractor that was never trained",
-        "raw": "nothing is hidden",
-    }
-    return f"{section['name']}, {settings[section['name']]}"
-
-
 def headline(report: dict[str, Any]) -> dict[str, float]:
     """Balanced accuracy of the strongest probe on the features, for each attribute: leakage and utility."""
     found = {}

@@ -7,14 +7,12 @@ from tiprdc_fl.report.queries import pooled_row, strongest
 from tiprdc_fl.report.schema import CAVEAT
 from tiprdc_fl.report.words import TITLES, bits, percent, probe_name
 
-WHOSE = {
-    "natural": "a contributor is a person",
-    "iid": "everybody's examples, as many for each",
-    "dirichlet": "everybody's examples, classes by Dirichlet shares",
-    "quantity": "everybody's examples, numbers by a law",
-    "pathological": "everybody's examples, a few classes each",
-    "feature": "a contributor is a person with a camera, or a way of writing, of its own",
-}
+
+def names_lines(report: dict[str, Any]) -> Iterator[str]:
+    """What each chosen name stands for, a line each."""
+    for key, names in report["names"].items():
+        for name, label in names.items():
+            yield f"{key}={name}: {label}"
 
 
 def partition_lines(report: dict[str, Any]) -> Iterator[str]:
@@ -22,7 +20,7 @@ def partition_lines(report: dict[str, Any]) -> Iterator[str]:
     section = report["partition"]
     sizes, settings = section["examples_per_contributor"], section["settings"]
     given = ", ".join(f"{key}={_text(value)}" for key, value in settings.items())
-    yield f"{section['name']}: {WHOSE[section['name']]}" + (f" ({given})." if given else ".")
+    yield f"{section['name']}: {section['label']}" + (f" ({given})." if given else ".")
     others = [(section["empty"], "without an example"), (section["topped_up"], "topped up to the minimum")]
     yield (
         f"{section['contributors']:,} contributors have {sizes['min']:,} to {sizes['max']:,} examples, "
@@ -43,7 +41,7 @@ def partition_lines(report: dict[str, Any]) -> Iterator[str]:
             f"{100 * high:.0f} % in a contributor's (80 % of the contributors are within)."
         )
     wanted = report["configuration"]["evaluation"]["reidentification"]
-    if wanted and section["name"] not in ("natural", "feature"):
+    if wanted and not section["persons"]:
         yield "Whether two contributions are one person's is not asked: a contributor's are several people's."
 
 

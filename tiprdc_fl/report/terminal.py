@@ -6,8 +6,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from tiprdc_fl.report.queries import protection_text
-from tiprdc_fl.report.sentences import partition_lines, sentences
+from tiprdc_fl.report.sentences import names_lines, partition_lines, sentences
 from tiprdc_fl.report.words import TITLES, percent
 
 _COLUMNS = {name: title.replace(" ", "\n") for name, title in TITLES.items()}
@@ -26,7 +25,7 @@ _LEGEND = {
 def show(report: dict[str, Any], console: Console) -> None:
     """Prints tables and sentences."""
     some = report["results"][0]
-    _say(console, f"\nProtection: {protection_text(report['configuration'])}")
+    _say(console, f"\nProtection: {report['protection']}")
     _say(console, "")
     _say(console, "How well can an attribute be inferred?", style="bold")
     _say(console, "Balanced accuracy in %, the mean over classes: 50 is chance for two classes.")
@@ -48,6 +47,9 @@ def show(report: dict[str, Any], console: Console) -> None:
         _say(console, f"\n{line}")
     _say(console, "\nWho has what", style="bold")
     for line in partition_lines(report):
+        _say(console, line)
+    _say(console, "\nNames", style="bold")
+    for line in names_lines(report):
         _say(console, line)
     _say(console, "\nCollection", style="bold")
     console.print(cost_table(report))

@@ -5,8 +5,8 @@ from typing import Any
 
 from strategies import STRATEGIES, USED
 from tiprdc_fl.attacks.suite import ATTACKS
-from tiprdc_fl.config.choices import Choice, Choices
-from tiprdc_fl.config.keys import Config
+from tiprdc_fl.config.choices import Choice, Choices, chosen
+from tiprdc_fl.config.keys import Config, flatten
 from tiprdc_fl.config.load import read_config
 from tiprdc_fl.data import DATASETS
 from tiprdc_fl.data.partition.partitioners import PARTITIONERS
@@ -39,6 +39,19 @@ def choices() -> Choices:
         "evaluation.attacks": _reading(ATTACKS),
         "evaluation.probes": _reading(ATTACKS),
     }
+
+
+def labels(config: Config, probes: Mapping[str, Sequence[str]]) -> dict[str, dict[str, str]]:
+    """Key -> the names chosen, each with its label; names without one are left out.
+
+    Args:
+        config: of a run.
+        probes: attribute -> keys of ATTACKS that the run measures it with.
+    """
+    offered, values = choices(), flatten(config)
+    named = {key: {name: choice.label} for key, name, choice in chosen(values, offered) if choice.label}
+    tried = dict.fromkeys(name for names in probes.values() for name in names)
+    return named | {"probe": {name: ATTACKS[name].label for name in tried}}
 
 
 def _reading(records: Mapping[str, Any]) -> dict[str, Choice]:

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tiprdc_fl import seeding
+from tiprdc_fl.config.keys import Config, flatten
 from tiprdc_fl.data.examples import Examples
 from tiprdc_fl.data.partition.partitioners import PARTITIONERS, partition_settings
 from tiprdc_fl.data.partition.table import read_deal
@@ -19,6 +20,7 @@ from tiprdc_fl.disk import reading, write_json, write_text
 from tiprdc_fl.federation.collection import open_collection
 from tiprdc_fl.federation.collector import Collected
 from tiprdc_fl.federation.contributor import peak_memory_bytes
+from tiprdc_fl.protections import PROTECTIONS
 from tiprdc_fl.report.figures.federation import federation_figures, per_contributor
 from tiprdc_fl.report.figures.latency import latency_cdf, measured_latency, modelled_latency
 from tiprdc_fl.report.figures.partition import describe
@@ -30,6 +32,7 @@ from tiprdc_fl.report.figures.strategy import (
     timeline,
 )
 from tiprdc_fl.report.schema import CAVEAT, SCHEMA_VERSION
+from tiprdc_fl.stages.evaluate import attacks_of
 from tiprdc_fl.stages.partition import attributes_of
 from tiprdc_fl.stages.plan import (
     Population,
@@ -39,6 +42,7 @@ from tiprdc_fl.stages.plan import (
     strategy_settings,
     titles_of,
 )
+from tiprdc_fl.stages.registries import labels
 from tiprdc_fl.stages.run import Run, collection_of
 from tiprdc_fl.stages.run_folder import stage_seconds
 from tiprdc_fl.store.withdrawal import withdrawn
@@ -74,6 +78,8 @@ def report_on(
         "name": current.config.name or current.config.data.name,
         "run_dir": str(current.folder),
         "configuration": asdict(current.config),
+        "protection": protection_text(current.config),
+        "names": labels(current.config, attacks_of(current)),
         "environment": json.loads((current.folder / "environment.json").read_text(encoding="utf-8")),
         "people": count_people(current, len(own)),
         "partition": partition_section(current, own),
@@ -103,6 +109,14 @@ def report_on(
     write_text(current.folder / "report.html", text)
     write_report(report, current.folder / "tensorboard", current.folder / "reconstruction.png")
     return report
+
+
+def protection_text(config: Config) -> str:
+    """What the devices did before they sent, such as "hybrid, epsilon 0.5, 64 components"."""
+    if config.training.extractor is not None:
+        return f"the extractor given as {config.training.extractor}"
+    name = config.protection.name
+    return ", ".join(filter(None, (name, PROTECTIONS[name].describe(flatten(config)))))
 
 
 def co_trained(current: Run, history: list[dict[str, Any]]) -> dict[str, float | None]:

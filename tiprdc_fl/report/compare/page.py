@@ -11,7 +11,6 @@ from tiprdc_fl.report.html.elements import Html, Piece, bullets, details, table,
 from tiprdc_fl.report.html.looks import chance
 from tiprdc_fl.report.html.rows import Row, height_of, paint_rows, row_of
 from tiprdc_fl.report.html.svg import INKS
-from tiprdc_fl.report.queries import protection_text
 from tiprdc_fl.report.schema import CAVEAT
 from tiprdc_fl.report.words import share
 
@@ -50,7 +49,7 @@ def verdicts(found: Comparison) -> Iterator[str]:
 def _runs(found: Comparison) -> Section:
     rows = [
         (
-            *(letter, str(folder), protection_text(report["configuration"])),
+            *(letter, str(folder), report["protection"]),
             *(f"{report['people'][name]['people']:,}" for name in ("contributors", "holdout")),
             str(report["configuration"]["seed"]),
         )

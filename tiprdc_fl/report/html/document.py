@@ -16,7 +16,6 @@ from tiprdc_fl.report.html.partition import partition
 from tiprdc_fl.report.html.reconstruction import Pictures, reconstruction
 from tiprdc_fl.report.html.run import configuration, course
 from tiprdc_fl.report.html.training import training
-from tiprdc_fl.report.queries import protection_text
 
 # Whatever a page may hold, a browser fetches nothing for it and runs nothing in it.
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
@@ -39,7 +38,7 @@ def page(report: dict[str, Any], pictures: Pictures | None = None) -> str:
     top = (
         tag("p", "tiprdc_fl", class_="brand"),
         tag("h1", report["name"]),
-        tag("p", f"Protection: {protection_text(report['configuration'])}", class_="lead"),
+        tag("p", f"Protection: {report['protection']}", class_="lead"),
         tag("p", f"{facts}.", class_="note"),
     )
     found = [

@@ -89,9 +89,11 @@ def configuration(report: dict[str, Any]) -> Section:
         if settings
         else tag("p", "Every key is at its default.")
     )
+    names = [(key, name, label) for key, labels in report["names"].items() for name, label in labels.items()]
     whole = [(key, show(value)) for key, value in flat(report["configuration"]).items()]
     body = [
         boxed("What differs from the defaults", "", different),
+        boxed("What the names stand for", "", table(("key", "name", ""), names)),
         details("The whole configuration", table(("key", "value"), whole)),
         details("Environment", table(("", ""), _environment(report))),
     ]

@@ -69,6 +69,10 @@ class PartitionFigures(Model):
 
     name: str
     """Name of the partition, see the configuration's partition.name."""
+    label: str
+    """What the partition is, in a few words."""
+    persons: bool
+    """Whether a contributor is a person, with examples of that person only."""
     settings: dict[str, Setting]
     """The keys of the configuration's section partition that this partition depends on."""
     contributors: Positive
