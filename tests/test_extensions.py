@@ -2,6 +2,9 @@
 
 import io
 import json
+import os
+import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -38,6 +41,19 @@ TINY = (
     "devices.name=null",
     "open_report=false",
 )
+SMALL = (
+    "data.collector_people=12",
+    "data.holdout_people=8",
+    "data.max_examples_per_person=2",
+    "evaluation.attacks=[linear]",
+    "evaluation.probes=[linear]",
+)
+PLUGIN = """
+from tiprdc_fl.store.codec import CODECS, Codec
+from tiprdc_fl.store.formats import floats
+
+CODECS["whole"] = Codec(floats(32))
+"""
 CHOSEN = (
     "data.name=stripes",
     "partition.name=in_turn",
@@ -163,3 +179,22 @@ def test_keys_that_the_chosen_names_do_not_read_are_noted(toys):
         "training.batch_size",
     ]
     assert unused_keys(load_config(None, changed[:2])) == ["partition.alpha", "protection.sigma"]
+
+
+def test_a_plugin_is_imported_here_and_in_workers(tmp_path):
+    """Flower's workers are other processes: they import the plugin by its name, and know its codec then."""
+    (tmp_path / "whole_numbers.py").write_text(PLUGIN)
+    own = (
+        "federation.engine=flower",
+        "federation.workers=1",
+        "plugins=[whole_numbers]",
+        "federation.codec=whole",
+    )
+    paths = [str(tmp_path), *filter(None, [os.environ.get("PYTHONPATH")])]
+    command = [sys.executable, "-m", "tiprdc_fl.simulate", *TINY, *SMALL, *own, f"run_dir={tmp_path / 'run'}"]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(paths)}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    report = json.loads((tmp_path / "run" / "report.json").read_text())
+    assert report["names"]["federation.codec"] == {"whole": "32-bit floating-point numbers; error: none"}
+    assert (report["federation"]["answered"], report["federation"]["failures"]) == (12, [])

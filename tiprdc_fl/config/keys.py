@@ -294,6 +294,9 @@ class Config:
         None, "run folder; null: runs/<time>-<name>; an existing run of equal configuration is resumed"
     )
     open_report: bool = _key(True, "open report.html in a browser after the run, where there is a display")
+    plugins: list[str] = _key(
+        [], "modules to import first, here and in workers: they add extensions of your own", empty=True
+    )
     name: str | None = _key(None, "the run's name in its folder's name; null: the dataset's name")
     data: Data = Data()
     partition: Partition = Partition()

@@ -3,7 +3,7 @@
 import dataclasses
 import difflib
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ from omegaconf import OmegaConf
 
 from tiprdc_fl.config.choices import Choices, defaults_of, key_of, misfits
 from tiprdc_fl.config.keys import Config, flatten, keys, nest, sections, show
+from tiprdc_fl.config.plugins import import_plugins
 from tiprdc_fl.config.values import convert, did_you_mean
 from tiprdc_fl.errors import InputError
 
@@ -19,13 +20,13 @@ PRESETS = Path(__file__).resolve().parents[2] / "configs"
 _Given = dict[str, tuple[Any, str]]  # of a source: each key's value, and how to name it in an error
 
 
-def read_config(config: str | None, overrides: Sequence[str], choices: Choices) -> Config:
+def read_config(config: str | None, overrides: Sequence[str], choices: Callable[[], Choices]) -> Config:
     """The configuration: defaults, then a file or preset, then ``key=value`` arguments.
 
     Args:
         config: path of a YAML file or a preset's name; None: none.
         overrides: ``key=value`` arguments; of a key given twice the last counts.
-        choices: names that keys can have.
+        choices: gives the names that keys can have; called when the plugins are imported.
 
     Returns:
         The checked configuration, with the defaults of the chosen names filled in.
@@ -36,8 +37,10 @@ def read_config(config: str | None, overrides: Sequence[str], choices: Choices) 
     errors: list[str] = []
     given = {} if config is None else _from_file(config, errors)
     given |= _from_arguments(overrides, errors)
-    values = _resolve(given, choices, errors)
-    errors += [*_conflicts(values), *misfits(values, choices)]
+    _import_plugins(given, errors)
+    offered = choices()
+    values = _resolve(given, offered, errors)
+    errors += [*_conflicts(values), *misfits(values, offered)]
     if errors:
         raise InputError("\n".join(errors))
     return _assemble(Config, nest(values))
@@ -145,6 +148,17 @@ def _known(pairs: Iterable[tuple[str, Any, str]], source: str, errors: list[str]
             hint = f"did you mean {near}?" if near else "--help lists every key"
             errors.append(f"{source}unknown key '{show(name)}'; {hint}")
     return given
+
+
+def _import_plugins(given: _Given, errors: list[str]) -> None:
+    """Imports the modules of the key plugins; a wrong list is for ``_resolve`` to report."""
+    value, _ = given.get("plugins", ([], ""))
+    try:
+        import_plugins(convert(keys()["plugins"], value))
+    except InputError as error:
+        errors.append(str(error))
+    except ValueError:
+        return
 
 
 def _resolve(given: _Given, choices: Choices, errors: list[str]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from flwr.app import ConfigRecord, Context, Message, RecordDict
 from flwr.clientapp import ClientApp
 
+from tiprdc_fl.config.plugins import import_plugins
 from tiprdc_fl.data.source import DataSource, open_dataset
 from tiprdc_fl.errors import InputError
 from tiprdc_fl.federation.contribution import concatenate, pack, rejections, to_table
@@ -47,6 +48,7 @@ def extract(message: Message, context: Context) -> Message:
     reply. The collector then repeats the request with the extractor in the message.
     """
     request = message.content.config_records["request"]
+    import_plugins(list(request["plugins"]))  # pyright: ignore
     installed = _install(message, request)
     if installed is None:
         return Message(RecordDict({"missing": ConfigRecord({"extractor": True})}), reply_to=message)

@@ -32,6 +32,7 @@ class Request:
         tasks: names of the task attributes that are sent as labels.
         codec: key of CODECS, which encodes the features.
         runtime: key of RUNTIMES, which runs the extractor.
+        plugins: modules that are imported before a name is looked up.
     """
 
     extractor: str
@@ -39,6 +40,7 @@ class Request:
     tasks: tuple[str, ...]
     codec: str
     runtime: str = "torch"
+    plugins: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -96,7 +98,7 @@ def read_collection(folder: Path) -> Collection:
         request = fields.pop("request")
         source = request.pop("source")
         source["image_size"] = tuple(source["image_size"])
-        request["tasks"] = tuple(request["tasks"])
+        request["tasks"], request["plugins"] = tuple(request["tasks"]), tuple(request["plugins"])
         fields["contributors"] = tuple(fields["contributors"])
         return Collection(request=Request(source=DataSource(**source), **request), **fields)
 

@@ -190,6 +190,7 @@ class Exchange:
             "source": json.dumps(asdict(request.source)),
             "tasks": list(request.tasks),
             "codec": request.codec,
+            "plugins": list(request.plugins),
             "alone": self.collection.alone,
             "store": str(features_path(self.collection.folder).absolute()) if self.drafts else "",
         }

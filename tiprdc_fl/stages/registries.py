@@ -18,7 +18,7 @@ from tiprdc_fl.store.codec import CODECS
 
 def load_config(config: str | None, overrides: Sequence[str]) -> Config:
     """The configuration: defaults, then a file or preset, then ``key=value`` arguments; see ``read_config``."""
-    return read_config(config, overrides, choices())
+    return read_config(config, overrides, choices)
 
 
 def choices() -> Choices:

@@ -79,7 +79,12 @@ def collection_of(
     return Collection(
         folder=str(folder),
         request=Request(
-            *(str(extractor), current.source, current.tasks, federation.codec), runtime=federation.runtime
+            extractor=str(extractor),
+            source=current.source,
+            tasks=current.tasks,
+            codec=federation.codec,
+            runtime=federation.runtime,
+            plugins=tuple(current.config.plugins),
         ),
         contributors=tuple(int(person) for person in people),
         workers=1 if alone else federation.workers or os.cpu_count() or 1,
