@@ -194,7 +194,7 @@ def test_validation_people_are_others_than_training_people():
 
 
 class GoodForAWhile(nn.Module):
-    """Right between the tenth and the fifteenth step of its training, wrong before and after."""
+    """Right between the tenth and the fifteenth step of its training, before and after always class 1."""
 
     def __init__(self):
         super().__init__()
@@ -204,8 +204,8 @@ class GoodForAWhile(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         if self.training:
             self.steps = self.steps + 1
-        sign = 1 if 10 < self.steps <= 15 else -1
-        return torch.stack([-x[:, 0], x[:, 0]], dim=1) * sign + 0 * self.weight
+        score = x[:, 0] if 10 < self.steps <= 15 else torch.ones(len(x))
+        return torch.stack([-score, score], dim=1) + 0 * self.weight
 
 
 def test_the_check_that_validates_best_counts():

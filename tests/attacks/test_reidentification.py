@@ -94,6 +94,13 @@ def test_embeddings_have_unit_scatter_within_people():
     assert metric.between.mean() == pytest.approx(9, rel=0.1)  # 3 squared
 
 
+def test_the_variance_between_people_is_without_what_means_scatter_by_chance():
+    """Means of 5 examples scatter by 0.2 around the people's own, whose variance is 0.6 squared."""
+    rows = drawn(0, 600, 5, trait=0.6)
+    metric = learn_metric(rows.read(np.arange(3000)).numpy(), rows.people)
+    assert metric.between.mean() == pytest.approx(0.36, abs=0.05)
+
+
 def test_components_weigh_by_their_reliability_by_hand():
     metric = Metric(np.zeros(3), np.eye(3), between=np.array([3.0, 0.0, 1.0]))
     weighed = metric.weigh(np.full((2, 3), 2.0), np.array([1, 3]))
