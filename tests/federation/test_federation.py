@@ -35,6 +35,7 @@ from tiprdc_fl.models.architecture import Architecture, build_extractor
 from tiprdc_fl.models.extractor import from_bytes, load_extractor, to_bytes
 from tiprdc_fl.store.feature_store import open_store, stored_contributors
 from tiprdc_fl.store.lance import sweep, write_draft
+from tiprdc_fl.store.withdrawal import withdraw
 
 SOURCE = DataSource("faces", None, (32, 32), 0, most=4)
 PEOPLE = tuple(range(10, 50))
@@ -171,6 +172,14 @@ def test_what_is_not_a_contribution_goes_to_quarantine(tmp_path, weights):
     assert (entry["contributor"], entry["bytes"]) == (11, 8)
     assert bytes.fromhex(entry["sample"]) == b"\0garbage"
     assert open_collection(collection)[1] == [11, 12]
+
+
+def test_quarantine_keeps_nothing_of_a_contributor_who_has_withdrawn(tmp_path, weights):
+    collection = collection_in(tmp_path, weights, people=(10, 11))
+    withdraw(tmp_path, [11])
+    answered(collection, Answer((11,), b"sent before"), Answer((10,), b"garbage"))
+    (line,) = (tmp_path / "quarantine" / "contributions.jsonl").read_text().splitlines()
+    assert json.loads(line)["contributor"] == 10
 
 
 def test_one_bad_contribution_does_not_spoil_the_others_of_its_message(tmp_path, weights):
