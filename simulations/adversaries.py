@@ -44,23 +44,23 @@ def _measure(case: Case, report: Report) -> list[Row]:
     hiding = {"private": tuple(sorted(private_of(report))), "budget": float(case.facts["budget"])}
     rows = [
         {
-            "attribute": row["attribute"],
-            "adversary": row["probe"],
-            "learned_from": row.get("learned_from") or "",
-            "leakage": span(row["balanced_accuracy"]),
-            "accuracy": span(row["accuracy"]),
-            "bits": span(row["usable_bits"]),
-            "pooled": span(row["per_person"]),
-            "paper": published(TABLE_4, row["attribute"], detail=row["probe"], **hiding),
+            "attribute": row.attribute,
+            "adversary": row.probe,
+            "learned_from": row.learned_from,
+            "leakage": span(row.balanced_accuracy),
+            "accuracy": span(row.accuracy),
+            "bits": span(row.usable_bits),
+            "pooled": span(row.per_person),
+            "paper": published(TABLE_4, row.attribute, detail=row.probe, **hiding),
         }
-        for row in report["results"]
-        if (row["role"], row["representation"]) == ("private", "features")
+        for row in report.results
+        if (row.role, row.representation) == ("private", "features")
     ]
     return [*rows, *(_co_trained(report, name) for name in private_of(report))]
 
 
 def _co_trained(report: Report, attribute: str) -> Row:
-    value = (report.get("co_trained_adversary") or {}).get(attribute)
+    value = report.co_trained_adversary.get(attribute)
     empty: Row = dict.fromkeys(("accuracy", "bits", "pooled"), UNDEFINED)
     who: Row = {"attribute": attribute, "adversary": CO_TRAINED, "learned_from": "collector"}
     return {**who, **empty, "leakage": span(value), "paper": None}

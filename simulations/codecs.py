@@ -79,7 +79,7 @@ def _change_column(figure: Column) -> Column:
 
 def _measure(case: Case, report: Report) -> list[Row]:
     """Two rows, without zstd and with it: bytes and times, and what probes find once the run's are decoded."""
-    sample = sample_of(Path(report["configuration"]["run_dir"] or report["run_dir"]))
+    sample = sample_of(Path(report.run_dir))
     codec, accuracies = str(case.facts["codec"]), attribute_cells(report)
     return [_costs(sample, name) | accuracies for name in (codec, f"{codec}+zstd")]
 

@@ -113,16 +113,19 @@ def _measure(case: Case, report: Report) -> list[Row]:
     row |= {f"pooled_{name}": pooled(report, name) for name in private_of(report)}
     row |= {f"people_{name}": of_people(report, name, "mean") for name in names}
     row |= {f"tenth_{name}": of_people(report, name, "worst_tenth") for name in names}
-    return [row | {"megabytes": span(report["federation"]["sent_bytes"] / 1e6)}]
+    return [row | {"megabytes": span(report.federation.sent_bytes / 1e6)}]
 
 
 def _skew(report: Report, names: Sequence[str]) -> Row:
     """How unlike the contributors are: their examples, and their labels' distance from the whole's."""
-    found = report["partition"]
-    cells: dict[str, Cell] = {"p50": found["examples_per_contributor"]["p50"], "empty": float(found["empty"])}
+    partition = report.partition
+    cells: dict[str, Cell] = {
+        "p50": partition.examples_per_contributor.p50,
+        "empty": float(partition.empty),
+    }
     for name in names:
-        cells[f"skew_{name}"] = span(found["label_skew"].get(name, {}).get("mean"))
-        cells[f"chance_skew_{name}"] = span(found["label_skew_expected"].get(name))
+        cells[f"skew_{name}"] = span(partition.label_skew[name].mean)
+        cells[f"chance_skew_{name}"] = span(partition.label_skew_expected[name])
     return cells
 
 

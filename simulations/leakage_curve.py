@@ -14,6 +14,8 @@ from simulations.common.runs import Case
 from simulations.common.study import Study
 from simulations.common.sweeps import as_span
 from tiprdc_fl.config.keys import Config
+from tiprdc_fl.report.queries import highest, strongest
+from tiprdc_fl.report.schema import CurvePoint, ProbeResult
 
 ALL = "all"
 
@@ -46,30 +48,27 @@ def _measure(case: Case, report: Report) -> list[Row]:
 
 
 def _rows(case: Case, report: Report, attribute: str) -> Iterator[Row]:
-    found = [row for row in report.get("curve") or [] if row["attribute"] == attribute]
+    points = [row for row in report.curve if row.attribute == attribute]
     whole = _all_people(report, attribute)
-    for people in sorted({row["people"] for row in found}):
-        those = [one for one in found if one["people"] == people]
-        top = max(those, key=lambda one: one["balanced_accuracy"]["value"] or 0)
-        if whole is None or people != whole["learned_people"]:  # else it is the row of all people
-            yield _row(case, attribute, str(people), float(people), float(top["learned_examples"]), top)
+    for people in sorted({row.people for row in points}):
+        rows = [row for row in points if row.people == people]
+        top = highest(rows) or rows[0]
+        if whole is None or people != whole.learned_people:  # else it is the row of all people
+            yield _row(case, str(people), people, top)
     if whole is not None:
-        count, examples = float(whole["learned_people"]), float(whole["learned_examples"])
-        yield _row(case, attribute, ALL, count, examples, whole)
+        yield _row(case, ALL, whole.learned_people, whole)
 
 
-def _all_people(report: Report, attribute: str) -> Report | None:
+def _all_people(report: Report, attribute: str) -> ProbeResult | None:
     """The strongest insider that learned from everybody the evaluation allows."""
-    from tiprdc_fl.report.queries import strongest  # late: it imports torch, which --help needs not
-
-    insiders = [row for row in report["results"] if row.get("learned_from", "contributors") == "contributors"]
+    insiders = [row for row in report.results if row.learned_from == "contributors"]
     return strongest(insiders, attribute, "features")
 
 
-def _row(case: Case, attribute: str, people: str, count: float, examples: float, top: Report) -> Row:
-    labels: Row = {"method": case.facts["method"], "attribute": attribute, "people": people}
-    figures: Row = {"probe": top["probe"], "leakage": span(top["balanced_accuracy"])}
-    return {**labels, "learned_people": count, "examples": examples, **figures}
+def _row(case: Case, people: str, count: int, top: CurvePoint | ProbeResult) -> Row:
+    labels: Row = {"method": case.facts["method"], "attribute": top.attribute, "people": people}
+    counts: Row = {"learned_people": float(count), "examples": float(top.learned_examples)}
+    return {**labels, **counts, "probe": top.probe, "leakage": span(top.balanced_accuracy)}
 
 
 def _draw(figure: Figure, outcome: Outcome) -> None:

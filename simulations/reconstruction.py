@@ -3,7 +3,6 @@
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -11,7 +10,7 @@ from matplotlib.figure import Figure
 
 from simulations.common.arguments import Options
 from simulations.common.command import leave, main
-from simulations.common.figures import UNDEFINED, Column, Report, Row, best, private_of, span
+from simulations.common.figures import Column, Report, Row, best, private_of, span
 from simulations.common.output import Outcome
 from simulations.common.pictures import TEXT
 from simulations.common.runs import Case
@@ -40,18 +39,14 @@ def _columns(config: Config) -> list[Column]:
 
 def _measure(case: Case, report: Report) -> list[Row]:
     """How like the originals the reconstructions are; blind: what a decoder gets without the features."""
-    found = report.get("reconstruction")
-    if not found:
+    rebuilt = report.reconstruction
+    if rebuilt is None:
         raise InputError(f"{case.label}: its run has no reconstruction; images only, see data.name")
     row: Row = {"budget": case.facts["setting"]}
     for name in FIGURES:
-        row[name] = _figure(found, name)
-        row[f"blind_{name}"] = _figure(found.get("blind") or {}, name)
+        row[name] = span(getattr(rebuilt, name))
+        row[f"blind_{name}"] = span(getattr(rebuilt.blind, name))
     return [row | {f"leakage_{name}": best(report, name) for name in private_of(report)}]
-
-
-def _figure(found: dict[str, Any], name: str) -> Any:
-    return UNDEFINED if found.get(name) is None else span(found[name])
 
 
 def _draw(figure: Figure, outcome: Outcome) -> None:

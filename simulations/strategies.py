@@ -5,9 +5,8 @@ attribute, so that whoever takes only fast answers takes other people. Times, by
 virtual clock; what probes find in what was collected is measured.
 """
 
-import json
 import textwrap
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -33,6 +32,8 @@ from simulations.common.study import Study
 from simulations.common.sweeps import attribute_cells, attribute_columns, names_of
 from tiprdc_fl.config.keys import Config
 from tiprdc_fl.errors import InputError
+from tiprdc_fl.report.read import read_report
+from tiprdc_fl.report.schema import DeviceParticipation, ValueParticipation
 
 GOAL = 0.5  # of the contributors' examples: when are they there?
 AIM = (
@@ -146,18 +147,21 @@ def _worst_columns(name: str) -> tuple[Column, Column, Column]:
     )
 
 
+Participants = Sequence[ValueParticipation] | Sequence[DeviceParticipation]
+
+
 def _measure(case: Case, report: Report) -> list[Row]:
-    strategy = report["strategy"]
-    outcome, cost = strategy["outcome"], strategy["modelled"]
-    row: Row = {**case.facts, "examples": float(report["federation"]["examples"])}
-    row |= {"hours_to_goal": _hours(seconds_to_goal(report)), "hours": _hours(cost["seconds"])}
+    strategy = report.strategy
+    outcome, cost = strategy.outcome, strategy.modelled
+    row: Row = {**case.facts, "examples": float(report.federation.examples)}
+    row |= {"hours_to_goal": _hours(seconds_to_goal(report)), "hours": _hours(cost.seconds)}
     counted = ("asked", "answered", "requests", "lost", "late", "duplicates")
-    row |= {name: float(outcome[name]) for name in counted}
+    row |= {name: float(getattr(outcome, name)) for name in counted}
     sizes = {"down": "downlink_bytes", "up": "uplink_bytes", "wasted": "wasted_bytes"}
-    row |= {f"{name}_mb": Span(cost[key] / 1e6) for name, key in sizes.items()}
+    row |= {f"{name}_mb": Span(getattr(cost, key) / 1e6) for name, key in sizes.items()}
     row |= _slowest(report) | attribute_cells(report)
     for name in private_of(report):
-        row |= _collected(strategy["participation"]["attribute"].get(name, []), name)
+        row |= _collected(strategy.participation.attribute[name], name)
     for name in [*private_of(report), *tasks_of(report)]:
         figure, group = worst_group(report, name)
         row |= {f"group_{name}": figure, f"group_name_{name}": group}
@@ -171,16 +175,17 @@ def _hours(seconds: float | None) -> Span:
 
 def seconds_to_goal(report: Report) -> float | None:
     """Modelled seconds until GOAL of the contributors' examples had come; None where they never had."""
-    wanted = GOAL * report["people"]["contributors"]["examples"]
-    times = [one["seconds"] for one in report["strategy"]["timeline"] if one["examples"] >= wanted]
+    wanted = GOAL * report.people.contributors.examples
+    times = [moment.seconds for moment in report.strategy.timeline if moment.examples >= wanted]
     return min(times, default=None)
 
 
 def _slowest(report: Report) -> Row:
     """The slowest class that anybody has: its share of the contributors, and of the answers."""
-    rows = {row["group"]: row for row in report["strategy"]["participation"]["device"]}
-    titles = [one["title"] for one in sorted(report["devices"]["classes"], key=lambda one: one["slowdown"])]
-    slowest = next(title for title in reversed(titles) if rows[title]["contributors"])
+    rows = {row.group: row for row in report.strategy.participation.device}
+    classes = report.devices.classes if report.devices else ()
+    titles = [kind.title for kind in sorted(classes, key=lambda kind: kind.slowdown)]
+    slowest = next(title for title in reversed(titles) if rows[title].contributors)
     return {
         "slowest": slowest,
         "slowest_share": _part(list(rows.values()), slowest, "contributors"),
@@ -188,7 +193,7 @@ def _slowest(report: Report) -> Row:
     }
 
 
-def _collected(rows: list[dict[str, Any]], name: str) -> Row:
+def _collected(rows: Sequence[ValueParticipation], name: str) -> Row:
     """The share of the attribute's value 1 in what contributors have, and in what was collected."""
     return {
         f"share_{name}": _part(rows, f"{name}=1", "examples"),
@@ -196,17 +201,19 @@ def _collected(rows: list[dict[str, Any]], name: str) -> Row:
     }
 
 
-def _part(rows: list[dict[str, Any]], group: str, count: str) -> Span:
+def _part(rows: Participants, group: str, count: str) -> Span:
     """A group's share of a count; not defined where the count is 0."""
-    whole = sum(row[count] for row in rows)
-    return Span(sum(row[count] for row in rows if row["group"] == group) / whole) if whole else UNDEFINED
+    whole = sum(getattr(row, count) for row in rows)
+    return (
+        Span(sum(getattr(row, count) for row in rows if row.group == group) / whole) if whole else UNDEFINED
+    )
 
 
 def _draw(figure: Figure, outcome: Outcome) -> None:
     """The first seed's: examples against time, and the share of each device class that took part."""
     left, right = figure.subplots(1, 2, width_ratios=(3, 2))
     for number, name in enumerate(dict.fromkeys(name for name, _, _ in outcome.runs)):
-        report = json.loads((outcome.folder_of(name) / "report.json").read_text(encoding="utf-8"))
+        report = read_report(outcome.folder_of(name))
         _course(left, name, report, number)
         _participation(right, name, report, number)
     left.axhline(100 * GOAL, color="grey", linestyle=":", linewidth=1)
@@ -218,19 +225,19 @@ def _draw(figure: Figure, outcome: Outcome) -> None:
 
 
 def _course(axes: Axes, name: str, report: Report, number: int) -> None:
-    whole, timeline = report["people"]["contributors"]["examples"], report["strategy"]["timeline"]
-    hours = [max(SHORTEST, one["seconds"]) / 3600 for one in timeline]
-    share = [100 * one["examples"] / whole for one in timeline]
+    whole, timeline = report.people.contributors.examples, report.strategy.timeline
+    hours = [max(SHORTEST, moment.seconds) / 3600 for moment in timeline]
+    share = [100 * moment.examples / whole for moment in timeline]
     colour, marker = COLOURS[number % len(COLOURS)], MARKERS[number % len(MARKERS)]
     axes.step(hours, share, where="post", color=colour)
     axes.plot(hours[-1:], share[-1:], color=colour, marker=marker, markersize=10, linestyle="-", label=name)
 
 
 def _participation(axes: Axes, name: str, report: Report, number: int) -> None:
-    rows = [row for row in report["strategy"]["participation"]["device"] if row["contributors"]]
-    shares = [Span(row["answered"] / row["contributors"]) for row in rows]
+    rows = [row for row in report.strategy.participation.device if row.contributors]
+    shares = [Span(row.answered / row.contributors) for row in rows]
     points(axes, range(len(rows)), Series(name, shares), number, "-")
-    titles = [textwrap.fill(row["group"], 12) for row in rows]
+    titles = [textwrap.fill(row.group, 12) for row in rows]
     axes.set_xticks(range(len(rows)), titles, fontsize=TEXT - 2)
 
 

@@ -23,7 +23,6 @@ from simulations.common.figures import (
     pooled,
     private_of,
     reidentified,
-    span,
     tasks_of,
 )
 from simulations.common.output import Outcome
@@ -107,7 +106,7 @@ def _measure(case: Case, report: Report) -> list[Row]:
         "reidentified": reidentified(report),
         "leakage": max((one for one in leaks if one.value is not None), default=UNDEFINED, key=_value),
         "utility": mean_span([best(report, name) for name in tasks_of(report)]),
-        "bytes": span(report["federation"]["sent_bytes_per_example"]).value,
+        "bytes": report.federation.sent_bytes_per_example,
     }
     budget = float(case.facts["setting"]) if case.facts["method"] == "tiprdc" else None
     return [row | paper_cells(report, FIGURE_4, budget=budget)]

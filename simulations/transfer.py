@@ -157,7 +157,7 @@ def _measure(case: Case, report: Report) -> list[Row]:
     """A cell of Table 5; the second dataset's attributes take the names of the first one's."""
     facts = case.facts
     row: Row = {"train": facts["train"], "test": facts["test"]}
-    row["dataset"] = report["configuration"]["data"]["name"]
+    row["dataset"] = report.configuration.data.name
     names = [*private_of(report), *tasks_of(report)]
     for (role, ours), theirs in zip(facts["attributes"], names, strict=True):
         row[figure_key(role, ours)] = best(report, theirs)

@@ -21,6 +21,8 @@ from tiprdc_fl.data import DATASETS, Dataset, DatasetRecord, Examples
 from tiprdc_fl.data.partition.partitioners import PARTITIONERS, Partition
 from tiprdc_fl.models.architecture import seen_shape
 from tiprdc_fl.protections import PROTECTIONS, Protection
+from tiprdc_fl.report.schema import Report
+from tiprdc_fl.report.terminal import show
 from tiprdc_fl.simulate import run
 from tiprdc_fl.stages.prepare import unused_keys
 from tiprdc_fl.stages.registries import choices, load_config
@@ -148,6 +150,7 @@ def test_a_toy_of_each_kind_runs_to_report_page_and_terminal(toys, tmp_path):
     assert (config.data.private, config.data.tasks) == (["Tall"], ["Bright"])
     run(config, Console(file=shown, width=200))
     report = json.loads((tmp_path / "run" / "report.json").read_text())
+    show(Report.model_validate(report), Console(file=shown, width=200), full=True)
     page = (tmp_path / "run" / "report.html").read_text()
     assert report["names"] == LABELS
     assert report["protection"] == "blurred, a hundredth of noise"

@@ -3,7 +3,6 @@
 import os
 import sys
 from collections.abc import Sequence
-from typing import Any
 
 from rich.console import Console
 
@@ -11,6 +10,7 @@ from tiprdc_fl.config.help import parse_arguments
 from tiprdc_fl.config.keys import Config, to_yaml
 from tiprdc_fl.errors import InputError
 from tiprdc_fl.report.html.browser import open_page
+from tiprdc_fl.report.schema import Report
 from tiprdc_fl.report.terminal import show
 from tiprdc_fl.stages.collect import federate
 from tiprdc_fl.stages.evaluate import measure
@@ -23,13 +23,14 @@ from tiprdc_fl.stages.train import origin_of, train
 INTERRUPTED = 130  # the shell's status for a process ended by SIGINT
 
 
-def run(config: Config, console: Console | None = None, quiet: bool = False) -> dict[str, Any]:
+def run(config: Config, console: Console | None = None, quiet: bool = False, full: bool = False) -> Report:
     """Runs every stage, or what of it is missing in the run folder, and returns the report.
 
     Args:
         config: the run.
         console: where progress and report are shown; None: standard output.
         quiet: shows progress, but not the report.
+        full: shows all figures, not the headline alone.
 
     Raises:
         InputError: the configuration does not fit the data or the machine, or a stage cannot be done.
@@ -44,7 +45,7 @@ def run(config: Config, console: Console | None = None, quiet: bool = False) -> 
     figures = measure(current, device_titles(current))
     report = report_on(current, collected, figures, origin_of(current.folder))
     if not quiet:
-        show(report, console)
+        show(report, console, full)
         open_page(current.folder / "report.html", config.open_report)
     return report
 
@@ -57,7 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if parsed.print_config:
             print(to_yaml(config), end="")
             return 0
-        run(config)
+        run(config, full=parsed.full)
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

@@ -97,7 +97,7 @@ def measure(run: Path) -> dict[str, float]:
     ][1:]
     rates = {name: float(np.median([turn[name] for turn in turns])) for name in turns[0]}
     report = json.loads((run / "report.json").read_text(encoding="utf-8"))
-    return rates | {"collection of the run": report["federation"]["examples_per_second"] or float("nan")}
+    return rates | {"collection of the run": report.federation.examples_per_second or float("nan")}
 
 
 def main(arguments: Sequence[str]) -> int:

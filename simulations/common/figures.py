@@ -1,15 +1,16 @@
 """Figures of a study's table: read from reports, combined over seeds, made flat for CSV and JSON."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.special import stdtrit
 
-from tiprdc_fl.report.sentences import worst_group as worst_row
+from tiprdc_fl.report.queries import pooled_row, strongest
+from tiprdc_fl.report.queries import worst_group as worst_row
+from tiprdc_fl.report.schema import Interval, Report
 
-Report = dict[str, Any]
 LEVEL = 0.95
 
 
@@ -50,72 +51,59 @@ class Column:
     terminal: bool = True
 
 
-def span(figure: Mapping[str, Any] | float | None) -> Span:
+def span(figure: Interval[float] | float | None) -> Span:
     """A report's figure, with or without an interval, as a Span."""
-    if isinstance(figure, Mapping):
-        return Span(figure["value"], figure.get("low"), figure.get("high"))
+    if isinstance(figure, Interval):
+        return Span(figure.value, figure.low, figure.high)
     return Span(figure)
 
 
 def best(report: Report, attribute: str, figure: str = "balanced_accuracy") -> Span:
     """A figure of the strongest probe on what was sent: leakage or utility by its attribute's role."""
-    row = _strongest(report, attribute)
-    return UNDEFINED if row is None else span(row[figure])
+    row = strongest(report.results, attribute, "features")
+    return UNDEFINED if row is None else span(getattr(row, figure))
 
 
 def best_probe(report: Report, attribute: str) -> str:
     """The strongest probe's name; empty where no figure is defined."""
-    row = _strongest(report, attribute)
-    return "" if row is None else row["probe"]
-
-
-def _strongest(report: Report, attribute: str) -> Any:
-    from tiprdc_fl.report.queries import strongest  # late: it imports torch, which --help needs not
-
-    return strongest(report["results"], attribute, "features")
+    row = strongest(report.results, attribute, "features")
+    return "" if row is None else row.probe
 
 
 def pooled(report: Report, attribute: str) -> Span:
     """Balanced accuracy over people of the best guess from all examples of a person together."""
-    from tiprdc_fl.report.queries import pooled_row  # late, as above
-
-    row = pooled_row(report["results"], attribute)
-    return UNDEFINED if row is None else span(row["per_person"])
+    row = pooled_row(report.results, attribute)
+    return UNDEFINED if row is None else span(row.per_person)
 
 
 def of_people(report: Report, attribute: str, figure: str) -> Span:
-    """A figure of report.json's "worst_off", such as "mean" or "worst_tenth", of the strongest probe."""
-    rows = [row for row in report.get("worst_off") or [] if row["attribute"] == attribute]
-    return span(rows[0][figure]) if rows else UNDEFINED
+    """A figure of the people worst off, such as "mean" or "worst_tenth", of the strongest probe."""
+    rows = [row for row in report.worst_off if row.attribute == attribute]
+    return span(getattr(rows[0], figure)) if rows else UNDEFINED
 
 
 def worst_group(report: Report, attribute: str) -> tuple[Span, str]:
     """The group served worst, or exposed most, with its name; device classes and other attributes' values count."""
-    found = worst_row(
-        [
-            row
-            for row in report.get("groups") or []
-            if row["attribute"] == attribute and row["group_by"] != attribute
-        ]
-    )
-    return (UNDEFINED, "") if found is None else (span(found["balanced_accuracy"]), found["group"])
+    rows = [row for row in report.groups if row.attribute == attribute and row.group_by != attribute]
+    worst = worst_row(rows)
+    return (UNDEFINED, "") if worst is None else (span(worst.balanced_accuracy), worst.group)
 
 
 def reidentified(report: Report) -> Span:
     """Area under the ROC curve of telling whether two contributions come from one person."""
-    rows = report.get("reidentification") or []
-    found = [r for r in rows if (r["representation"], r["unit"]) == ("features", "contribution")]
-    return span(found[0]["roc_auc"]) if found else UNDEFINED
+    wanted = ("features", "contribution")
+    rows = [row for row in report.reidentification if (row.representation, row.unit) == wanted]
+    return span(rows[0].roc_auc) if rows else UNDEFINED
 
 
 def private_of(report: Report) -> list[str]:
     """The private attributes of a run."""
-    return list(report["configuration"]["data"]["private"])
+    return list(report.configuration.data.private or ())
 
 
 def tasks_of(report: Report) -> list[str]:
     """The task attributes of a run."""
-    return list(report["configuration"]["data"]["tasks"])
+    return list(report.configuration.data.tasks or ())
 
 
 def mean_span(spans: Sequence[Span]) -> Span:

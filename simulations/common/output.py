@@ -68,7 +68,7 @@ def caption_of(
     config: Config, reports: Sequence[Report], seeds: Sequence[int], notes: Sequence[str] = ()
 ) -> str:
     """Dataset, people, the meaning of the intervals and what else is to know, with semicolons between them."""
-    counts = dict.fromkeys(f"{r['results'][0]['measured_people']:,}" for r in reports if r["results"])
+    counts = dict.fromkeys(f"{report.results[0].measured_people:,}" for report in reports)
     holdout = f"{' or '.join(counts)} holdout people"
     people = f"{config.data.name}, {config.clients:,} contributors"
     return "; ".join([people, f"balanced accuracy on {holdout}", intervals_of(seeds), *notes])

@@ -1,6 +1,5 @@
 """The runs behind a study: which there are, which are finished, and running the rest."""
 
-import json
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -8,13 +7,14 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
 from rich.console import Console
 
 from simulations.common.arguments import Options
 from simulations.common.digests import deciding, digest, settled
-from simulations.common.figures import Report
-from tiprdc_fl.config.keys import Config, nest
+from tiprdc_fl.config.keys import Config, flatten
 from tiprdc_fl.errors import InputError
+from tiprdc_fl.report.schema import Report
 
 Runner = Callable[..., Report]
 
@@ -88,26 +88,15 @@ def _folder_of(config: Config, folder: Path) -> Path:
 
 def finished(config: Config, folder: Path) -> Report | None:
     """The report in a run folder, if it is complete, of this configuration and of the code as it is now."""
-    from tiprdc_fl.report.schema import SCHEMA_VERSION  # late: these import torch, which --help needs not
-    from tiprdc_fl.stages.run_folder import code_digest
+    from tiprdc_fl.stages.run_folder import code_digest  # late: it imports torch, which --help needs not
 
     try:
-        report = json.loads((folder / "report.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        report = Report.model_validate_json((folder / "report.json").read_bytes())
+    except (OSError, ValidationError):
         return None
-    configuration = nest(deciding(config))
-    wanted = {"schema_version": SCHEMA_VERSION, "environment": {"code": code_digest()}}
-    wanted = json.loads(json.dumps(wanted | {"configuration": configuration}))
-    return report if _holds(report, wanted) else None
-
-
-def _holds(stored: Any, wanted: Any) -> bool:
-    """Whether every wanted key is stored with an equal value."""
-    if isinstance(wanted, dict):
-        return isinstance(stored, dict) and all(
-            k in stored and _holds(stored[k], v) for k, v in wanted.items()
-        )
-    return stored == wanted
+    stored = flatten(report.configuration)
+    same = all(stored[key] == value for key, value in deciding(config).items())
+    return report if same and report.environment.code == code_digest() else None
 
 
 def perform(planned: Sequence[Planned], run: Runner, console: Console) -> list[Report]:

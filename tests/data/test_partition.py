@@ -29,6 +29,8 @@ from tiprdc_fl.data.split import split_people
 from tiprdc_fl.errors import InputError
 from tiprdc_fl.federation.collection import features_path
 from tiprdc_fl.report.figures.partition import describe, histogram
+from tiprdc_fl.report.read import read_report
+from tiprdc_fl.report.sentences import partition_lines
 from tiprdc_fl.stages import partition as dealing
 from tiprdc_fl.store.feature_store import open_store, stored_contributors
 from tiprdc_fl.store.withdrawal import withdraw
@@ -282,12 +284,27 @@ def test_without_a_minimum_there_may_be_more_contributors_than_examples():
 # --- figures ---
 
 
+def figures_of(contributors: int, owner: np.ndarray, labels: dict[str, np.ndarray], private: tuple[str, ...]):
+    return describe(
+        name="iid",
+        label="everybody's examples",
+        persons=False,
+        settings={},
+        contributors=contributors,
+        topped_up=0,
+        owner=owner,
+        labels=labels,
+        private=private,
+        rng=rng(),
+    )
+
+
 def test_figures_by_hand():
     owner = np.array([4, 4, 4, 4, 9, 9])
     labels = {"Male": np.array([1, 1, 0, 0, 0, 0]), "Kind": np.array([0, 1, 2, 2, 2, 2])}
-    found = describe(5, owner, labels, ("Male",), rng())
-    assert (found["contributors"], found["examples"], found["empty"]) == (2, 6, 3)
-    assert found["examples_per_contributor"] == {
+    found = figures_of(5, owner, labels, ("Male",))
+    assert (found.contributors, found.examples, found.empty) == (2, 6, 3)
+    assert found.examples_per_contributor.model_dump() == {
         "min": 2,
         "p10": pytest.approx(2.2),
         "p50": 3.0,
@@ -295,29 +312,27 @@ def test_figures_by_hand():
         "p90": pytest.approx(3.8),
         "max": 4,
     }
-    assert found["histogram"] == {"edges": [2, 3, 4, 5], "counts": [1, 0, 1]}
-    assert found["label_skew"]["Male"]["mean"] == pytest.approx((1 / 6 + 1 / 3) / 2)
-    assert found["label_skew"]["Kind"]["max"] == pytest.approx(1 / 3)
-    assert found["private_share"]["Male"]["whole"] == pytest.approx(1 / 3)
-    assert found["private_share"]["Male"]["values"] == pytest.approx(np.linspace(0, 0.5, 11))
-    assert set(found["label_skew_expected"]) == {"Male", "Kind"}
+    assert found.histogram.model_dump() == {"edges": (2, 3, 4, 5), "counts": (1, 0, 1)}
+    assert found.label_skew["Male"].mean == pytest.approx((1 / 6 + 1 / 3) / 2)
+    assert found.label_skew["Kind"].max == pytest.approx(1 / 3)
+    assert found.private_share["Male"].whole == pytest.approx(1 / 3)
+    assert found.private_share["Male"].values == pytest.approx(np.linspace(0, 0.5, 11))
+    assert set(found.label_skew_expected) == {"Male", "Kind"}
 
 
 def test_what_is_no_skew_is_expected_and_a_skew_is_above_it():
     kinds = classes(40_000, (0.7, 0.3))
-    even = describe(1000, deal("iid", kinds, 1000, Settings(), rng())[0], {"Kind": kinds.of}, (), rng())
-    skewed = describe(
-        1000, deal("dirichlet", kinds, 1000, Settings(), rng())[0], {"Kind": kinds.of}, (), rng()
-    )
-    assert even["label_skew"]["Kind"]["mean"] == pytest.approx(even["label_skew_expected"]["Kind"], rel=0.05)
-    assert even["label_skew_expected"]["Kind"] == pytest.approx(np.sqrt(2 * 0.21 / 40 / np.pi), rel=0.05)
-    assert skewed["label_skew"]["Kind"]["mean"] > 3 * skewed["label_skew_expected"]["Kind"]
+    even = figures_of(1000, deal("iid", kinds, 1000, Settings(), rng())[0], {"Kind": kinds.of}, ())
+    skewed = figures_of(1000, deal("dirichlet", kinds, 1000, Settings(), rng())[0], {"Kind": kinds.of}, ())
+    assert even.label_skew["Kind"].mean == pytest.approx(even.label_skew_expected["Kind"], rel=0.05)
+    assert even.label_skew_expected["Kind"] == pytest.approx(np.sqrt(2 * 0.21 / 40 / np.pi), rel=0.05)
+    assert skewed.label_skew["Kind"].mean > 3 * skewed.label_skew_expected["Kind"]
 
 
 @pytest.mark.parametrize("sizes", [[3], [1, 1, 1], [5, 400, 400], [1, 2, 2, 9999], list(range(1, 300))])
 def test_the_histogram_holds_everybody(sizes):
     found = histogram(np.array(sizes))
-    edges, counts = found["edges"], found["counts"]
+    edges, counts = list(found.edges), list(found.counts)
     assert len(edges) == len(counts) + 1
     assert (np.diff(edges) > 0).all()
     assert (edges[0], sum(counts)) == (min(sizes), len(sizes))
@@ -450,7 +465,7 @@ SKEWED = ("partition.name=dirichlet", "partition.alpha=0.2", "partition.partitio
 
 
 @pytest.mark.flower
-def test_features_do_not_depend_on_engine_workers_messages_or_mode(tmp_path, capsys):
+def test_features_do_not_depend_on_engine_workers_messages_or_mode(tmp_path):
     report = run(tmp_path / "inline", *SKEWED)
     assert report["partition"]["settings"] == {
         "partition_by": ["Male", "Smiling"],
@@ -460,7 +475,9 @@ def test_features_do_not_depend_on_engine_workers_messages_or_mode(tmp_path, cap
     assert report["partition"]["contributors"] == 12
     assert set(report["partition"]["label_skew"]) == {"Male", "Smiling", "Eyeglasses"}
     assert report["reidentification"] == []
-    assert "Whether two contributions are one person's is not asked" in capsys.readouterr().out
+    assert "Whether two contributions are one person's is not asked" in " ".join(
+        partition_lines(read_report(tmp_path / "inline"))
+    )
     expected = digest(tmp_path / "inline")
     others = {
         "messages": ("federation.contributors_per_message=5",),

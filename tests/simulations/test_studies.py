@@ -6,7 +6,6 @@ import io
 import json
 import re
 from collections.abc import Callable
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -26,12 +25,13 @@ from simulations.common.pictures import spread
 from simulations.strategies import level, seconds_to_goal
 from simulations.tradeoff import pareto
 from simulations.transfer import write_folder
+from tests.report.report_example import example
 from tiprdc_fl.config.keys import Config
 from tiprdc_fl.data.split import split_people
 from tiprdc_fl.errors import InputError
 from tiprdc_fl.models.architecture import Architecture, build_extractor
 from tiprdc_fl.models.extractor import to_bytes
-from tiprdc_fl.report.schema import SCHEMA_VERSION
+from tiprdc_fl.report.schema import SCHEMA_VERSION, Group, Report
 from tiprdc_fl.seeding import seed_torch
 from tiprdc_fl.stages.registries import load_config
 from tiprdc_fl.stages.run_folder import code_digest
@@ -87,11 +87,13 @@ def partition_of(config: Config) -> dict[str, Any]:
     """The fake's contributors are as unlike as alpha is small."""
     names = [*(config.data.private or []), *(config.data.tasks or [])]
     spread = {"p10": 0.0, "p50": 0.1, "mean": 1 / (1 + config.partition.alpha), "p90": 0.4, "max": 1.0}
+    sizes = {"min": 1, "p10": 2.0, "p50": 12.0, "mean": 20.0, "p90": 30.0, "max": 35}
     return {
-        "examples_per_contributor": {"p50": 12.0},
+        "examples_per_contributor": sizes,
         "empty": 3,
         "label_skew": dict.fromkeys(names, spread),
         "label_skew_expected": dict.fromkeys(names, 0.125),
+        "private_share": {},
     }
 
 
@@ -99,8 +101,10 @@ def course_of(config: Config) -> dict[str, Any]:
     """Fast devices answer, and hold more of the value 1; one of 100 contributors an hour, with 20 examples each."""
     counts = {"asked": 90, "answered": 60, "requests": 120, "lost": 20, "late": 7, "duplicates": 3}
     sizes = {"downlink_bytes": 4_000_000, "uplink_bytes": 6_000_000, "wasted_bytes": 1_500_000}
-    numbers = ("group", "contributors", "answered")
-    devices = [dict(zip(numbers, row, strict=True)) for row in (("old phone", 40, 10), ("new phone", 60, 50))]
+    devices = [
+        {"group": group, "contributors": contributors, "answered": answered, "asked": 0, "examples": 0}
+        for group, contributors, answered in (("Slow phone", 40, 10), ("Fast phone", 60, 50))
+    ]
     values = {
         name: [
             {"group": f"{name}=0", "examples": 1200, "answered": 600},
@@ -120,9 +124,13 @@ def groups_of(config: Config) -> list[dict[str, Any]]:
     """Value 1 of every attribute is inferred less well than value 0, and an attribute's own values are recalls."""
     named = [(name, "private") for name in config.data.private or []]
     named += [(name, "task") for name in config.data.tasks or []]
+    labels = {"probe": "linear", "learned_from": "contributors", "people": 50, "examples": 950}
     return [
-        {"attribute": name, "role": role, "group_by": by, "group": f"{by}={value}"}
-        | {"balanced_accuracy": interval(0.1 * value if by == name else 0.8 - 0.1 * value)}
+        {"attribute": name, "role": role, "group_by": by, "group": f"{by}={value}", **labels}
+        | dict.fromkeys(
+            ("accuracy", "balanced_accuracy"),
+            interval(0.1 + 0.1 * value if by == name else 0.8 - 0.1 * value),
+        )
         for name, role in named
         for by, _ in named
         for value in (0, 1)
@@ -130,45 +138,60 @@ def groups_of(config: Config) -> list[dict[str, Any]]:
 
 
 def worst_off_of(config: Config) -> list[dict[str, Any]]:
-    names = [*(config.data.private or []), *(config.data.tasks or [])]
-    return [{"attribute": name, "mean": interval(0.7), "worst_tenth": interval(0.55)} for name in names]
+    roles = dict.fromkeys(config.data.private or [], "private") | dict.fromkeys(
+        config.data.tasks or [], "task"
+    )
+    labels = {"probe": "linear", "learned_from": "contributors", "people": 50, "examples": 950, "chance": 0.5}
+    same = dict.fromkeys(("p50", "worst_quarter", "share_past_chance"), interval(0.6))
+    figures = {"mean": interval(0.7), "worst_tenth": interval(0.55), "expected_worst_tenth": 0.6, **same}
+    return [{"attribute": name, "role": role, **labels, **figures} for name, role in roles.items()]
 
 
-def report_of(config: Config) -> dict[str, Any]:
+def report_of(config: Config) -> Report:
+    """The example of a report with the figures that studies read put in place of its own."""
+    base = example()
     curve = [
         {
             **{"attribute": name, "people": people, "learned_examples": 20 * people, "probe": "linear"},
-            "balanced_accuracy": interval(leakage(config) - 1 / people),
+            **dict.fromkeys(("balanced_accuracy", "per_person"), interval(leakage(config) - 1 / people)),
         }
         for name in config.data.private or []
         for people in config.evaluation.curve
     ]
-    like = {"ssim": interval(0.6), "ms_ssim": None, "psnr": {"value": 18.0, "low": 17.0, "high": 19.0}}
-    blind = {"ssim": 0.3, "ms_ssim": None, "psnr": 12.0}
-    again = {"representation": "features", "unit": "contribution", "roc_auc": interval(0.8), "people": 100}
-    report = {
-        "schema_version": SCHEMA_VERSION,
-        "environment": {"code": code_digest()},
+    classes = [kind for kind in base["devices"]["classes"] if kind["title"] in ("Fast phone", "Slow phone")]
+    sizes = {"sent_bytes_per_example": 2048.0, "sent_to_raw_ratio": 0.7, "sent_bytes": 2_500_000}
+    course, strategy = course_of(config), base["strategy"]
+    again = {"representation": "features", "unit": "contribution", "roc_auc": interval(0.8)}
+    report = base | {
+        "run_dir": str(config.run_dir),
+        "environment": base["environment"] | {"code": code_digest()},
         "results": rows_of(config),
         "co_trained_adversary": dict.fromkeys(config.data.private or [], 0.55),
         "curve": curve,
-        "reconstruction": like | {"blind": blind} if config.evaluation.reconstruction else None,
-        "reidentification": [again] if config.evaluation.reidentification else [],
+        "reconstruction": reconstruction_of(base) if config.evaluation.reconstruction else None,
+        "reidentification": [again | {"people": 100, "pairs": 10}]
+        if config.evaluation.reidentification
+        else [],
         "groups": groups_of(config),
         "worst_off": worst_off_of(config),
-        "partition": partition_of(config),
-        "people": {"contributors": {"people": 100, "examples": 2000}},
-        "strategy": course_of(config),
-        "devices": {
-            "classes": [{"title": "new phone", "slowdown": 1}, {"title": "old phone", "slowdown": 9}]
-        },
-        "federation": {
-            **{"sent_bytes_per_example": 2048.0, "sent_to_raw_ratio": 0.7},
-            **{"sent_bytes": 2_500_000, "examples": 1200},
-        },
-        "configuration": asdict(config),
+        "partition": base["partition"] | partition_of(config),
+        "people": base["people"] | {"contributors": {"people": 100, "examples": 2000}},
+        "strategy": strategy
+        | course
+        | {name: strategy[name] | course[name] for name in ("outcome", "modelled")},
+        "devices": base["devices"] | {"classes": classes},
+        "federation": base["federation"] | sizes | {"examples": 1200},
+        "configuration": config,
     }
-    return json.loads(json.dumps(report))
+    return Report.model_validate(report)
+
+
+def reconstruction_of(base: dict[str, Any]) -> dict[str, Any]:
+    """Without a multi-scale figure, as of small images."""
+    none = dict.fromkeys(("value", "low", "high"))
+    figures = {"ssim": interval(0.6), "ms_ssim": none, "psnr": dict.fromkeys(none, 18.0)}
+    blind = {"ssim": interval(0.3), "ms_ssim": none, "psnr": dict.fromkeys(none, 12.0)}
+    return base["reconstruction"] | figures | {"blind": blind}
 
 
 class FakeRun:
@@ -178,7 +201,7 @@ class FakeRun:
         self.asked: list[Config] = []
         self.stop_at: int | None = None
 
-    def __call__(self, config: Config, console: Console, quiet: bool) -> dict[str, Any]:
+    def __call__(self, config: Config, console: Console, quiet: bool) -> Report:
         assert quiet
         if self.stop_at == len(self.asked):
             raise KeyboardInterrupt
@@ -189,7 +212,7 @@ class FakeRun:
             ramp = np.arange(8 * 3 * 32 * 32, dtype=np.uint8).reshape(8, 3, 32, 32)
             np.savez(folder / "reconstruction.npz", original=ramp, reconstructed=255 - ramp)
         report = report_of(config)
-        (folder / "report.json").write_text(json.dumps(report), encoding="utf-8")
+        (folder / "report.json").write_text(report.model_dump_json(), encoding="utf-8")
         return report
 
 
@@ -836,7 +859,7 @@ def test_strategies_by_hand(study, run, tmp_path):
             "7.0",
             "3.0",
         ]
-        assert (row["slowest"], float(row["slowest_share"])) == ("old phone", 0.4)
+        assert (row["slowest"], float(row["slowest_share"])) == ("Slow phone", 0.4)
         assert float(row["slowest_answered"]) == pytest.approx(1 / 6)
         assert (float(row["share_Male"]), float(row["collected_Male"])) == (0.4, 0.5)
         assert (row["group_name_Smiling"], float(row["group_Smiling"])) == ("Male=1", pytest.approx(0.7))
@@ -878,10 +901,11 @@ def test_a_level_takes_the_total_from_all_amounts(amounts, total, expected):
 
 
 def test_a_goal_that_is_never_reached_is_not_defined():
-    report = report_of(load_config(None, ["data.private=[Male]", "data.tasks=[Smiling]"]))
+    asked = ["data.private=[Male]", "data.tasks=[Smiling]", "evaluation.attacks=[linear]"]
+    report = report_of(load_config(None, asked))
     assert seconds_to_goal(report) == 7200
-    report["people"]["contributors"]["examples"] = 5000
-    assert seconds_to_goal(report) is None
+    people = report.people.model_copy(update={"contributors": Group(people=100, examples=5000)})
+    assert seconds_to_goal(report.model_copy(update={"people": people})) is None
 
 
 @pytest.mark.parametrize("modality", ["image", "text"])

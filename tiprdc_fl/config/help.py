@@ -20,7 +20,7 @@ def parse_arguments(argv: Sequence[str], choices: Choices) -> argparse.Namespace
         choices: names that keys can have, for ``--help``.
 
     Returns:
-        ``overrides``: list of ``key=value``; ``config``: file, preset or None; ``print_config``: bool.
+        ``overrides``: list of ``key=value``; ``config``: file, preset or None; ``print_config``, ``full``: bool.
 
     Raises:
         SystemExit: after ``--help`` (0), or after one line about a wrong option (2).
@@ -47,6 +47,7 @@ def _parser(choices: Choices) -> argparse.ArgumentParser:
     parser.add_argument("overrides", nargs="*", metavar="key=value", help="change one key, see below")
     parser.add_argument("--config", metavar="FILE", help="YAML file, or the name of a preset in configs/")
     parser.add_argument("--print-config", action="store_true", help="print the configuration and stop")
+    parser.add_argument("--full", action="store_true", help="show all figures after the run")
     return parser
 
 
@@ -54,7 +55,7 @@ def _unknown_option(option: str, argv: list[str]) -> str:
     """One line about an option that does not exist, with the ``key=value`` that was probably meant."""
     name, _, value = option.lstrip("-").partition("=")
     following = argv[argv.index(option) + 1 :] if option in argv else []
-    close = difflib.get_close_matches(name, ["config", "print-config", "help"], n=1, cutoff=0.7)
+    close = difflib.get_close_matches(name, ["config", "print-config", "full", "help"], n=1, cutoff=0.7)
     if close:
         return f"unknown option {show(option)}; did you mean --{close[0]}?"
     if not value and following and not following[0].startswith("-") and "=" not in following[0]:

@@ -5,7 +5,6 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 
@@ -19,6 +18,7 @@ from tiprdc_fl.report.html.document import page
 from tiprdc_fl.report.html.reconstruction import pictures
 from tiprdc_fl.report.read import read_report
 from tiprdc_fl.report.schema import Report
+from tiprdc_fl.report.terminal import show
 
 _EXAMPLES = """examples:
   python -m tiprdc_fl.report runs/faces                     # writes runs/faces/report.html anew
@@ -36,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not parsed.runs:
         parser.error("name a run folder, or several")
     try:
-        report_on(parsed.runs, parsed.out, Console())
+        report_on(parsed.runs, parsed.out, Console(), parsed.full)
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -59,12 +59,19 @@ def _parser() -> argparse.ArgumentParser:
         type=Path,
         help="where the page goes; default: report.html in the run folder, compare.html here for several runs",
     )
+    parser.add_argument("--full", action="store_true", help="print all figures of a run, too")
     parser.add_argument("--schema", action="store_true", help="print the JSON schema of report.json")
     return parser
 
 
-def report_on(runs: Sequence[Path], out: Path | None, console: Console) -> None:
+def report_on(runs: Sequence[Path], out: Path | None, console: Console, full: bool = False) -> None:
     """Writes the page of a run, or of a comparison, and opens it where there is a display.
+
+    Args:
+        runs: run folders; several are compared.
+        out: where the page goes; None: its default.
+        console: shows a comparison, and with ``full`` all figures of a single run.
+        full: whether all figures are printed.
 
     Raises:
         InputError: a folder holds no finished run, its report is damaged, or the page cannot be written.
@@ -73,16 +80,12 @@ def report_on(runs: Sequence[Path], out: Path | None, console: Console) -> None:
         _check(out)
     reports = [read_report(run) for run in runs]
     path = out or (runs[0] / "report.html" if len(runs) == 1 else Path("compare.html"))
-    try:
-        text = _text(runs, reports, console)
-    except (KeyError, TypeError, AttributeError, IndexError, ValueError) as error:
-        names = ", ".join(str(run / "report.json") for run in runs)
-        raise InputError(
-            f"{names}: damaged, fields are not as its schema says ({type(error).__name__}: {error})"
-        ) from error
+    text = _text(runs, reports, console)
     write_text(path, text)
+    if full and len(reports) == 1:
+        show(reports[0], console, full=True)
     console.print(f"Page: {path}", highlight=False, markup=False, soft_wrap=True)
-    open_page(path, all(report["configuration"].get("open_report", True) for report in reports))
+    open_page(path, all(report.configuration.open_report for report in reports))
 
 
 def _check(out: Path) -> None:
@@ -93,7 +96,7 @@ def _check(out: Path) -> None:
         raise InputError(f"--out={out}: there is no folder {out.parent}; make it, or name another")
 
 
-def _text(runs: Sequence[Path], reports: Sequence[dict[str, Any]], console: Console) -> str:
+def _text(runs: Sequence[Path], reports: Sequence[Report], console: Console) -> str:
     """The page; a comparison is shown on the terminal, too."""
     if len(runs) == 1:
         return page(reports[0], pictures(runs[0]))

@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 from math import hypot
-from typing import Any
+
+from tiprdc_fl.report.schema import Interval
 
 RULE = (
     "A difference is set against the root of the sum of the squares of the two intervals' half-widths: the "
@@ -31,17 +32,20 @@ class Difference:
         return self.value is not None and abs(self.value) > self.width
 
 
-def difference(figure: dict[str, Any] | None, reference: dict[str, Any] | None) -> Difference:
-    """A figure less a reference, both with "value", "low" and "high"; None: there is no such figure."""
-    if not figure or not reference or figure["value"] is None or reference["value"] is None:
+def difference(figure: Interval[float] | None, reference: Interval[float] | None) -> Difference:
+    """A figure less a reference; None: there is no such figure."""
+    if figure is None or reference is None or figure.value is None or reference.value is None:
         return Difference(None, 0.0)
-    halves = [(one["high"] - one["low"]) / 2 for one in (figure, reference)]
-    return Difference(figure["value"] - reference["value"], hypot(*halves))
+    return Difference(figure.value - reference.value, hypot(_half_width(figure), _half_width(reference)))
 
 
-def in_words(found: Difference) -> str:
-    """Points of a share, such as "-3.0 +-9.8, within": whether it exceeds its intervals."""
-    if found.value is None:
+def _half_width(figure: Interval[float]) -> float:
+    return 0.0 if figure.low is None or figure.high is None else (figure.high - figure.low) / 2
+
+
+def in_words(apart: Difference) -> str:
+    """Points of a share, such as "-3.0 ±9.8, within": whether the difference exceeds its intervals."""
+    if apart.value is None:
         return "n/a"
-    word = "exceeds" if found.exceeds else "within"
-    return f"{100 * found.value:+.1f} ±{100 * found.width:.1f}, {word}"
+    word = "exceeds" if apart.exceeds else "within"
+    return f"{100 * apart.value:+.1f} ±{100 * apart.width:.1f}, {word}"

@@ -1,67 +1,65 @@
 """Questions that several readers put to a report: the strongest probe, the headline, shares of groups."""
 
-from collections.abc import Sequence
-from dataclasses import asdict
-from typing import Any
+from collections.abc import Iterable, Sequence
+from typing import TypeVar
 
-from tiprdc_fl.evaluation.results import Result
+from tiprdc_fl.report.schema import CurvePoint, GroupResult, ProbeResult, Report, WorstOffResult
 
 REPRESENTATIONS = ("features", "random", "raw", "majority")
+Row = TypeVar("Row", ProbeResult, CurvePoint)
 
 
-def result_rows(results: Sequence[Result], private: Sequence[str]) -> list[dict[str, Any]]:
-    """Results as the report has them, with the attribute's role."""
-    return [
-        {"role": "private" if result.attribute in private else "task", **asdict(result)} for result in results
-    ]
+def highest(rows: Iterable[Row], figure: str = "balanced_accuracy") -> Row | None:
+    """The row with the highest value of a figure; None where no row has the figure."""
+    known = [row for row in rows if getattr(row, figure).value is not None]
+    return max(known, key=lambda row: getattr(row, figure).value, default=None)
 
 
-def strongest(rows: Sequence[dict[str, Any]], attribute: str, representation: str) -> dict[str, Any] | None:
+def strongest(rows: Iterable[ProbeResult], attribute: str, representation: str) -> ProbeResult | None:
     """The probe with the highest balanced accuracy; None where the figure is not defined."""
-    found = [
-        row
-        for row in rows
-        if (row["attribute"], row["representation"]) == (attribute, representation)
-        and row["balanced_accuracy"]["value"] is not None
-    ]
-    return max(found, key=lambda row: row["balanced_accuracy"]["value"], default=None)
+    wanted = (attribute, representation)
+    return highest(row for row in rows if (row.attribute, row.representation) == wanted)
 
 
-def pooled_row(rows: Sequence[dict[str, Any]], attribute: str) -> dict[str, Any] | None:
+def pooled_row(rows: Iterable[ProbeResult], attribute: str) -> ProbeResult | None:
     """The probe on features that does best from all of a person's examples; None where it is not defined."""
-    found = [
-        row
-        for row in rows
-        if (row["attribute"], row["representation"]) == (attribute, "features")
-        and row["per_person"]["value"] is not None
-    ]
-    return max(found, key=lambda row: row["per_person"]["value"], default=None)
+    wanted = (attribute, "features")
+    return highest((row for row in rows if (row.attribute, row.representation) == wanted), "per_person")
 
 
-def headline(report: dict[str, Any]) -> dict[str, float]:
+def attributes_of(
+    rows: Sequence[ProbeResult] | Sequence[WorstOffResult] | Sequence[GroupResult], role: str
+) -> list[str]:
+    """Names of the attributes of a role, in the order of the rows."""
+    return list(dict.fromkeys(row.attribute for row in rows if row.role == role))
+
+
+def worst_group(rows: Iterable[GroupResult]) -> GroupResult | None:
+    """The group with the least balanced accuracy, of a private attribute with the most; None of fewer than two."""
+    known = [(row.balanced_accuracy.value, row) for row in rows if row.balanced_accuracy.value is not None]
+    if len(known) < 2:
+        return None
+    sign = -1 if known[0][1].role == "private" else 1
+    return min(known, key=lambda pair: sign * pair[0])[1]
+
+
+def headline(report: Report) -> dict[str, float]:
     """Balanced accuracy of the strongest probe on the features, for each attribute: leakage and utility."""
-    found = {}
-    for row in report["results"]:
-        best = strongest(report["results"], row["attribute"], "features")
-        if best is not None:
-            kind = "leakage" if row["role"] == "private" else "utility"
-            found[f"{kind}/{row['attribute']}"] = best["balanced_accuracy"]["value"]
-    return found
+    figures = {}
+    for row in report.results:
+        best = strongest(report.results, row.attribute, "features")
+        if best is not None and best.balanced_accuracy.value is not None:
+            kind = "leakage" if row.role == "private" else "utility"
+            figures[f"{kind}/{row.attribute}"] = best.balanced_accuracy.value
+    return figures
 
 
-def answered_shares(report: dict[str, Any]) -> dict[tuple[str, str], float]:
-    """(what divides, group) -> share that was collected, of contributors for devices, else of examples.
-
-    Empty where the report does not say.
-    """
-    if not report["strategy"]:
-        return {}
-    found = report["strategy"]["participation"]
-    devices = {
-        ("device", row["group"]): row["answered"] / max(1, row["contributors"]) for row in found["device"]
-    }
+def answered_shares(report: Report) -> dict[tuple[str, str], float]:
+    """(what divides, group) -> share that was collected, of contributors for devices, else of examples."""
+    groups = report.strategy.participation
+    devices = {("device", row.group): row.answered / max(1, row.contributors) for row in groups.device}
     return devices | {
-        (name, row["group"]): row["answered"] / max(1, row["examples"])
-        for name, rows in found["attribute"].items()
+        (name, row.group): row.answered / max(1, row.examples)
+        for name, rows in groups.attribute.items()
         for row in rows
     }

@@ -1,28 +1,22 @@
-"""Reading report.json of a run folder: found, whole, and of a version that is understood."""
+"""Reading report.json of a run folder: present, whole, and of the version that is understood."""
 
 import json
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from tiprdc_fl.errors import InputError
-from tiprdc_fl.report.schema import SCHEMA_VERSION
+from tiprdc_fl.report.schema import SCHEMA_VERSION, Report
 
-OLDEST = 3  # version whose fields are still read
-_ROWS, _PARTS = ("groups", "worst_off"), ("partition", "devices", "strategy", "latency")  # since version 4
-# What every version that is read has, by type; the rest may be missing.
-_FIELDS = {
-    **dict.fromkeys(("name", "run_dir", "caveat"), str),
-    **dict.fromkeys(("configuration", "environment", "people", "federation", "seconds", "memory"), dict),
-    **dict.fromkeys(("results", "curve", "reidentification", "training"), list),
-    "co_trained_adversary": dict,
-}
+_SHOWN = 3  # fields of a damaged report that an error names
 
 
-def read_report(folder: Path) -> dict[str, Any]:
+def read_report(folder: Path) -> Report:
     """The report of a finished run.
 
     Raises:
-        InputError: no run folder, an unfinished run, a damaged report or one of a version that is not read.
+        InputError: no run folder, an unfinished run, a damaged report or one of another version.
     """
     path = folder / "report.json"
     if not folder.is_dir():
@@ -35,35 +29,29 @@ def read_report(folder: Path) -> dict[str, Any]:
             f"python -m tiprdc_fl.simulate --config {folder / 'config.yaml'} run_dir={folder}"
         )
     try:
-        report = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}); allow it to be read") from error
     except ValueError as error:
         raise _damaged(folder, f"it is no JSON: {error}") from error
-    _check(folder, report)
-    return completed(report)
+    return _parsed(folder, content)
 
 
-def completed(report: dict[str, Any]) -> dict[str, Any]:
-    """A report with the parts that its version did not know yet: empty, or null."""
-    return {**{name: [] for name in _ROWS}, **dict.fromkeys(_PARTS), **report}
-
-
-def _check(folder: Path, report: Any) -> None:
-    """Raises InputError where a report lacks what every report has."""
-    if not isinstance(report, dict) or not isinstance(report.get("schema_version"), int):
+def _parsed(folder: Path, content: Any) -> Report:
+    """The report in the content of a report.json."""
+    if not isinstance(content, dict) or not isinstance(content.get("schema_version"), int):
         raise _damaged(folder, "it has no schema_version")
-    version = report["schema_version"]
-    if not OLDEST <= version <= SCHEMA_VERSION:
+    if content["schema_version"] != SCHEMA_VERSION:
         raise InputError(
-            f"{folder / 'report.json'}: is of version {version}, and versions {OLDEST} to {SCHEMA_VERSION} are "
-            "read; use the version of tiprdc_fl that wrote it, or repeat the run"
+            f"{folder / 'report.json'}: is of version {content['schema_version']}, and version {SCHEMA_VERSION} "
+            "is read; use the version of tiprdc_fl that wrote it, or repeat the run"
         )
-    wrong = [name for name, kind in _FIELDS.items() if not isinstance(report.get(name), kind)]
-    if wrong:
-        raise _damaged(folder, f"missing or of another type: {', '.join(wrong)}")
-    if not report["results"]:
-        raise _damaged(folder, "its results are empty")
+    try:
+        return Report.model_validate(content)
+    except ValidationError as error:
+        faults = [f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors()]
+        more = [f"and {len(faults) - _SHOWN} more"] if len(faults) > _SHOWN else []
+        raise _damaged(folder, "; ".join([*faults[:_SHOWN], *more])) from error
 
 
 def _damaged(folder: Path, reason: str) -> InputError:

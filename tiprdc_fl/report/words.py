@@ -3,6 +3,8 @@
 from math import ceil, floor
 from typing import Any
 
+from tiprdc_fl.report.schema import Interval, ProbeResult, StrongestProbe
+
 TITLES = {
     "features": "sent features",
     "random": "untrained extractor",
@@ -13,30 +15,24 @@ TITLES = {
 _UNITS = ((172_800, 86_400, "days"), (7_200, 3_600, "hours"), (300, 60, "minutes"), (0, 1, "seconds"))
 
 
-def percent(row: dict[str, Any], name: str = "balanced_accuracy") -> str:
-    """A share of a row with its interval, in %, such as "63.7 (59-68)"; "n/a" where it is not defined."""
-    return share(row[name])
-
-
-def share(figure: dict[str, Any]) -> str:
-    """A share with its interval, in %."""
-    if figure["value"] is None:
+def share(figure: Interval[float]) -> str:
+    """A share with its interval, in %, such as "63.7 (59-68)"; "n/a" where it is not defined."""
+    if figure.value is None or figure.low is None or figure.high is None:
         return "n/a"
-    value, low, high = (round(100 * figure[part], 6) for part in ("value", "low", "high"))
+    value, low, high = (round(100 * part, 6) for part in (figure.value, figure.low, figure.high))
     # Outwards, so that the bracket is never narrower than the interval.
     return f"{value:.1f}" if low == high else f"{value:.1f} ({floor(low)}-{ceil(high)})"
 
 
-def bits(row: dict[str, Any]) -> str:
-    """Usable bits of a row."""
-    value = row["usable_bits"]["value"]
-    return "n/a" if value is None else f"{value:.2f}"
+def number(value: float | None, digits: int = 2) -> str:
+    """A number with so many digits after the point; "n/a" where it is not defined."""
+    return "n/a" if value is None else f"{value:.{digits}f}"
 
 
-def probe_name(row: dict[str, Any]) -> str:
+def probe_name(row: ProbeResult | StrongestProbe) -> str:
     """A probe, such as "linear probe (auxiliary)"."""
-    learned = " (auxiliary)" if row["learned_from"] == "collector" else ""
-    return f"{row['probe']} probe{learned}"
+    learned = " (auxiliary)" if row.learned_from == "collector" else ""
+    return f"{row.probe} probe{learned}"
 
 
 def duration(seconds: float | None) -> str:

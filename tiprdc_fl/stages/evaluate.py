@@ -1,12 +1,12 @@
 """Stage 3: what can be inferred from the stored features, and from the controls beside them."""
 
-import json
-from collections.abc import Sequence
-from dataclasses import asdict, replace
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+from pydantic import ValidationError
 from torch import Tensor
 
 from tiprdc_fl import seeding
@@ -23,7 +23,18 @@ from tiprdc_fl.evaluation.results import Probed, Result, evaluate, majority
 from tiprdc_fl.evaluation.worst_off import worst_off
 from tiprdc_fl.models.architecture import extracting
 from tiprdc_fl.models.extractor import batch_reader
-from tiprdc_fl.report.queries import result_rows, strongest
+from tiprdc_fl.report.queries import strongest
+from tiprdc_fl.report.schema import (
+    CurvePoint,
+    Figure,
+    Figures,
+    GroupResult,
+    LikenessResult,
+    ProbeResult,
+    ReconstructionResult,
+    ReidentificationResult,
+    WorstOffResult,
+)
 from tiprdc_fl.stages.progress import stage
 from tiprdc_fl.stages.representations import Representation, Views, open_views
 from tiprdc_fl.stages.run import Run
@@ -34,12 +45,11 @@ DEFAULT_ATTACKS = {
     "image": ("table1", "linear", "mlp", "trees"),
     "text": ("table2", "linear", "mlp", "trees"),
 }
-FIGURES = ("results", "groups", "worst_off", "curve", "reconstruction", "reidentification")
 SHOWN = 8  # faces in the picture of reconstructions, of as many people
 DEFAULT_PROBES = {"image": ("table1", "linear"), "text": ("table2", "linear")}
 
 
-def measure(current: Run, device_of: DeviceOf | None = None) -> dict[str, Any]:
+def measure(current: Run, device_of: DeviceOf | None = None) -> Figures:
     """Stage 3: fresh probes on features and controls, measured on holdout people.
 
     Args:
@@ -47,42 +57,52 @@ def measure(current: Run, device_of: DeviceOf | None = None) -> dict[str, Any]:
         device_of: people -> device classes; None where no devices are modelled.
 
     Returns:
-        FIGURES by name, see report.schema.json. Those of an earlier session, unless it was an earlier version's
-        and lacks some: then everything is measured again, because nobody has kept what the probes said.
+        the figures: those of an earlier session where ``results.json`` holds them. Everything is measured again
+        where another version wrote that file, because the probes' predictions are not kept.
     """
     path = current.folder / "results.json"
-    figures = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    if all(name in figures for name in FIGURES):
-        return figures
+    if path.exists():
+        with suppress(ValidationError):
+            return Figures.model_validate_json(path.read_bytes())
     with nobody_withdraws(current.folder):
         figures = _measured(current, device_of)
-    write_json(path, figures)
+    write_json(path, figures.model_dump(mode="json"))
     return figures
 
 
-def _measured(current: Run, device_of: DeviceOf | None) -> dict[str, Any]:
+def _measured(current: Run, device_of: DeviceOf | None) -> Figures:
     settings = current.config.evaluation
     with timed(current.folder, "controls"):
         views = open_views(current)
     fit, features = fit_of(current), views.shown["features"]
-    found = _probed(current, views, fit)
+    probed = _probed(current, views, fit)
     blind = majority(features.insider, features.measured, settings.bootstrap, current.config.seed)
-    best = _strongest(current, found)
-    return {
-        "results": result_rows([*(one.result for one in found), *blind], current.private),
-        **disparities(best, features.measured, settings.bootstrap, current.config.seed, device_of),
-        "curve": learning_curve(current, features, fit),
-        "reconstruction": reconstruction(current, views, fit) if settings.reconstruction else None,
-        "reidentification": reidentification(current, views) if _recognisable(current) else [],
-    }
+    best = _strongest(current, probed)
+    groups, worst = disparities(best, features.measured, settings.bootstrap, current.config.seed, device_of)
+    return Figures(
+        results=result_rows([*(one.result for one in probed), *blind], current.private),
+        groups=groups,
+        worst_off=worst,
+        curve=learning_curve(current, features, fit),
+        reconstruction=reconstruction(current, views, fit) if settings.reconstruction else None,
+        reidentification=reidentification(current, views) if _recognisable(current) else (),
+    )
 
 
-def _strongest(current: Run, found: Sequence[Probed]) -> list[tuple[dict[str, Any], Prediction]]:
-    """The row of the strongest probe on the features and what it predicts, for each attribute that has one."""
-    rows = result_rows([one.result for one in found], current.private)
+def result_rows(results: Sequence[Result], private: Sequence[str]) -> tuple[ProbeResult, ...]:
+    """Results as the report has them, with the attribute's role."""
+    return tuple(
+        ProbeResult(role="private" if result.attribute in private else "task", **vars(result))
+        for result in results
+    )
+
+
+def _strongest(current: Run, probed: Sequence[Probed]) -> list[tuple[ProbeResult, Prediction]]:
+    """The row of the strongest probe on the features and its predictions, for each attribute that has one."""
+    rows = result_rows([one.result for one in probed], current.private)
     best = [strongest(rows, name, "features") for name in (*current.private, *current.tasks)]
     places = [rows.index(row) for row in best if row is not None]
-    return [(rows[place], found[place].prediction) for place in places]
+    return [(rows[place], probed[place].prediction) for place in places]
 
 
 def _recognisable(current: Run) -> bool:
@@ -128,16 +148,16 @@ def chosen_attacks(config: Config, modality: str) -> tuple[tuple[str, ...], tupl
 
 
 def disparities(
-    best: Sequence[tuple[dict[str, Any], Prediction]],
+    best: Sequence[tuple[ProbeResult, Prediction]],
     measured: Rows,
     resamples: int,
     seed: int,
     device_of: DeviceOf | None,
-) -> dict[str, list[dict[str, Any]]]:
-    """Figures by group and of the people worst off: "groups" and "worst_off" of report.json.
+) -> tuple[tuple[GroupResult, ...], tuple[WorstOffResult, ...]]:
+    """Figures by group, and of the people worst off.
 
     Args:
-        best: for each attribute a row of the report's results, and what its probe says of ``measured``.
+        best: for each attribute a row of the report's results, and its probe's predictions of ``measured``.
         measured: of the holdout people.
         resamples: of people behind each interval.
         seed: of the resamples, the same as of those behind the results.
@@ -146,13 +166,14 @@ def disparities(
     people, divisions = resample(measured.people, resamples, seed), groupings(measured, device_of)
     groups, worst = [], []
     for row, prediction in best:
-        named = {name: row[name] for name in ("attribute", "role", "probe", "learned_from")}
-        labels = measured.labels[row["attribute"]]
-        for one in divisions:
-            figures = by_group(prediction, labels, people, one, own=one.group_by == row["attribute"])
-            groups += [named | asdict(group) for group in figures]
-        worst.append(named | asdict(worst_off(prediction, labels, people, row["role"] == "private")))
-    return {"groups": groups, "worst_off": worst}
+        named = {name: getattr(row, name) for name in ("attribute", "role", "probe", "learned_from")}
+        labels = measured.labels[row.attribute]
+        for division in divisions:
+            figures = by_group(prediction, labels, people, division, own=division.group_by == row.attribute)
+            groups += [GroupResult(**named, **vars(group)) for group in figures]
+        tail = worst_off(prediction, labels, people, row.role == "private")
+        worst.append(WorstOffResult(**named, **vars(tail)))
+    return tuple(groups), tuple(worst)
 
 
 def _probed(current: Run, views: Views, fit: Fit) -> list[Probed]:
@@ -171,7 +192,13 @@ def _probed(current: Run, views: Views, fit: Fit) -> list[Probed]:
     ):
         for name, one, rows, source in jobs:
             results += evaluate(
-                *(name, one.architecture, rows, one.measured, attacks, fit, settings.bootstrap),
+                representation=name,
+                architecture=one.architecture,
+                rows=rows,
+                measured=one.measured,
+                attacks=attacks,
+                fit=fit,
+                resamples=settings.bootstrap,
                 on_batch=lambda: advance(1),
                 learned_from=source,
             )
@@ -185,11 +212,11 @@ def _wanted(current: Run, rows: Rows) -> Rows:
     return replace(rows, labels={name: rows.labels[name] for name in current.tasks})
 
 
-def learning_curve(current: Run, features: Representation, fit: Fit) -> list[dict[str, Any]]:
+def learning_curve(current: Run, features: Representation, fit: Fit) -> tuple[CurvePoint, ...]:
     """Leakage against the number of people whose labels an insider has; the fewer are among the more."""
-    settings, attacks, found = current.config.evaluation, attacks_of(current), []
+    settings, attacks, points = current.config.evaluation, attacks_of(current), []
     if not settings.curve:
-        return []
+        return ()
     rows = features.insider
     order = seeding.generator(current.config.seed, "curve").permutation(np.unique(rows.people))
     counts = np.cumsum([np.count_nonzero(rows.people == person) for person in order])
@@ -202,18 +229,22 @@ def learning_curve(current: Run, features: Representation, fit: Fit) -> list[dic
         for size in sizes:
             some = _rows_at(rows, np.flatnonzero(np.isin(rows.people, order[:size])), current.private)
             probed = evaluate(
-                *("features", features.architecture, some, features.measured, attacks, fit),
+                representation="features",
+                architecture=features.architecture,
+                rows=some,
+                measured=features.measured,
+                attacks=attacks,
+                fit=fit,
                 resamples=settings.bootstrap,
                 on_batch=lambda: advance(1),
             )
-            found += [{"people": size, **_curve_point(one.result)} for one in probed]
-    return found
+            points += [_curve_point(size, one.result) for one in probed]
+    return tuple(points)
 
 
-def _curve_point(result: Result) -> dict[str, Any]:
+def _curve_point(people: int, result: Result) -> CurvePoint:
     kept = ("attribute", "probe", "learned_examples", "balanced_accuracy", "per_person")
-    fields = asdict(result)
-    return {name: fields[name] for name in kept}
+    return CurvePoint(people=people, **{name: getattr(result, name) for name in kept})
 
 
 def _rows_at(rows: Rows, chosen: np.ndarray, names: Sequence[str]) -> Rows:
@@ -222,7 +253,7 @@ def _rows_at(rows: Rows, chosen: np.ndarray, names: Sequence[str]) -> Rows:
     return Rows(lambda indices: rows.read(chosen[indices]), rows.people[chosen], labels)
 
 
-def reconstruction(current: Run, views: Views, fit: Fit) -> dict[str, Any]:
+def reconstruction(current: Run, views: Views, fit: Fit) -> ReconstructionResult:
     """A decoder that learned from the collector's people rebuilds the holdout people's images."""
     from tiprdc_fl.attacks.likeness import Likeness
     from tiprdc_fl.attacks.reconstruction import Images, reconstruct
@@ -238,7 +269,7 @@ def reconstruction(current: Run, views: Views, fit: Fit) -> dict[str, Any]:
         timed(current.folder, "reconstruction"),
         stage(current.console, "decoder", fit.steps, "batches") as advance,
     ):
-        found = reconstruct(
+        rebuilt = reconstruct(
             Images(views.auxiliary.read, targets[0], own.people),
             Images(features.measured.read, targets[1], holdout.people),
             features.architecture,
@@ -246,12 +277,16 @@ def reconstruction(current: Run, views: Views, fit: Fit) -> dict[str, Any]:
             on_batch=lambda: advance(1),
             shown=first,
         )
-    save_pictures(current.folder, found.originals, found.pictures)
+    save_pictures(current.folder, rebuilt.originals, rebuilt.pictures)
 
-    def figures(likeness: Likeness) -> dict[str, Any]:
-        return {name: asdict(mean(values, people)) for name, values in vars(likeness).items()}
+    def figures(likeness: Likeness) -> dict[str, Figure]:
+        return {name: Figure.model_validate(mean(values, people)) for name, values in vars(likeness).items()}
 
-    return {**figures(found.decoder), "blind": figures(found.blind), "ms_ssim_scales": found.scales}
+    return ReconstructionResult(
+        **figures(rebuilt.decoder),
+        blind=LikenessResult(**figures(rebuilt.blind)),
+        ms_ssim_scales=rebuilt.scales,
+    )
 
 
 def save_pictures(folder: Path, originals: Tensor, pictures: Tensor) -> None:
@@ -262,28 +297,39 @@ def save_pictures(folder: Path, originals: Tensor, pictures: Tensor) -> None:
     grid(originals, {"reconstructed": pictures}, folder / "reconstruction.png")
 
 
-def reidentification(current: Run, views: Views) -> list[dict[str, Any]]:
+def reidentification(current: Run, views: Views) -> tuple[ReidentificationResult, ...]:
     """Whether an adversary who saw the contributors' ids tells that two contributions are one person's."""
-    settings, seed, rows = current.config.evaluation, current.config.seed, []
+    rows = []
     with (
         timed(current.folder, "re-identification"),
         stage(current.console, "same person?", len(views.shown), "views") as advance,
     ):
-        for name, one in views.shown.items():
-            if name == "raw" and current.dataset.modality == "text":
-                continue  # words are no numbers to compare
-            found = reidentify(
-                Owned(one.insider.read, one.insider.people),
-                Owned(one.measured.read, one.measured.people),
-                seed,
-            )
-            people = resample(one.measured.people, settings.bootstrap, seed)
-            for unit in ("contribution", "example"):
-                if found is None:  # nobody has two examples
-                    break
-                pairs = getattr(found, unit)
-                figure = asdict(interval(auc(pairs, people.counts)))
-                size = {"people": found.usable, "pairs": len(pairs.scores)}
-                rows.append({"representation": name, "unit": unit, "roc_auc": figure, **size})
+        for name, view in views.shown.items():
+            if name != "raw" or current.dataset.modality != "text":  # words are no numbers to compare
+                rows += _reidentified(current, name, view)
             advance(1)
-    return rows
+    return tuple(rows)
+
+
+def _reidentified(current: Run, name: str, view: Representation) -> Iterator[ReidentificationResult]:
+    """Re-identification from one representation; nothing where nobody has two examples."""
+    seed = current.config.seed
+    matched = reidentify(
+        Owned(view.insider.read, view.insider.people),
+        Owned(view.measured.read, view.measured.people),
+        seed,
+    )
+    if matched is None:
+        return
+    people = resample(view.measured.people, current.config.evaluation.bootstrap, seed)
+    for unit in ("contribution", "example"):
+        pairs = getattr(matched, unit)
+        yield ReidentificationResult.model_validate(
+            {
+                "representation": name,
+                "unit": unit,
+                "roc_auc": interval(auc(pairs, people.counts)),
+                "people": matched.usable,
+                "pairs": len(pairs.scores),
+            }
+        )

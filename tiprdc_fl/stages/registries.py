@@ -41,7 +41,7 @@ def choices() -> Choices:
     }
 
 
-def labels(config: Config, probes: Mapping[str, Sequence[str]]) -> dict[str, dict[str, str]]:
+def chosen_labels(config: Config, probes: Mapping[str, Sequence[str]]) -> dict[str, dict[str, str]]:
     """Key -> the names chosen, each with its label; names without one are left out.
 
     Args:

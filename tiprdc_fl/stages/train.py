@@ -1,6 +1,5 @@
 """Stage 1: what runs on the devices: trained now, found in a library, given as a file, or never trained."""
 
-import json
 from pathlib import Path
 
 from tiprdc_fl.config.keys import Config, flatten
@@ -12,6 +11,7 @@ from tiprdc_fl.models.architecture import Architecture
 from tiprdc_fl.models.extractor import Extractor, batch_reader, load_extractor
 from tiprdc_fl.models.text import build_vocabulary
 from tiprdc_fl.protections import PROTECTIONS, Collected, Settings, apply_protection, settings_of
+from tiprdc_fl.report.schema import Origin
 from tiprdc_fl.stages.library import FILE, FILES, keep, training_configuration, training_key
 from tiprdc_fl.stages.progress import stage
 from tiprdc_fl.stages.run import Run
@@ -154,7 +154,7 @@ def _train_in(current: Run, plan: Plan, architecture: Architecture, examples: Ex
         train_extractor(examples, architecture, plan, folder, advance, write)
 
 
-def origin_of(folder: Path) -> dict[str, str] | None:
+def origin_of(folder: Path) -> Origin | None:
     """Where a run's extractor comes from when this run did not train it."""
     path = folder / ORIGIN
-    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
+    return Origin.model_validate_json(path.read_bytes()) if path.exists() else None

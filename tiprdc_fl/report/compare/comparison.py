@@ -8,13 +8,13 @@ from typing import Any
 from tiprdc_fl.report.compare.warnings import warnings
 from tiprdc_fl.report.differences import Difference, difference
 from tiprdc_fl.report.queries import answered_shares, pooled_row, strongest
+from tiprdc_fl.report.schema import ProbeResult, Report, ShareFigure
 from tiprdc_fl.report.settings import differing
 from tiprdc_fl.report.words import duration, size
 
 # Stages that make the extractor: a run that was given one, or found one in the library, has not all of them.
 TRAINING = ("collector examples", "training", "extractor")
 NOTHING_IN_COMMON = "No figure in common: the runs have no attribute of the same role and name."
-Report = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Line:
     role: str
     attribute: str
     pooled: bool
-    figures: Sequence[dict[str, Any] | None]
+    figures: Sequence[ShareFigure | None]
 
     @property
     def shared(self) -> bool:
@@ -41,7 +41,7 @@ class Line:
     @property
     def differences(self) -> list[Difference]:
         """Of every run but the first to the first."""
-        return [difference(one, self.figures[0]) for one in self.figures[1:]]
+        return [difference(figure, self.figures[0]) for figure in self.figures[1:]]
 
 
 @dataclass(frozen=True)
@@ -81,9 +81,11 @@ class Comparison:
 def compare(folders: Sequence[Path], reports: Sequence[Report]) -> Comparison:
     """Sets runs beside the first of them."""
     letters = [chr(ord("A") + number) if number < 26 else str(number + 1) for number in range(len(reports))]
-    settings = differing([report["configuration"] for report in reports])
+    settings = differing([report.configuration for report in reports])
     return Comparison(
-        *(folders, reports, letters),
+        folders=folders,
+        reports=reports,
+        letters=letters,
         warnings=list(warnings(reports, letters, settings)),
         settings=settings,
         lines=list(_lines(reports)),
@@ -95,19 +97,18 @@ def compare(folders: Sequence[Path], reports: Sequence[Report]) -> Comparison:
 def _lines(reports: Sequence[Report]) -> Iterator[Line]:
     """Leakage from one example and pooled, then utility."""
     for role in ("private", "task"):
-        found = [row for report in reports for row in report["results"] if row["role"] == role]
-        for attribute in dict.fromkeys(row["attribute"] for row in found):
-            own = [[row for row in report["results"] if row["role"] == role] for report in reports]
-            one = [_figure(strongest(rows, attribute, "features"), "balanced_accuracy") for rows in own]
+        own = [[row for row in report.results if row.role == role] for report in reports]
+        for attribute in dict.fromkeys(row.attribute for rows in own for row in rows):
+            single = [_figure(strongest(rows, attribute, "features"), "balanced_accuracy") for rows in own]
             what = "leakage" if role == "private" else "utility"
-            yield Line(f"{what} of {attribute}, one example", role, attribute, False, one)
+            yield Line(f"{what} of {attribute}, one example", role, attribute, False, single)
             pooled = [_figure(pooled_row(rows, attribute), "per_person") for rows in own]
             if role == "private" and any(pooled):
                 yield Line(f"{what} of {attribute}, a person's pooled", role, attribute, True, pooled)
 
 
-def _figure(row: dict[str, Any] | None, name: str) -> dict[str, Any] | None:
-    return row[name] if row else None
+def _figure(row: ProbeResult | None, name: str) -> ShareFigure | None:
+    return None if row is None else getattr(row, name)
 
 
 def _costs(reports: Sequence[Report]) -> Iterator[Cost]:
@@ -118,23 +119,21 @@ def _costs(reports: Sequence[Report]) -> Iterator[Cost]:
         return Cost(title, ["n/a" if one is None else say(one) for one in values], values)
 
     def modelled(report: Report, name: str) -> float | None:
-        return report["strategy"]["modelled"][name] if report["devices"] else None
+        return getattr(report.strategy.modelled, name) if report.devices else None
 
     def answers(report: Report, share: str) -> float | None:
-        return report["strategy"]["modelled"]["seconds_to_share"][share] if report["devices"] else None
+        return getattr(report.strategy.modelled.seconds_to_share, share) if report.devices else None
 
-    yield cost("contributors that sent", lambda r: r["federation"]["answered"], "{:,}".format)
-    yield cost("examples stored", lambda r: r["federation"]["examples"], "{:,}".format)
-    yield cost("sent", lambda r: r["federation"]["sent_bytes"], size)
-    yield cost(
-        "sent, bytes an example", lambda r: r["federation"]["sent_bytes_per_example"], "{:,.0f}".format
-    )
+    yield cost("contributors that sent", lambda r: r.federation.answered, "{:,}".format)
+    yield cost("examples stored", lambda r: r.federation.examples, "{:,}".format)
+    yield cost("sent", lambda r: r.federation.sent_bytes, size)
+    yield cost("sent, bytes an example", lambda r: r.federation.sent_bytes_per_example, "{:,.0f}".format)
     yield _training(reports)
     yield cost("time on this host but training, measured", _without_training, duration)
-    yield cost("collection, measured", lambda r: r["seconds"].get("collection"), duration)
-    if any(report["devices"] for report in reports):
+    yield cost("collection, measured", lambda r: r.seconds.get("collection"), duration)
+    if any(report.devices for report in reports):
         over = cost("until it was over, modelled", lambda r: modelled(r, "seconds"), duration)
-        yield replace(over, texts=[_marked(*one) for one in zip(over.texts, reports, strict=True)])
+        yield replace(over, texts=list(map(_marked, over.texts, reports)))
         yield cost("half of the answers within, modelled", lambda r: answers(r, "p50"), duration)
         yield cost("95 % of the answers within, modelled", lambda r: answers(r, "p95"), duration)
         yield cost("sent to contributors, modelled", lambda r: modelled(r, "downlink_bytes"), size)
@@ -145,19 +144,21 @@ def _costs(reports: Sequence[Report]) -> Iterator[Cost]:
 
 def _training(reports: Sequence[Report]) -> Cost:
     """What the extractor took, of the runs that trained theirs."""
-    seconds = [report["seconds"] for report in reports]
-    values = [sum(one.get(name, 0.0) for name in TRAINING) if "training" in one else None for one in seconds]
+    values = [
+        sum(report.seconds.get(name, 0.0) for name in TRAINING) if "training" in report.seconds else None
+        for report in reports
+    ]
     texts = ["not trained here" if value is None else duration(value) for value in values]
     return Cost("training on this host, measured", texts, values)
 
 
 def _without_training(report: Report) -> float:
-    return sum(seconds for stage, seconds in report["seconds"].items() if stage not in TRAINING)
+    return sum(seconds for stage, seconds in report.seconds.items() if stage not in TRAINING)
 
 
 def _marked(text: str, report: Report) -> str:
     """A time, and whether the strategy ended without what it wants."""
-    missed = report["devices"] and report["strategy"]["enough"] is False
+    missed = report.devices and report.strategy.enough is False
     return f"{text}, goal missed" if missed else text
 
 

@@ -1,6 +1,7 @@
 """The page that sets runs side by side."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from tiprdc_fl.config.keys import show
 from tiprdc_fl.report.compare.comparison import NOTHING_IN_COMMON, Comparison, Cost, Line
@@ -9,6 +10,7 @@ from tiprdc_fl.report.html.cards import Entry, Plot, Section, boxed
 from tiprdc_fl.report.html.document import document
 from tiprdc_fl.report.html.elements import Html, Piece, bullets, details, table, tag
 from tiprdc_fl.report.html.looks import chance
+from tiprdc_fl.report.html.plain import plain
 from tiprdc_fl.report.html.rows import Row, height_of, paint_rows, row_of
 from tiprdc_fl.report.html.svg import INKS
 from tiprdc_fl.report.schema import CAVEAT
@@ -19,6 +21,9 @@ _LOOKS = {"private": (INKS["c2"], "s"), "task": (INKS["c3"], "o")}
 
 def comparison_page(found: Comparison) -> str:
     """The page of a comparison."""
+    figures = [[figure and plain(figure) for figure in line.figures] for line in found.lines]
+    lines = [replace(line, figures=row) for line, row in zip(found.lines, figures, strict=True)]
+    found = replace(found, reports=[plain(report) for report in found.reports], lines=lines)
     top = (
         tag("p", "tiprdc_fl", class_="brand"),
         tag("h1", f"{len(found.reports)} runs side by side"),

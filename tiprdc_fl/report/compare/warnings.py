@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from tiprdc_fl.report.settings import unshared
+from tiprdc_fl.report.schema import Report
 
 # What says on whom figures are measured, and by which probes.
 _PEOPLE = (
@@ -21,7 +21,6 @@ _PROBES = tuple(
         *("attacks", "probes", "adversaries"),
     )
 )
-Report = dict[str, Any]
 
 
 def warnings(
@@ -30,9 +29,9 @@ def warnings(
     """Why differences may come from elsewhere than from the settings under comparison."""
     first = reports[0]
     people = [name for name in _PEOPLE if name in settings]
-    if "clients" in settings and first["configuration"]["data"]["name"] != "faces":
+    if "clients" in settings and first.configuration.data.name != "faces":
         people.append("clients")
-    counts = {(r["people"]["holdout"]["people"], r["people"]["holdout"]["examples"]) for r in reports}
+    counts = {(r.people.holdout.people, r.people.holdout.examples) for r in reports}
     if people or len(counts) > 1:
         why = f" (not the same: {', '.join(people)})" if people else ""
         yield (
@@ -45,18 +44,12 @@ def warnings(
     yield from _learned(reports, letters)
     yield from _missed(reports, letters)
     for name, found in {
-        "versions of report.json": [str(report["schema_version"]) for report in reports],
-        "versions of tiprdc_fl's code": [report["environment"].get("code", "")[:12] for report in reports],
+        "versions of tiprdc_fl's code": [report.environment.code[:12] for report in reports],
         "versions of packages": [_packages(report, reports) for report in reports],
-        "machines": [
-            f"{r['environment'].get('platform')}, {r['environment'].get('cpus')} CPUs" for r in reports
-        ],
+        "machines": [f"{report.environment.platform}, {report.environment.cpus} CPUs" for report in reports],
     }.items():
         if len(set(found)) > 1:
             yield f"Different {name}: {' | '.join(found)}."
-    unknown = unshared([report["configuration"] for report in reports])
-    if unknown:
-        yield f"Keys that not all of the runs have: {', '.join(unknown)}."
 
 
 def _learned(reports: Sequence[Report], letters: Sequence[str]) -> Iterator[str]:
@@ -70,16 +63,14 @@ def _learned(reports: Sequence[Report], letters: Sequence[str]) -> Iterator[str]
 
 def _most_learned(report: Report) -> tuple[int, int]:
     """Examples and people of the attribute with the most: rows without a label are left out of the others'."""
-    rows = [row for row in report["results"] if row["learned_from"] == "contributors"]
-    return max(((row["learned_examples"], row["learned_people"]) for row in rows), default=(0, 0))
+    rows = [row for row in report.results if row.learned_from == "contributors"]
+    return max(((row.learned_examples, row.learned_people) for row in rows), default=(0, 0))
 
 
 def _missed(reports: Sequence[Report], letters: Sequence[str]) -> Iterator[str]:
     """Runs whose strategy ended without what it wants."""
     missed = [
-        letter
-        for letter, report in zip(letters, reports, strict=True)
-        if report["strategy"] and report["strategy"]["enough"] is False
+        letter for letter, report in zip(letters, reports, strict=True) if report.strategy.enough is False
     ]
     if missed:
         yield f"Goal missed in {', '.join(missed)}: the strategy ended without all that it wants."
@@ -87,8 +78,8 @@ def _missed(reports: Sequence[Report], letters: Sequence[str]) -> Iterator[str]:
 
 def _packages(report: Report, reports: Sequence[Report]) -> str:
     """The packages of a report whose versions differ among the reports."""
-    own = report["environment"].get("packages", {})
-    all_of = [one["environment"].get("packages", {}) for one in reports]
     return ", ".join(
-        f"{name} {version}" for name, version in own.items() if any(o.get(name) != version for o in all_of)
+        f"{name} {version}"
+        for name, version in report.environment.packages.items()
+        if any(other.environment.packages.get(name) != version for other in reports)
     )

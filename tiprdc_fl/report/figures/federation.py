@@ -1,30 +1,34 @@
 """What the federation did: contributors, bytes and seconds."""
 
-from collections.abc import Collection, Mapping
-from typing import Any
+from collections.abc import Collection
+from typing import Any, cast
 
 import numpy as np
 import pyarrow as pa
 
+from tiprdc_fl.federation.collector import Collected
+from tiprdc_fl.report.schema import Failure, FederationFigures, Percentiles, SecondsPerContributor
 from tiprdc_fl.store.layout import STAGES
+
+MOST_FAILURES = 100  # that the report names
 
 
 def federation_figures(
     contributions: pa.Table,
     asked: Collection[int],
     accepted: Collection[int],
-    collected: Mapping[str, Any],
+    collected: Collected,
     withdrawn: Collection[int],
     engine: str,
     mode: str,
-) -> dict[str, Any]:
+) -> FederationFigures:
     """What the federation did, over all sessions of the run.
 
     Args:
         contributions: a row for each stored contribution, see ``per_contributor``.
         asked: ids of the contributors asked on the virtual clock.
         accepted: ids of those whose answers count there.
-        collected: the fields of the last session's ``federation.collector.Collected``.
+        collected: what became of the collection in the last session.
         withdrawn: ids of the contributors who have withdrawn; they count as nothing else.
         engine: "flower" or "inline".
         mode: "throughput" or "latency".
@@ -32,27 +36,27 @@ def federation_figures(
     examples = int(sum(contributions.column("examples").to_pylist()))
     sent = int(sum(contributions.column("sent_bytes").to_pylist()))
     raw = int(sum(contributions.column("raw_bytes").to_pylist()))
-    failed = [failure for failure in collected["failures"] if failure["contributor"] not in withdrawn]
+    failed = [failure for failure in collected.failures if failure.contributor not in withdrawn]
     gone, everybody = set(withdrawn), set(asked)
-    answered = len(set(accepted) - gone - {failure["contributor"] for failure in failed})
-    return {
-        "engine": engine,
-        "mode": mode,
-        "asked": len(everybody | gone),
-        "answered": answered,
-        "failed": len(failed),
-        "unanswered": len(everybody - gone) - answered - len(failed),
-        "withdrawn": len(gone),
-        "failures": failed[:100],
-        "examples": examples,
-        "sent_bytes": sent,
-        "sent_bytes_per_example": sent / max(1, examples),
-        "raw_bytes_per_example": raw / max(1, examples),
-        "sent_to_raw_ratio": sent / max(1, raw),
-        "examples_per_second": collected["examples"] / collected["seconds"] if collected["seconds"] else None,
-        "asked_again": collected["asked_again"],
-        "seconds_per_contributor": _seconds(contributions),
-    }
+    answered = len(set(accepted) - gone - {failure.contributor for failure in failed})
+    return FederationFigures(
+        engine=cast(Any, engine),  # the model checks the choices
+        mode=cast(Any, mode),
+        asked=len(everybody | gone),
+        answered=answered,
+        failed=len(failed),
+        unanswered=len(everybody - gone) - answered - len(failed),
+        withdrawn=len(gone),
+        failures=tuple(Failure.model_validate(failure) for failure in failed[:MOST_FAILURES]),
+        examples=examples,
+        sent_bytes=sent,
+        sent_bytes_per_example=sent / max(1, examples),
+        raw_bytes_per_example=raw / max(1, examples),
+        sent_to_raw_ratio=sent / max(1, raw),
+        examples_per_second=collected.examples / collected.seconds if collected.seconds else None,
+        asked_again=collected.asked_again,
+        seconds_per_contributor=_seconds(contributions),
+    )
 
 
 def per_contributor(keys: pa.Table) -> pa.Table:
@@ -66,15 +70,14 @@ def per_contributor(keys: pa.Table) -> pa.Table:
     return table.rename_columns([names.get(name, name) for name in table.column_names])
 
 
-def _seconds(contributions: pa.Table) -> dict[str, dict[str, float]]:
+def _seconds(contributions: pa.Table) -> SecondsPerContributor:
     """Percentiles over contributors of each stage, and of all of them together ("extraction")."""
     seconds = {stage: contributions.column(f"{stage}_seconds").to_numpy() for stage in STAGES}
     seconds["extraction"] = np.sum([seconds[stage] for stage in STAGES[1:]], axis=0)
-    return {name: _percentiles(values) for name, values in seconds.items()}
+    return SecondsPerContributor(**{name: _percentiles(values) for name, values in seconds.items()})
 
 
-def _percentiles(values: np.ndarray) -> dict[str, float]:
-    if not len(values):
-        return {}
-    p50, p95, p99 = np.percentile(values, [50, 95, 99])
-    return {"p50": float(p50), "p95": float(p95), "p99": float(p99), "max": float(values.max())}
+def _percentiles(values: np.ndarray) -> Percentiles:
+    """Percentiles of seconds, float [contributors], at least one."""
+    p50, p95, p99 = np.percentile(values, [50, 95, 99]).tolist()
+    return Percentiles(p50=p50, p95=p95, p99=p99, max=float(values.max()))

@@ -1,9 +1,17 @@
 """What a partition is like: how many examples a contributor has, and how far its labels are from everybody's."""
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
+
+from tiprdc_fl.report.schema import (
+    ExamplesPerContributor,
+    Histogram,
+    LabelSkew,
+    PartitionFigures,
+    PrivateShare,
+)
+from tiprdc_fl.report.schema.values import Setting
 
 _BARS = 24  # of the histogram, about
 _WIDE = 20  # largest to median size from which on bars get wider as they go
@@ -11,36 +19,53 @@ _LABELS = 2_000_000  # dealt out at random to learn what skew is chance's
 
 
 def describe(
+    name: str,
+    label: str,
+    persons: bool,
+    settings: Mapping[str, Setting],
     contributors: int,
+    topped_up: int,
     owner: np.ndarray,
     labels: Mapping[str, np.ndarray],
     private: tuple[str, ...],
     rng: np.random.Generator,
-) -> dict[str, Any]:
-    """The figures of a partition, for report.json; see its schema.
+) -> PartitionFigures:
+    """The figures of a partition.
 
     Args:
+        name: of the partition.
+        label: the partition in a few words.
+        persons: whether a contributor's examples are of one person.
+        settings: that the partition depends on.
         contributors: how many there are, those without an example included.
-        owner: whose each example is, any numbers, int64 [n], at least one.
+        topped_up: contributors who got examples of others.
+        owner: the owner of each example, any numbers, int64 [n], at least one.
         labels: attribute -> labels of the examples, int [n].
         private: which of them are private.
         rng: of the random samples that skew is compared with.
     """
     _, owner, sizes = np.unique(owner, return_inverse=True, return_counts=True)
     skew = {name: _distances(owner, column, sizes) for name, column in labels.items()}
-    return {
-        "contributors": len(sizes),
-        "examples": int(sizes.sum()),
-        "empty": contributors - len(sizes),
-        "examples_per_contributor": {"min": int(sizes.min()), **_percentiles(sizes), "max": int(sizes.max())},
-        "histogram": histogram(sizes),
-        "label_skew": {
-            name: {**_percentiles(distances), "max": float(distances.max())}
+    return PartitionFigures(
+        name=name,
+        label=label,
+        persons=persons,
+        settings=dict(settings),
+        contributors=len(sizes),
+        examples=int(sizes.sum()),
+        empty=contributors - len(sizes),
+        examples_per_contributor=ExamplesPerContributor(
+            min=int(sizes.min()), **_percentiles(sizes), max=int(sizes.max())
+        ),
+        histogram=histogram(sizes),
+        label_skew={
+            name: LabelSkew(**_percentiles(distances), max=float(distances.max()))
             for name, distances in skew.items()
         },
-        "label_skew_expected": _by_chance(owner, labels, sizes, rng),
-        "private_share": {name: _deciles(owner, labels[name], sizes) for name in private},
-    }
+        label_skew_expected=_by_chance(owner, labels, sizes, rng),
+        private_share={name: _deciles(owner, labels[name], sizes) for name in private},
+        topped_up=topped_up,
+    )
 
 
 def _percentiles(values: np.ndarray) -> dict[str, float]:
@@ -48,14 +73,14 @@ def _percentiles(values: np.ndarray) -> dict[str, float]:
     return {"p10": p10, "p50": p50, "mean": float(values.mean()), "p90": p90}
 
 
-def histogram(sizes: np.ndarray) -> dict[str, list[int]]:
+def histogram(sizes: np.ndarray) -> Histogram:
     """How many contributors have how many examples.
 
     Args:
         sizes: examples of each contributor, int [contributors], each at least 1.
 
     Returns:
-        "edges", whole numbers e0 < e1 < ..., and "counts" of contributors with e0 to e1 - 1 examples, and so on.
+        edges, whole numbers e0 < e1 < ..., and counts of contributors with e0 to e1 - 1 examples, and so on.
         Bars are of equal width, or each wider than the last where some have many times what is usual.
     """
     low, high = int(sizes.min()), int(sizes.max()) + 1
@@ -65,7 +90,7 @@ def histogram(sizes: np.ndarray) -> dict[str, list[int]]:
         width = -(-(high - low) // _BARS)
         edges = np.arange(low, high + width, width)
     counts, _ = np.histogram(sizes, edges)
-    return {"edges": edges.tolist(), "counts": counts.tolist()}
+    return Histogram(edges=tuple(edges.tolist()), counts=tuple(counts.tolist()))
 
 
 def _distances(owner: np.ndarray, column: np.ndarray, sizes: np.ndarray) -> np.ndarray:
@@ -82,16 +107,17 @@ def _by_chance(
 ) -> dict[str, float]:
     """The mean of ``_distances`` when contributors have as many examples as they have, but of everybody's."""
     times = int(np.clip(_LABELS // len(owner), 1, 20))
-    found = {name: [] for name in labels}
+    means = {name: [] for name in labels}
     for _ in range(times):
-        dealt = rng.permutation(owner)
+        shuffled = rng.permutation(owner)
         for name, column in labels.items():
-            found[name].append(_distances(dealt, column, sizes).mean())
-    return {name: float(np.mean(means)) for name, means in found.items()}
+            means[name].append(_distances(shuffled, column, sizes).mean())
+    return {name: float(np.mean(several)) for name, several in means.items()}
 
 
-def _deciles(owner: np.ndarray, column: np.ndarray, sizes: np.ndarray) -> dict[str, Any]:
+def _deciles(owner: np.ndarray, column: np.ndarray, sizes: np.ndarray) -> PrivateShare:
     """Deciles over contributors of the share of label 1 in their examples, and its share in all."""
     ones = column == 1
     shares = np.bincount(owner, ones, minlength=len(sizes)) / sizes
-    return {"values": np.percentile(shares, np.arange(0, 101, 10)).tolist(), "whole": float(ones.mean())}
+    deciles = np.percentile(shares, np.arange(0, 101, 10)).tolist()
+    return PrivateShare(values=tuple(deciles), whole=float(ones.mean()))

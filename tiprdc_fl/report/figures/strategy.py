@@ -4,10 +4,18 @@ All of it is modelled, but for what is called measured.
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
+
+from tiprdc_fl.report.schema import (
+    DeviceParticipation,
+    ModelledCost,
+    Moment,
+    Outcome,
+    SecondsToShare,
+    ValueParticipation,
+)
 
 POINTS = 200  # of a timeline
 
@@ -15,26 +23,26 @@ SHARES = (50, 90, 95, 99)  # percent of the answers, for how long these took
 LOST = ("dropped", "silent", "unable", "failed")
 
 
-def outcome_figures(requests: pa.Table, contributors: int, given_up: int, never_came: int) -> dict[str, int]:
+def outcome_figures(requests: pa.Table, contributors: int, given_up: int, never_came: int) -> Outcome:
     """How many contributors were asked and answered, and what became of the requests."""
     outcome = requests.column("outcome").to_pylist()
     asked = len(np.unique(column(requests, "contributor")))
-    return {
-        "contributors": contributors,
-        "asked": asked,
-        "answered": outcome.count("answered"),
-        "given_up": given_up,
-        "never_came": never_came,
-        "not_asked": contributors - asked,
-        "requests": len(outcome),
-        "lost": sum(map(outcome.count, LOST)),
-        "late": outcome.count("late"),
-        "cut": outcome.count("cut"),
-        "duplicates": int(column(requests, "twice").sum()),
-    }
+    return Outcome(
+        contributors=contributors,
+        asked=asked,
+        answered=outcome.count("answered"),
+        given_up=given_up,
+        never_came=never_came,
+        not_asked=contributors - asked,
+        requests=len(outcome),
+        lost=sum(map(outcome.count, LOST)),
+        late=outcome.count("late"),
+        cut=outcome.count("cut"),
+        duplicates=int(column(requests, "twice").sum()),
+    )
 
 
-def cost_figures(requests: pa.Table, seconds: float) -> dict[str, Any]:
+def cost_figures(requests: pa.Table, seconds: float) -> ModelledCost:
     """Modelled seconds until it was over, bytes that passed, bytes in vain, and seconds that devices computed.
 
     In vain are all bytes but those of the answers taken and of one extractor for each who answered.
@@ -48,20 +56,22 @@ def cost_figures(requests: pa.Table, seconds: float) -> dict[str, Any]:
     last = np.append(np.diff(people[own][order]) != 0, True)[: len(order)]
     useful = int(up[taken].sum() + down[own][order][last].sum())
     ended = np.sort(column(requests, "ended")[taken])
-    return {
-        "seconds": seconds,
-        "seconds_to_share": {
-            f"p{share}": float(ended[-(-len(ended) * share // 100) - 1]) if len(ended) else None
-            for share in SHARES
-        },
-        "downlink_bytes": int(down.sum()),
-        "uplink_bytes": int(up.sum() + up[twice].sum()),
-        "wasted_bytes": both - useful,
-        "device_seconds": float(column(requests, "computing").sum()),
-    }
+    return ModelledCost(
+        seconds=seconds,
+        seconds_to_share=SecondsToShare(
+            **{
+                f"p{share}": float(ended[-(-len(ended) * share // 100) - 1]) if len(ended) else None
+                for share in SHARES
+            }
+        ),
+        downlink_bytes=int(down.sum()),
+        uplink_bytes=int(up.sum() + up[twice].sum()),
+        wasted_bytes=both - useful,
+        device_seconds=float(column(requests, "computing").sum()),
+    )
 
 
-def timeline(requests: pa.Table) -> list[dict[str, float]]:
+def timeline(requests: pa.Table) -> tuple[Moment, ...]:
     """Answers and examples that had come at some moments, at most POINTS of them."""
     taken = _where(requests, "outcome", "answered").sort_by("ended")
     examples = np.cumsum(column(taken, "examples"))
@@ -69,12 +79,14 @@ def timeline(requests: pa.Table) -> list[dict[str, float]]:
         np.unique(np.linspace(0, len(taken) - 1, min(POINTS, len(taken))).astype(int)) if len(taken) else []
     )
     ended = column(taken, "ended")
-    return [{"seconds": float(ended[i]), "answered": int(i) + 1, "examples": int(examples[i])} for i in shown]
+    return tuple(
+        Moment(seconds=float(ended[i]), answered=int(i) + 1, examples=int(examples[i])) for i in shown
+    )
 
 
 def device_participation(
     requests: pa.Table, groups: Sequence[str], titles: Sequence[str]
-) -> list[dict[str, Any]]:
+) -> tuple[DeviceParticipation, ...]:
     """For each device class its contributors, those asked, those who answered and their examples.
 
     Args:
@@ -86,21 +98,21 @@ def device_participation(
     people = column(requests, "contributor")
     taken = np.array(requests.column("outcome").to_pylist(), object) == "answered"
     everybody, examples = np.array(groups, object), column(requests, "examples")
-    return [
-        {
-            "group": title,
-            "contributors": int((everybody == title).sum()),
-            "asked": len(np.unique(people[kinds == title])),
-            "answered": int(((kinds == title) & taken).sum()),
-            "examples": int(examples[(kinds == title) & taken].sum()),
-        }
+    return tuple(
+        DeviceParticipation(
+            group=title,
+            contributors=int((everybody == title).sum()),
+            asked=len(np.unique(people[kinds == title])),
+            answered=int(((kinds == title) & taken).sum()),
+            examples=int(examples[(kinds == title) & taken].sum()),
+        )
         for title in titles
-    ]
+    )
 
 
 def attribute_participation(
     people: np.ndarray, labels: Mapping[str, np.ndarray], answered: Collection[int]
-) -> dict[str, list[dict[str, Any]]]:
+) -> dict[str, tuple[ValueParticipation, ...]]:
     """For each value of each attribute the contributors' examples, and those collected.
 
     Args:
@@ -110,14 +122,14 @@ def attribute_participation(
     """
     came = np.isin(people, np.array(list(answered), np.int64))
     return {
-        name: [
-            {
-                "group": f"{name}={value}",
-                "examples": int((column == value).sum()),
-                "answered": int(((column == value) & came).sum()),
-            }
+        name: tuple(
+            ValueParticipation(
+                group=f"{name}={value}",
+                examples=int((column == value).sum()),
+                answered=int(((column == value) & came).sum()),
+            )
             for value in np.unique(column).tolist()
-        ]
+        )
         for name, column in labels.items()
     }
 

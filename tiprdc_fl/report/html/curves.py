@@ -7,10 +7,11 @@ from matplotlib.axes import Axes
 
 from tiprdc_fl.report.html.cards import Entry, Plot
 from tiprdc_fl.report.html.looks import LOOKS, chance
+from tiprdc_fl.report.html.plain import percent
 from tiprdc_fl.report.html.rows import Row, height_of, paint_rows, row_of
 from tiprdc_fl.report.html.svg import INKS, log_counts
 from tiprdc_fl.report.queries import pooled_row, strongest
-from tiprdc_fl.report.words import TITLES, percent, share
+from tiprdc_fl.report.words import TITLES, share
 
 
 def curves(report: dict[str, Any]) -> Iterator[Plot]:

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from importlib.resources import files
-from typing import Any
 
 from tiprdc_fl.report.html.cards import Section, cards
 from tiprdc_fl.report.html.elements import Html, Piece, join, tag
@@ -13,21 +12,24 @@ from tiprdc_fl.report.html.latency import latency
 from tiprdc_fl.report.html.meaning import meaning
 from tiprdc_fl.report.html.participation import participation
 from tiprdc_fl.report.html.partition import partition
+from tiprdc_fl.report.html.plain import plain
 from tiprdc_fl.report.html.reconstruction import Pictures, reconstruction
 from tiprdc_fl.report.html.run import configuration, course
 from tiprdc_fl.report.html.training import training
+from tiprdc_fl.report.schema import Report
 
 # Whatever a page may hold, a browser fetches nothing for it and runs nothing in it.
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 
 
-def page(report: dict[str, Any], pictures: Pictures | None = None) -> str:
+def page(of_run: Report | dict, pictures: Pictures | None = None) -> str:
     """The page of a run.
 
     Args:
-        report: what report.json holds.
+        of_run: the report.
         pictures: of reconstructed faces, where there are any.
     """
+    report = plain(Report.model_validate(of_run))
     people = report["people"]
     facts = (
         f"{people['contributors']['people']:,} contributors with {people['contributors']['examples']:,} examples; "

@@ -5,10 +5,11 @@ from typing import Any
 
 from tiprdc_fl.report.differences import difference
 from tiprdc_fl.report.html.cards import Entry, Plot, Section
+from tiprdc_fl.report.html.plain import percent
 from tiprdc_fl.report.html.rows import Row, height_of, paint_rows, row_of
 from tiprdc_fl.report.html.svg import INKS
 from tiprdc_fl.report.queries import strongest
-from tiprdc_fl.report.words import percent, probe_name
+from tiprdc_fl.report.words import probe_name
 
 INTRO = (
     "The strongest probe on the features, measured on each group apart. Few people make wide intervals: two "

@@ -5,8 +5,9 @@ from typing import Any
 
 from tiprdc_fl.report.html.elements import Html, tag
 from tiprdc_fl.report.html.looks import chance, names
+from tiprdc_fl.report.html.plain import percent
 from tiprdc_fl.report.queries import pooled_row, strongest
-from tiprdc_fl.report.words import duration, percent, size
+from tiprdc_fl.report.words import duration, size
 
 KEY = (
     "Balanced accuracy of the strongest fresh probe on what was sent, measured on people nobody learned from. The "

@@ -8,10 +8,11 @@ from matplotlib.axes import Axes
 from tiprdc_fl.report.html.cards import Entry, Plot, Section
 from tiprdc_fl.report.html.curves import curves, same_person
 from tiprdc_fl.report.html.looks import LOOKS, chance, names
+from tiprdc_fl.report.html.plain import percent
 from tiprdc_fl.report.html.rows import Row, height_of, paint_rows, row_of
 from tiprdc_fl.report.html.svg import INKS
 from tiprdc_fl.report.queries import pooled_row, strongest
-from tiprdc_fl.report.words import TITLES, percent, probe_name, share, shortened
+from tiprdc_fl.report.words import TITLES, probe_name, share, shortened
 
 MOST_PLOTS = 6  # of one kind; of a run with many attributes the rest stands in report.json
 INTRO = (

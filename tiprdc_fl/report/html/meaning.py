@@ -7,10 +7,10 @@ from tiprdc_fl.report.differences import RULE, Difference, difference
 from tiprdc_fl.report.html.cards import Section
 from tiprdc_fl.report.html.elements import Html, bullets, details, join, tag
 from tiprdc_fl.report.html.looks import names
+from tiprdc_fl.report.html.plain import percent
 from tiprdc_fl.report.queries import pooled_row, strongest
 from tiprdc_fl.report.schema import CAVEAT
 from tiprdc_fl.report.sentences import sentences, unequal
-from tiprdc_fl.report.words import percent
 
 FEW = 100  # people measured, below which the page says that they are few
 

@@ -29,6 +29,7 @@ from tiprdc_fl.report.schema.results import (
     ProbeResult,
     ReconstructionResult,
     ReidentificationResult,
+    StrongestProbe,
     WorstOffResult,
 )
 from tiprdc_fl.report.schema.run import Environment, Epoch, Group, Memory, Origin, People
@@ -89,6 +90,7 @@ __all__ = [
     "SecondsToShare",
     "ShareFigure",
     "StrategyFigures",
+    "StrongestProbe",
     "ValueParticipation",
     "WorstOffResult",
 ]

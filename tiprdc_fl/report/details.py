@@ -1,0 +1,176 @@
+"""All of the report on the terminal: every probe, sentences, partition, collection, seconds per stage."""
+
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from tiprdc_fl.report.queries import attributes_of
+from tiprdc_fl.report.schema import Percentiles, ProbeResult, Report, StrategyFigures
+from tiprdc_fl.report.sentences import partition_lines, sentences
+from tiprdc_fl.report.words import TITLES, duration, readable, share, size
+
+COLUMNS = {name: title.replace(" ", "\n") for name, title in TITLES.items()}
+ROLES = {"private": "PRIVATE (should be low)", "task": "TASK (should be high)"}
+_LEGEND = {
+    "table1, table2": "the paper's classifier; linear: logistic regression; mlp, knn, trees: other adversaries",
+    "auxiliary": "learned from the collector's own people, the others from contributors' labels",
+    "sent features": "what the contributors sent; the strongest probe counts",
+    "untrained extractor": "control: features of a random network, never trained",
+    "raw data": "control: the same networks trained end to end on raw inputs",
+    "blind guess": "control: always the most frequent class",
+    "usable bits": "what a probe tells of an attribute beyond its class shares",
+}
+
+
+def show_details(report: Report, console: Console) -> None:
+    """Prints every probe, the figures in sentences, the partition, the collection and seconds per stage."""
+    first = report.results[0]
+    say(console, "\nEvery probe", style="bold")
+    say(
+        console,
+        f"Probes learn from {first.learned_examples:,} examples of {first.learned_people:,} contributors. "
+        f"Intervals are over {first.measured_people:,} unseen people, {first.measured_examples:,} examples.\n",
+    )
+    console.print(inference_table(report))
+    say(console, "")
+    console.print(_legend())
+    say(
+        console,
+        "report.json has also ROC-AUC, usable bits and accuracy, which probes and blind guess aim at by the class "
+        "shares they learned from.",
+    )
+    for line in sentences(report):
+        say(console, f"\n{line}")
+    say(console, "\nPartition", style="bold")
+    for line in partition_lines(report):
+        say(console, line)
+    say(console, "\nCollection", style="bold")
+    console.print(cost_table(report))
+    say(console, "\nSeconds per stage", style="bold")
+    console.print(stage_table(report))
+
+
+def inference_table(report: Report) -> Table:
+    """Balanced accuracy of every probe with the controls beside it, private attributes first."""
+    table = grid()
+    table.show_header = True
+    table.add_column("attribute,\n  probe", overflow="fold", vertical="bottom")
+    for title in COLUMNS.values():
+        table.add_column(title, justify="right", no_wrap=True)
+    for role, heading in ROLES.items():
+        names = attributes_of(report.results, role)
+        if names:
+            table.add_row(heading, style="bold red" if role == "private" else "bold green")
+        for attribute in names:
+            table.add_row(f"  {escape(readable(attribute))}")
+            rows = [row for row in report.results if row.attribute == attribute]
+            probes = [(row.probe, row.learned_from) for row in rows if row.probe != "constant"]
+            for probe, source in dict.fromkeys(probes):
+                name = f"    {probe}, auxiliary" if source == "collector" else f"    {probe}"
+                table.add_row(name, *(_cell(rows, kind, probe, source) for kind in COLUMNS))
+    return table
+
+
+def cost_table(report: Report) -> Table:
+    """Who answered, what was sent, what it took a contributor, and memory."""
+    federation, memory, table = report.federation, report.memory, grid()
+    for failure in federation.failures[:3]:
+        reason = escape(readable(failure.reason))
+        table.add_row("", f"contributor {failure.contributor} failed, {failure.stage}: {reason}")
+    if len(federation.failures) > 3:
+        table.add_row("", "more failures: report.json")
+    if federation.examples_per_second is not None:
+        table.add_row(
+            "speed", f"{federation.examples_per_second:,.0f} examples a second from the first request on"
+        )
+    raw, ratio = federation.raw_bytes_per_example, federation.sent_to_raw_ratio
+    table.add_row("raw", f"{raw:,.0f} bytes an example: features are {ratio:.2f} times that")
+    _course_rows(report, table)
+    seconds = federation.seconds_per_contributor.extraction
+    table.add_row("extraction", f"{_extraction(seconds, federation.mode)}; on this host")
+    worker = memory.worker_peak_bytes
+    workers = "" if worker is None else f"; largest worker {worker / 2**20:,.0f} MiB"
+    collector = memory.collector_peak_bytes / 2**20
+    table.add_row("peak memory", f"collector {collector:,.0f} MiB, over all stages{workers}")
+    return table
+
+
+def _course_rows(report: Report, table: Table) -> None:
+    """The strategy's outcome, and what the devices' times would have been."""
+    strategy, cost = report.strategy, report.strategy.modelled
+    outcome = strategy.outcome
+    table.add_row(
+        "strategy",
+        f"{strategy.name}: {outcome.requests:,} requests, {outcome.lost:,} lost, {outcome.late:,} late, "
+        f"{outcome.cut:,} cut, {outcome.duplicates:,} answers came twice",
+    )
+    if strategy.name == "quota":
+        table.add_row("", f"of {strategy.settings['quota']:,} examples wanted: {escape(_got(strategy))}")
+    if report.devices is None:
+        return
+    half, most = cost.seconds_to_share.p50, cost.seconds_to_share.p95
+    if half is not None:
+        table.add_row(
+            "modelled", f"half of the answers within {duration(half)}, 95 % within {duration(most)}"
+        )
+    down, up, vain = map(size, (cost.downlink_bytes, cost.uplink_bytes, cost.wasted_bytes))
+    table.add_row("", f"{down} to devices, {up} from them, {vain} of it in vain")
+    for title, stages in report.latency.modelled.items():
+        parts = {"download": stages.download, "compute": stages.compute, "upload": stages.upload}
+        medians = ", ".join(f"{name} {duration(seconds.p50)}" for name, seconds in parts.items())
+        table.add_row("", f"{escape(title)}: {medians} (medians)")
+
+
+def _got(strategy: StrategyFigures) -> str:
+    """Examples of each group of a quota that came."""
+    groups = strategy.participation
+    if strategy.settings["per"] == "device":
+        return ", ".join(f"{row.group} {row.examples:,}" for row in groups.device)
+    rows = [row for rows in groups.attribute.values() for row in rows]
+    return ", ".join(f"{readable(row.group)} {row.answered:,}" for row in rows)
+
+
+def _extraction(seconds: Percentiles, mode: str) -> str:
+    """Milliseconds a contributor; of a share of batches the median says all."""
+    p50, p95, p99 = (f"{1000 * value:,.1f}" for value in (seconds.p50, seconds.p95, seconds.p99))
+    if mode == "throughput":
+        return f"{p50} ms a contributor (median), its share of batches"
+    return f"{p50} ms a contributor (median), 95 %: {p95}, 99 %: {p99}"
+
+
+def stage_table(report: Report) -> Table:
+    """Seconds of each stage."""
+    table = grid()
+    table.add_column()
+    table.add_column(justify="right")
+    for stage, seconds in report.seconds.items():
+        table.add_row(stage, f"{seconds:,.1f}")
+    return table
+
+
+def grid() -> Table:
+    """A table without lines and heads."""
+    return Table(box=None, show_header=False, padding=(0, 2, 0, 0), pad_edge=False)
+
+
+def _legend() -> Table:
+    table = grid()
+    for name, meaning in _LEGEND.items():
+        table.add_row(name, meaning, style="dim")
+    return table
+
+
+def say(console: Console, line: str, style: str = "") -> None:
+    """Prints a line as it is."""
+    console.print(line, highlight=False, markup=False, style=style)
+
+
+def _cell(rows: Sequence[ProbeResult], representation: str, probe: str, source: str) -> str:
+    """The figure of one probe on one representation; the blind guess stands beside every probe."""
+    for row in rows:
+        fits = row.probe == "constant" or (row.probe, row.learned_from) == (probe, source)
+        if row.representation == representation and fits:
+            return share(row.balanced_accuracy)
+    return ""
