@@ -32,6 +32,7 @@ def test_a_tasks_figures_by_hand():
     assert found.worst_quarter.value == 0.2  # twelve have at most that, eight at most 0.1
     assert found.p50.value == 0.4
     assert found.share_past_chance.value == 0.5  # 0 to 0.4
+    assert found.expected_worst_tenth == binom.ppf(0.1, 10, 0.45) / 10  # the low tail of people who do not differ
 
 
 def test_a_private_attributes_figures_look_the_other_way():
@@ -40,6 +41,7 @@ def test_a_private_attributes_figures_look_the_other_way():
     assert found.mean.value == pytest.approx(0.45)
     assert (found.worst_tenth.value, found.worst_quarter.value, found.p50.value) == (0.9, 0.7, 0.5)
     assert found.share_past_chance.value == 0.4  # 0.6 to 0.9
+    assert found.expected_worst_tenth == 1 - binom.ppf(0.1, 10, 0.55) / 10  # the high tail
 
 
 def test_intervals_hold_the_choice_of_people():
