@@ -32,7 +32,9 @@ def test_a_tasks_figures_by_hand():
     assert found.worst_quarter.value == 0.2  # twelve have at most that, eight at most 0.1
     assert found.p50.value == 0.4
     assert found.share_past_chance.value == 0.5  # 0 to 0.4
-    assert found.expected_worst_tenth == binom.ppf(0.1, 10, 0.45) / 10  # the low tail of people who do not differ
+    assert (
+        found.expected_worst_tenth == binom.ppf(0.1, 10, 0.45) / 10
+    )  # the low tail of people who do not differ
 
 
 def test_a_private_attributes_figures_look_the_other_way():

@@ -282,7 +282,7 @@ def test_several_runs_write_a_comparison_here_or_there(tmp_path, monkeypatch, ca
         (lambda run: spoilt(run, results=[]), "is damaged (results: Tuple should have at least 1 item"),
         (
             lambda run: spoilt(run, results=[{}]),
-            "results.0.role: Field required; results.0.attribute: Field required; ",
+            "results.0.role: Field required; results.0.attribute: Field required",
         ),
         (lambda run: spoilt(run, people={}), "is damaged (people.collector: Field required; "),
     ],

@@ -63,6 +63,8 @@ class CalibrationFigures(Model):
     """Measurements of each contributor; the median counts."""
     threads: Count
     """Threads of the measurement."""
+    rows: Count
+    """Rows of every pass of the extractor; a pass with fewer examples is padded."""
 
 
 class DeviceClassFigures(Model):
