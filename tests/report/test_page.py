@@ -63,7 +63,9 @@ PAGES = {
     "example": lambda: page(example(), faces()),
     "hostile": lambda: page(example(HOSTILE[0], HOSTILE[1:]), None),
     "old": lambda: page(small_report()),
-    "comparison": lambda: comparison_page(compare([Path(name) for name in "xyz"], other_runs())),
+    "comparison": lambda: comparison_page(
+        compare([Path(name) for name in "xyz"], [Report.model_validate(report) for report in other_runs()])
+    ),
 }
 
 
