@@ -21,8 +21,7 @@ from tiprdc_fl.report.compare.page import comparison_page, cost_cells, verdicts
 from tiprdc_fl.report.compare.terminal import show_comparison
 from tiprdc_fl.report.differences import difference, in_words
 from tiprdc_fl.report.html import browser as opening
-from tiprdc_fl.report.html import cards as plots
-from tiprdc_fl.report.html.elements import Html
+from tiprdc_fl.report.html import document
 from tiprdc_fl.report.schema import SCHEMA_VERSION, Interval, Report
 from tiprdc_fl.report.settings import changed, differing
 
@@ -30,7 +29,7 @@ from tiprdc_fl.report.settings import changed, differing
 @pytest.fixture(autouse=True)
 def undrawn(monkeypatch):
     """Pages without their pictures: test_page.py looks at those."""
-    monkeypatch.setattr(plots, "draw", lambda *given: Html(""))
+    monkeypatch.setattr(document, "draw", lambda *given: "")
 
 
 def run_folder(folder: Path, report: dict[str, Any] | None = None) -> Path:

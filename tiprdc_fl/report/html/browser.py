@@ -8,11 +8,11 @@ from pathlib import Path
 
 
 def open_page(path: Path, wanted: bool) -> bool:
-    """Opens a page where that helps; whether it tried. A browser that does not start is no error.
+    """Opens a page where a reader can see it; returns whether it tried. A browser that fails to start is no error.
 
     Args:
         path: of the page.
-        wanted: what the configuration says.
+        wanted: open_report of the configuration.
     """
     if not (wanted and sys.stdout.isatty() and has_display()):
         return False
@@ -25,7 +25,7 @@ def open_page(path: Path, wanted: bool) -> bool:
 
 
 def has_display() -> bool:
-    """Whether a window can be seen; not where tests run by themselves."""
+    """Whether this machine shows windows to a reader; False in continuous integration."""
     if os.environ.get("CI"):
         return False
     screen = any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY"))

@@ -1,84 +1,77 @@
-"""Figures of an adversary that knows more: of labelled people, or of who sent what."""
+"""Pictures of adversaries that know more: labels of more people, or who sent which contribution."""
 
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from matplotlib.axes import Axes
 
-from tiprdc_fl.report.html.cards import Entry, Plot
-from tiprdc_fl.report.html.looks import LOOKS, chance
-from tiprdc_fl.report.html.plain import percent
+from tiprdc_fl.report.html.attributes import LOOKS
+from tiprdc_fl.report.html.charts import Chart, Entry, in_percent
 from tiprdc_fl.report.html.rows import Row, height_of, paint_rows, row_of
 from tiprdc_fl.report.html.svg import INKS, log_counts
-from tiprdc_fl.report.queries import pooled_row, strongest
-from tiprdc_fl.report.words import TITLES, share
+from tiprdc_fl.report.queries import highest
+from tiprdc_fl.report.schema import CurvePoint, ReidentificationResult, ShareFigure
+from tiprdc_fl.report.words import TITLES
 
 
-def curves(report: dict[str, Any]) -> Iterator[Plot]:
-    """Leakage against the number of people whose labels an insider has."""
-    for attribute in dict.fromkeys(row["attribute"] for row in report["curve"]):
-        found = [row | {"representation": "features"} for row in report["curve"]]
-        sizes = sorted({row["people"] for row in found if row["attribute"] == attribute})
-        at = {size: [row for row in found if row["people"] == size] for size in sizes}
-        one = [(size, strongest(rows, attribute, "features")) for size, rows in at.items()]
-        pooled = [(size, pooled_row(rows, attribute)) for size, rows in at.items()]
-        lines = [
-            ("one example", [(size, row["balanced_accuracy"]) for size, row in one if row], "c2", "o"),
-            ("a person's pooled", [(size, row["per_person"]) for size, row in pooled if row], "c1", "s"),
-        ]
-        lines = [line for line in lines if line[1]]
-        if lines:
-            yield _curve(report, attribute, lines)
+@dataclass(frozen=True)
+class Line:
+    """The strongest insider's figure by the number of people whose labels it has.
+
+    Attributes:
+        name: what is measured.
+        colour: a value of INKS. marker: as matplotlib names it.
+        points: (people, figure), ascending.
+    """
+
+    name: str
+    colour: str
+    marker: str
+    points: Sequence[tuple[int, ShareFigure]]
 
 
-def _curve(report: dict[str, Any], attribute: str, lines: Sequence[tuple[str, list, str, str]]) -> Plot:
-    known = [size for _, points, _, _ in lines for size, _ in points]
+def lines(rows: Sequence[CurvePoint]) -> list[Line]:
+    """The figures of one attribute from one example and pooled, as far as they are defined."""
+    both = [
+        Line("one example", INKS["c2"], "o", _highest(rows, "balanced_accuracy")),
+        Line("a person's pooled", INKS["c1"], "s", _highest(rows, "per_person")),
+    ]
+    return [line for line in both if line.points]
+
+
+def _highest(rows: Sequence[CurvePoint], name: str) -> list[tuple[int, ShareFigure]]:
+    """The highest figure at each number of people, where it is defined."""
+    counts = sorted({row.people for row in rows})
+    best = {count: highest((row for row in rows if row.people == count), name) for count in counts}
+    return [(count, getattr(row, name)) for count, row in best.items() if row is not None]
+
+
+def chart(lines: Sequence[Line], chance: float) -> Chart:
+    """Leakage by the number of people whose labels the insider has; ``chance`` in %."""
+    people = [count for line in lines for count, _ in line.points]
 
     def paint(axes: Axes) -> None:
-        for _, points, ink, marker in lines:
-            sizes = [size for size, _ in points]
-            low, value, high = ([100 * f[part] for _, f in points] for part in ("low", "value", "high"))
-            axes.fill_between(sizes, low, high, color=INKS[ink], alpha=0.15, linewidth=0)
-            axes.plot(sizes, value, color=INKS[ink], marker=marker)
-        axes.axhline(chance(report, attribute), color=INKS["quiet"], linestyle=":", linewidth=1.3)
-        log_counts(axes, min(known), max(known))
+        for line in lines:
+            counts = [count for count, _ in line.points]
+            low, value, high = zip(*(in_percent(figure) for _, figure in line.points), strict=True)
+            axes.fill_between(counts, low, high, color=line.colour, alpha=0.15, linewidth=0)
+            axes.plot(counts, value, color=line.colour, marker=line.marker)
+        axes.axhline(chance, color=INKS["quiet"], linestyle=":", linewidth=1.3)
+        log_counts(axes, min(people), max(people))
         axes.set_xlabel("people whose labels the insider has")
         axes.set_ylabel("balanced accuracy in %")
 
-    return Plot(
-        f"{attribute}: leakage by what the insider knows",
-        "How many people an adversary must know; bands are 95 % intervals, the dotted line is chance.",
-        230,
-        paint,
-        ("people", "learned from", "in %"),
-        [(f"{size:,}", name, share(figure)) for name, points, _, _ in lines for size, figure in points],
-        [Entry(name, INKS[ink], marker) for name, _, ink, marker in lines],
-    )
+    return Chart(230, paint, [Entry(line.name, line.colour, line.marker) for line in lines])
 
 
-def same_person(report: dict[str, Any]) -> Iterator[Plot]:
-    """Whether two contributions come from one person."""
-    found = [row for row in report["reidentification"] if row["roc_auc"]["value"] is not None]
-    rows = []
+def same_person(rows: Sequence[ReidentificationResult]) -> Chart:
+    """ROC-AUC of telling whether two contributions, or two examples, are one person's."""
+    drawn = []
     for unit, title in {"contribution": "whole contributions", "example": "single examples"}.items():
-        here = [row for row in found if row["unit"] == unit]
-        if here:
-            rows.append(Row(title, heading=True))
-        for row in here:
-            colour, marker = LOOKS[row["representation"]]
-            rows.append(row_of(TITLES[row["representation"]], row["roc_auc"], colour=colour, marker=marker))
-    if found:
-        yield Plot(
-            "The same person?",
-            "How well an adversary tells whether two contributions are one person's; 50 is chance, low is good.",
-            height_of(rows),
-            lambda axes: paint_rows(axes, rows, "ROC-AUC in %", 50, 50),
-            ("of two", "from", "ROC-AUC in %", "people", "pairs"),
-            [
-                (
-                    *(row["unit"], TITLES[row["representation"]], percent(row, "roc_auc")),
-                    *(f"{row['people']:,}", f"{row['pairs']:,}"),
-                )
-                for row in found
-            ],
-        )
+        of_unit = [row for row in rows if row.unit == unit]
+        if of_unit:
+            drawn.append(Row(title, heading=True))
+        for row in of_unit:
+            colour, marker = LOOKS[row.representation]
+            drawn.append(row_of(TITLES[row.representation], row.roc_auc, colour=colour, marker=marker))
+    return Chart(height_of(drawn), lambda axes: paint_rows(axes, drawn, "ROC-AUC in %", start=50, line=50))

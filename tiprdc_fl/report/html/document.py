@@ -1,96 +1,88 @@
-"""report.html: one file without scripts and without the network, from a run's report."""
+"""report.html: one file without scripts and without the network, from a run's report.
 
-from collections.abc import Sequence
-from importlib.resources import files
+The page is templates/report.html with a template for each section; a module of the same name draws the section's
+pictures.
+"""
 
-from tiprdc_fl.report.html.cards import Section, cards
-from tiprdc_fl.report.html.elements import Html, Piece, join, tag
-from tiprdc_fl.report.html.groups import groups
-from tiprdc_fl.report.html.headline import headline_tiles
-from tiprdc_fl.report.html.inference import inference
-from tiprdc_fl.report.html.latency import latency
-from tiprdc_fl.report.html.meaning import meaning
-from tiprdc_fl.report.html.participation import participation
-from tiprdc_fl.report.html.partition import partition
-from tiprdc_fl.report.html.plain import plain
-from tiprdc_fl.report.html.reconstruction import Pictures, reconstruction
-from tiprdc_fl.report.html.run import configuration, course
-from tiprdc_fl.report.html.training import training
-from tiprdc_fl.report.schema import Report
+import base64
+from itertools import count
+from typing import Any
 
-# Whatever a page may hold, a browser fetches nothing for it and runs nothing in it.
-POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from tiprdc_fl.config.keys import show
+from tiprdc_fl.report.differences import RULE, in_words
+from tiprdc_fl.report.html import curves, groups, inference, latency, participation, partition, run, training
+from tiprdc_fl.report.html.attributes import attributes
+from tiprdc_fl.report.html.charts import Chart
+from tiprdc_fl.report.html.reconstruction import Pictures
+from tiprdc_fl.report.html.svg import draw
+from tiprdc_fl.report.schema import CAVEAT, Report
+from tiprdc_fl.report.sentences import partition_lines, sentences, unequal
+from tiprdc_fl.report.settings import changed, flat
+from tiprdc_fl.report.words import TITLES, duration, probe_name, readable, share, size
 
 
-def page(of_run: Report | dict, pictures: Pictures | None = None) -> str:
+def with_commas(value: float | None, digits: int = 0) -> str:
+    """A number with commas between thousands; "n/a" for None."""
+    return "n/a" if value is None else f"{value:,.{digits}f}"
+
+
+def _shown(value: Any) -> Any:
+    """Text of a report without characters that hide or turn their neighbours; escaping follows."""
+    if value is None:
+        return "n/a"
+    return value if isinstance(value, Markup) else readable(value)
+
+
+TEMPLATES = Environment(
+    loader=PackageLoader("tiprdc_fl.report.html"),
+    autoescape=True,
+    undefined=StrictUndefined,
+    finalize=_shown,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+TEMPLATES.filters |= {
+    "base64": lambda data: base64.b64encode(data).decode(),
+    "duration": duration,
+    "in_words": in_words,
+    "number": with_commas,
+    "probe": probe_name,
+    "share": share,
+    "show": show,
+    "size": size,
+}
+MODULES = (curves, groups, inference, latency, participation, partition, run, training)
+TEMPLATES.globals |= {module.__name__.rpartition(".")[2]: module for module in MODULES}
+TEMPLATES.globals |= {
+    "caveat": CAVEAT,
+    "changed": changed,
+    "flat": flat,
+    "partition_lines": partition_lines,
+    "rule": RULE,
+    "sentences": sentences,
+    "titles": TITLES,
+    "unequal": unequal,
+}
+
+
+def page(report: Report, pictures: Pictures | None = None) -> str:
     """The page of a run.
 
     Args:
-        of_run: the report.
+        report: of the run.
         pictures: of reconstructed faces, where there are any.
     """
-    report = plain(Report.model_validate(of_run))
-    people = report["people"]
-    facts = (
-        f"{people['contributors']['people']:,} contributors with {people['contributors']['examples']:,} examples; "
-        f"extractor trained on {people['collector']['people']:,} people, measured on "
-        f"{people['holdout']['people']:,} others; dataset {report['configuration']['data']['name']}, seed "
-        f"{report['configuration']['seed']}"
-    )
-    top = (
-        tag("p", "tiprdc_fl", class_="brand"),
-        tag("h1", report["name"]),
-        tag("p", f"Protection: {report['protection']}", class_="lead"),
-        tag("p", f"{facts}.", class_="note"),
-    )
-    found = [
-        *(meaning(report), inference(report), groups(report), latency(report), participation(report)),
-        *(partition(report), reconstruction(report, pictures), training(report), course(report)),
-        configuration(report),
-    ]
-    sections = [one for one in found if one is not None]
-    return document(f"{report['name']}: report", top, headline_tiles(report), sections, report["caveat"])
+    return render("report.html", report=report, pictures=pictures, attributes=attributes(report))
 
 
-def document(
-    title: str, top: Sequence[Piece], first: Sequence[Html], sections: Sequence[Section], foot: str
-) -> str:
-    """A whole page.
+def render(template: str, **values: Any) -> str:
+    """A page from its template, which puts charts and their titles in with ``draw``."""
+    numbers = count()
 
-    Args:
-        title: of the browser's window.
-        top: what stands in the header.
-        first: what follows before the sections.
-        sections: in their order; links at the top lead to them.
-        foot: the last sentence.
-    """
-    links = (tag("a", one.title, href=f"#{one.anchor}") for one in sections)
-    body = tag(
-        "body",
-        tag("header", *top, tag("nav", *links, aria_label="sections"), class_="top"),
-        tag("main", *first, *(_section(one) for one in sections)),
-        tag("footer", tag("p", foot)),
-    )
-    style = files("tiprdc_fl.report.html").joinpath("style.css").read_text(encoding="utf-8")
-    head = tag(
-        "head",
-        Html('<meta charset="utf-8">'),
-        tag("meta", http_equiv="Content-Security-Policy", content=POLICY),
-        tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        tag("meta", name="color-scheme", content="light dark"),
-        tag("title", title),
-        tag("style", Html(style)),
-    )
-    return f"<!doctype html>\n{tag('html', head, body, lang='en').source}\n"
+    def drawn(chart: Chart, title: str) -> Markup:
+        return draw(chart.paint, chart.height, f"picture{next(numbers)}", title)
 
-
-def _section(section: Section) -> Html:
-    """A heading with its sentence beside the figures, or above them on a narrow screen."""
-    heading = tag("div", tag("h2", section.title), tag("p", section.intro), class_="heading")
-    body = join(section.body) if section.wide else cards(section.body, section.anchor)  # pyright: ignore
-    return tag(
-        "section",
-        heading,
-        tag("div", body, class_="body" if section.wide else "body cards"),
-        id=section.anchor,
-    )
+    return TEMPLATES.get_template(template).render(draw=drawn, **values)

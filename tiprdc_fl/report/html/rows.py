@@ -1,4 +1,4 @@
-"""Pictures of rows: a name, a point with its interval, its value; and the same as a table."""
+"""Pictures of rows: a name, a point with its interval, its value."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,7 +6,9 @@ from typing import Any
 
 from matplotlib.axes import Axes
 
+from tiprdc_fl.report.html.charts import in_percent
 from tiprdc_fl.report.html.svg import INKS
+from tiprdc_fl.report.schema import ShareFigure
 from tiprdc_fl.report.words import shortened
 
 ROW, FOOT = 25.0, 42.0  # heights of a row and of the axis beneath
@@ -23,7 +25,7 @@ class Row:
         colour: a stand-in of INKS. marker: as matplotlib names it. hollow: the point is an outline.
         others: further points, small.
         text: stands at the right; None: the value.
-        heading: the label is one over the rows that follow.
+        heading: the label stands above the rows that follow.
     """
 
     label: str
@@ -38,11 +40,12 @@ class Row:
     heading: bool = False
 
 
-def row_of(label: str, figure: dict[str, Any], **looks: Any) -> Row:
+def row_of(label: str, figure: ShareFigure, **looks: Any) -> Row:
     """A row in % from a share with its interval; ``looks`` are fields of Row."""
-    if figure["value"] is None:
+    if figure.value is None:
         return Row(label, text="n/a", **looks)
-    return Row(label, *(100 * figure[name] for name in ("value", "low", "high")), **looks)
+    low, value, high = in_percent(figure)
+    return Row(label, value, low, high, **looks)
 
 
 def height_of(rows: Sequence[Row]) -> float:
@@ -66,9 +69,9 @@ def paint_rows(
         rows: what.
         name: of the horizontal axis.
         start: where pale bars begin; None: no bars.
-        line: where a dotted line stands, such as at chance.
+        line: where a dotted line stands, such as at chance; None: there is none.
         limits: of the horizontal axis; None: as the points need it, within 0 and 100.
-        pale: where a second, paler dotted line stands, for the points that the first is none for.
+        pale: where a second, paler dotted line stands; None: there is none.
     """
     for place, row in enumerate(rows):
         _paint(axes, row, place, start)
@@ -76,13 +79,20 @@ def paint_rows(
         axes.axvline(line, color=INKS["quiet"], linestyle=":", linewidth=1.3, zorder=1)
     if pale is not None:
         axes.axvline(pale, color=INKS["c6"], linestyle=(0, (1, 4)), linewidth=1.3, zorder=1)
-    axes.set_yticks(range(len(rows)), [shortened(row.label) for row in rows])
+    plain_rows(axes, [row.label for row in rows])
     for tick, row in zip(axes.get_yticklabels(), rows, strict=True):
-        tick.set_color(INKS["ink"])
         tick.set_fontweight("bold" if row.heading else "normal")
-    axes.set_ylim(len(rows) - 0.5, -0.5)
-    axes.set_xlim(*(limits or _limits(rows, [one for one in (start, line, pale) if one is not None])))
+    shown = [place for place in (start, line, pale) if place is not None]
+    left, right = limits or _limits(rows, shown)
+    axes.set_xlim(left, right)
     axes.set_xlabel(name)
+
+
+def plain_rows(axes: Axes, names: Sequence[str]) -> None:
+    """Names the rows of a picture from above to below, without lines between them."""
+    axes.set_yticks(range(len(names)), [shortened(name) for name in names])
+    axes.tick_params(axis="y", labelcolor=INKS["ink"])
+    axes.set_ylim(len(names) - 0.5, -0.5)
     axes.grid(visible=False, axis="y")
     axes.spines["left"].set_visible(False)
 
@@ -105,8 +115,9 @@ def _paint(axes: Axes, row: Row, place: int, start: float | None) -> None:
 
 
 def _limits(rows: Sequence[Row], also: Sequence[float]) -> tuple[float, float]:
-    """Of the axis, so that every point and interval is seen."""
-    known = [one for row in rows for one in (row.value, row.low, row.high, *row.others) if one is not None]
+    """Limits of the axis that hold every point and interval, and what else is drawn."""
+    places = [place for row in rows for place in (row.value, row.low, row.high, *row.others)]
+    known = [place for place in places if place is not None]
     low, high = min([*known, *also], default=0.0), max([*known, *also], default=100.0)
     edge = 0.06 * max(high - low, 10.0)
     return max(-2.0, low - edge), min(102.0, high + edge)

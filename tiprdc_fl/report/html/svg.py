@@ -12,10 +12,11 @@ from html import escape
 from typing import Any
 
 import matplotlib
+from markupsafe import Markup
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from tiprdc_fl.report.html.elements import Html
+from tiprdc_fl.report.words import readable
 
 WIDTH = 360.0  # units of the picture; a phone shows it at about this many pixels
 TEXT = 11.0
@@ -24,7 +25,7 @@ INKS = {
     **{"ink": "#010101", "quiet": "#020202", "line": "#030303", "card": "#fefefe"},
     **{f"c{number}": f"#0a0b{number:02x}" for number in range(1, 7)},
 }
-# Colour, marker and line of a series: what looks alike to one reader differs in the other two.
+# Colour, marker and line of a series: readers who cannot tell two colours apart see two markers and lines.
 SERIES = (
     (INKS["c1"], "o", "-"),
     (INKS["c2"], "s", (0, (6, 2))),
@@ -72,20 +73,18 @@ _STYLE: dict[Any, Any] = {
 
 
 def log_times(axes: Axes, low: float, high: float) -> bool:
-    """A logarithmic axis of seconds from low to high, marked where people mark time; whether it became one."""
+    """Makes the axis of seconds logarithmic where it is long enough, with marks such as 1 min; returns whether."""
     return _log(axes, low, high, TIMES, {**TIMES, **MORE_TIMES})
 
 
 def log_counts(axes: Axes, low: float, high: float) -> bool:
-    """A logarithmic axis of counts from low to high; whether it became one."""
-    few, more = (
-        {n * 10**power: f"{n * 10**power:,}" for power in range(9) for n in ns} for ns in ((1,), (1, 3))
-    )
-    return _log(axes, low, high, few, more)
+    """Makes the axis of counts logarithmic where it is long enough; returns whether."""
+    few, more = ([digit * 10**power for power in range(9) for digit in digits] for digits in ((1,), (1, 3)))
+    return _log(axes, low, high, {n: f"{n:,}" for n in few}, {n: f"{n:,}" for n in more})
 
 
 def _log(axes: Axes, low: float, high: float, few: Mapping[float, str], more: Mapping[float, str]) -> bool:
-    """Marks an axis at few places, at more where few are too few; leaves it linear where it spans too little."""
+    """Marks an axis at few places, or at more where few are too few; a short axis stays linear."""
     for marks in (few, more):
         inside = {place: text for place, text in sorted(marks.items()) if low / 1.3 <= place <= 1.3 * high}
         if low > 0 and high > 3 * low and len(inside) > 2:
@@ -97,14 +96,14 @@ def _log(axes: Axes, low: float, high: float, few: Mapping[float, str], more: Ma
     return False
 
 
-def draw(paint: Callable[[Axes], None], height: float, prefix: str, label: str) -> Html:
+def draw(paint: Callable[[Axes], None], height: float, prefix: str, label: str) -> Markup:
     """A picture of ``WIDTH`` by ``height`` units.
 
     Args:
         paint: draws into the axes.
         height: in units.
         prefix: of the ids within, another for every picture of a page.
-        label: what a reader hears who cannot see it.
+        label: description for readers who cannot see the picture.
     """
     with matplotlib.rc_context(), warnings.catch_warnings():
         matplotlib.rcdefaults()  # not as the user's own matplotlibrc has it
@@ -116,17 +115,17 @@ def draw(paint: Callable[[Axes], None], height: float, prefix: str, label: str) 
         written = io.StringIO()
         bare = dict.fromkeys(("Date", "Creator", "Format", "Type"))
         figure.savefig(written, format="svg", transparent=True, metadata=bare)
-    return Html(_inline(written.getvalue(), height, prefix, label))
+    return Markup(_inline(written.getvalue(), height, prefix, label))
 
 
 def _inline(source: str, height: float, prefix: str, label: str) -> str:
-    """The SVG file of matplotlib as an element of the page; what is no tag is text, and stays as it is."""
+    """The SVG file of matplotlib as an element of the page; tags are rewritten, text stays as it is."""
     body = source[source.index(">", source.index("<svg")) + 1 :]
     body = re.sub(r"<style[^>]*>.*?</style>|<metadata>.*?</metadata>|<!--.*?-->", "", body, flags=re.DOTALL)
     used = set(re.findall(r'(?:url\(|href=")#([^")]+)', body))
-    body = re.sub(r"<[^>]+>", lambda found: _rewritten(found[0], prefix, used), body)
+    body = re.sub(r"<[^>]+>", lambda match: _rewritten(match[0], prefix, used), body)
     opening = (
-        f'<svg class="plot" role="img" aria-label="{escape(label)}" viewBox="0 0 {WIDTH:g} {height:g}" '
+        f'<svg class="plot" role="img" aria-label="{escape(readable(label))}" viewBox="0 0 {WIDTH:g} {height:g}" '
         f'width="{WIDTH:g}" height="{height:g}">'
     )
     return opening + re.sub(r">\s*\n\s*<", "><", body).strip()
@@ -135,12 +134,12 @@ def _inline(source: str, height: float, prefix: str, label: str) -> str:
 def _rewritten(element: str, prefix: str, used: set[str]) -> str:
     """A tag of the picture: ids of its own, the page's font and colours, no more digits than pixels need."""
     element = re.sub(
-        r' id="([^"]*)"', lambda found: f' id="{prefix}-{found[1]}"' if found[1] in used else "", element
+        r' id="([^"]*)"', lambda match: f' id="{prefix}-{match[1]}"' if match[1] in used else "", element
     )
     element = re.sub(r'(url\(|href=")#', rf"\g<1>#{prefix}-", element)
     element = re.sub(r" font-family: [^;\"]*;|font-family: [^;\"]*", "", element)
     element = re.sub(r' transform="rotate\(-0 [^"]*"', "", element)
-    element = re.sub(r"\d+\.\d{3,}", lambda found: f"{float(found[0]):.2f}", element)
+    element = re.sub(r"\d+\.\d{3,}", lambda match: f"{float(match[0]):.2f}", element)
     for name, colour in INKS.items():
         element = element.replace(colour, f"var(--{name})")
     return element

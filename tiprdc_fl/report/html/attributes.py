@@ -1,0 +1,96 @@
+"""The attributes of a report, each with its strongest probes, and the looks of roles and representations."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from tiprdc_fl.report.differences import Difference, difference
+from tiprdc_fl.report.html.charts import in_percent
+from tiprdc_fl.report.html.svg import INKS
+from tiprdc_fl.report.queries import pooled_row, strongest
+from tiprdc_fl.report.schema import ProbeResult, Report
+
+# Colour and marker of a representation and of a role, the same in every picture.
+LOOKS = {
+    "features": (INKS["c1"], "o"),
+    "random": (INKS["c5"], "s"),
+    "raw": (INKS["c4"], "^"),
+    "majority": (INKS["quiet"], "X"),
+}
+ROLES = {"private": (INKS["c2"], "s"), "task": (INKS["c3"], "o")}
+LEAST_GAIN = 1.0  # points by which raw data must beat chance for a share of that gain to mean anything
+
+
+@dataclass(frozen=True)
+class Attribute:
+    """A private attribute or a task with what was measured of it.
+
+    Attributes:
+        name: of the attribute.
+        role: "private" or "task".
+        strongest: representation -> its strongest probe; only those that are defined.
+        pooled: the strongest probe on all of a person's examples; None where there is none.
+        results: every probe of the attribute.
+    """
+
+    name: str
+    role: str
+    strongest: dict[str, ProbeResult]
+    pooled: ProbeResult | None
+    results: Sequence[ProbeResult]
+
+    @property
+    def best(self) -> ProbeResult | None:
+        """The strongest probe on what was sent: leakage or utility."""
+        return self.strongest.get("features")
+
+    @property
+    def raw(self) -> ProbeResult | None:
+        """The strongest probe on raw data."""
+        return self.strongest.get("raw")
+
+    @property
+    def chance(self) -> float:
+        """Balanced accuracy of a blind guess, in %."""
+        return self._percent("majority") if "majority" in self.strongest else 50.0
+
+    @property
+    def gain_left(self) -> float | None:
+        """Share of raw data's gain over chance that the features keep, in %; None where raw data has no gain."""
+        gain = self._percent("raw") - self.chance
+        left = self._percent("features") - self.chance
+        return 100 * left / gain if gain >= LEAST_GAIN else None
+
+    @property
+    def against(self) -> dict[str, Difference]:
+        """Control -> difference of the features' figure to the control's."""
+        features = self.strongest["features"].balanced_accuracy
+        return {
+            name: difference(features, self.strongest[name].balanced_accuracy)
+            for name in ("random", "raw")
+            if name in self.strongest
+        }
+
+    def place(self, share: float) -> float:
+        """Where a share lies between chance (0) and certainty (100); below chance is at chance."""
+        beyond = (100 * share - self.chance) / max(1e-9, 100 - self.chance)
+        return round(100 * min(1.0, max(0.0, beyond)), 2)
+
+    def _percent(self, representation: str) -> float:
+        return in_percent(self.strongest[representation].balanced_accuracy)[1]
+
+
+def attributes(report: Report) -> list[Attribute]:
+    """Private attributes, then tasks, in the order of the report."""
+    names = {(row.role, row.attribute): None for role in ROLES for row in report.results if row.role == role}
+    return [_attribute(report.results, role, name) for role, name in names]
+
+
+def _attribute(results: Sequence[ProbeResult], role: str, name: str) -> Attribute:
+    probes = {kind: strongest(results, name, kind) for kind in LOOKS}
+    return Attribute(
+        name=name,
+        role=role,
+        strongest={kind: row for kind, row in probes.items() if row is not None},
+        pooled=pooled_row(results, name),
+        results=[row for row in results if row.attribute == name],
+    )
