@@ -39,7 +39,6 @@ LEAVES = {
     "tiprdc_fl.training.objectives": set(),
     "tiprdc_fl.store.formats": set(),
     "tiprdc_fl.devices.requests": set(),
-    "tiprdc_fl.report.figures.partition": set(),
     "tiprdc_fl.devices.sourced_yaml": {"tiprdc_fl.errors"},
     "tiprdc_fl.store.codec": {"tiprdc_fl.errors", "tiprdc_fl.store.formats"},
 }

@@ -8,7 +8,7 @@ from rich.table import Table
 
 from tiprdc_fl.report.queries import attributes_of
 from tiprdc_fl.report.schema import Percentiles, ProbeResult, Report, StrategyFigures
-from tiprdc_fl.report.sentences import partition_lines, sentences
+from tiprdc_fl.report.sentences import names_lines, partition_lines, sentences
 from tiprdc_fl.report.words import TITLES, duration, readable, share, size
 
 COLUMNS = {name: title.replace(" ", "\n") for name, title in TITLES.items()}
@@ -45,6 +45,9 @@ def show_details(report: Report, console: Console) -> None:
         say(console, f"\n{line}")
     say(console, "\nPartition", style="bold")
     for line in partition_lines(report):
+        say(console, line)
+    say(console, "\nNames", style="bold")
+    for line in names_lines(report):
         say(console, line)
     say(console, "\nCollection", style="bold")
     console.print(cost_table(report))
