@@ -1,38 +1,32 @@
-"""Who is asked when, and what counts as enough: one file a strategy, ``STRATEGIES`` names them.
+"""Which contributors are asked, when, and when it is enough: one file a strategy, with its record.
 
-A strategy is a function ``Settings -> Strategy``; a new one is a file and a line in each dictionary here.
+A new strategy is a file and a line in STRATEGIES; nothing else names it.
 """
 
-from collections.abc import Callable
+from strategies.async_window import ASYNC_WINDOW
+from strategies.deadline import DEADLINE
+from strategies.everyone import EVERYONE
+from strategies.fair import FAIR
+from strategies.over_select import OVER_SELECT
+from strategies.quota import QUOTA
+from strategies.strategy import Progress, Settings, Strategy, StrategyRecord, Supply
+from strategies.uniform import UNIFORM
 
-from strategies.async_window import async_window
-from strategies.deadline import deadline
-from strategies.everyone import everyone
-from strategies.fair import fair
-from strategies.over_select import over_select
-from strategies.quota import quota
-from strategies.strategy import Progress, Settings, Strategy
-from strategies.uniform import uniform
+__all__ = ["STRATEGIES", "Progress", "Settings", "Strategy", "StrategyRecord", "Supply", "unread"]
 
-__all__ = ["STRATEGIES", "USED", "Progress", "Settings", "Strategy"]
-
-STRATEGIES: dict[str, Callable[[Settings], Strategy]] = {
-    "everyone": everyone,
-    "uniform": uniform,
-    "over_select": over_select,
-    "deadline": deadline,
-    "quota": quota,
-    "fair": fair,
-    "async_window": async_window,
+STRATEGIES: dict[str, StrategyRecord] = {
+    "everyone": EVERYONE,
+    "uniform": UNIFORM,
+    "over_select": OVER_SELECT,
+    "deadline": DEADLINE,
+    "quota": QUOTA,
+    "fair": FAIR,
+    "async_window": ASYNC_WINDOW,
 }
 
-# The settings that each strategy reads.
-USED: dict[str, tuple[str, ...]] = {
-    "everyone": (),
-    "uniform": ("fraction",),
-    "over_select": ("target", "factor"),
-    "deadline": ("deadline",),
-    "quota": ("quota", "per", "window"),
-    "fair": ("target",),
-    "async_window": ("target", "window"),
-}
+
+def unread(name: str) -> set[str]:
+    """Keys that other strategies read and this one does not; none for a name that is unknown here."""
+    if name not in STRATEGIES:
+        return set()
+    return {key for record in STRATEGIES.values() for key in record.reads} - set(STRATEGIES[name].reads)

@@ -1,15 +1,15 @@
-"""Every device class takes part at the same rate: a stratified sample, whoever is slow or drops out."""
+"""Every device class takes part at the same rate: a stratified sample, also of the slow and the unreliable."""
 
 from collections.abc import Sequence
 
-from strategies.strategy import Progress, Settings, Strategy
+from strategies.strategy import Progress, Settings, Strategy, StrategyRecord, enough_contributors
 
 
 def fair(settings: Settings) -> Strategy:
     """The same share of each device class answers, ``target`` contributors in all.
 
-    Who is given up is replaced by another one of the same class, and the slow are waited for. (For equal numbers
-    instead of equal shares, see ``quota`` with ``per`` "device".)
+    A contributor who is given up is replaced by another of the same class, and the slow are waited for. (For equal
+    numbers instead of equal shares, see ``quota`` with ``per`` "device".)
     """
 
     def lacking(progress: Progress) -> list[int]:
@@ -31,8 +31,16 @@ def shares(total: int, people: Sequence[int]) -> list[int]:
     everybody = sum(people)
     total = min(total, everybody)
     exact = [total * number / max(1, everybody) for number in people]
-    found = [int(share) for share in exact]
-    by_remainder = sorted(range(len(people)), key=lambda group: found[group] - exact[group])
-    for group in by_remainder[: total - sum(found)]:
-        found[group] += 1
-    return found
+    rounded = [int(share) for share in exact]
+    by_remainder = sorted(range(len(people)), key=lambda group: rounded[group] - exact[group])
+    for group in by_remainder[: total - sum(rounded)]:
+        rounded[group] += 1
+    return rounded
+
+
+FAIR = StrategyRecord(
+    label="the same share of every device class",
+    make=fair,
+    reads=("strategy.target",),
+    check=enough_contributors,
+)

@@ -1,26 +1,26 @@
-"""What a strategy is: two questions that the collector asks itself whenever something has happened.
+"""What a strategy is: the answers to two questions that the collector has whenever it learns something.
 
 How many more contributors are to be asked now, and is it enough? A strategy answers from counts alone. It knows
-nothing of Flower, of clocks or of devices, so whoever keeps the counts can follow it.
+neither Flower nor clocks nor devices, so that any program that keeps the counts can follow it.
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
 class Settings:
-    """The configuration's keys ``strategy.*`` that decide; a strategy reads those that concern it.
+    """The configuration's keys ``strategy.*`` of which each strategy reads some.
 
     Attributes:
-        fraction: share of the contributors that is asked.
-        target: contributors wanted.
-        factor: how many times ``target`` are asked.
-        deadline: seconds after which nobody's answer counts.
-        quota: examples wanted of each group.
-        per: "label" or "device": what a group is.
-        window: contributors under way at a time.
+        fraction: share of the contributors to ask.
+        target: number of contributors whose answers are wanted.
+        factor: multiple of ``target`` to ask.
+        deadline: seconds after which no answer counts.
+        quota: number of examples wanted of each group.
+        per: "label" or "device": a group is a value of a task, or a device class.
+        window: number of contributors who are asked at a time.
     """
 
     fraction: float = 0.1
@@ -36,16 +36,16 @@ class Settings:
 class Progress:
     """What the collector knows at one moment. Lists have a number for each group of contributors.
 
-    Groups are the device classes for a strategy that tells them apart, else all contributors are one.
+    The groups are the device classes for a strategy that tells them apart; else all contributors are one group.
 
     Attributes:
-        people: contributors.
-        pending: asked, and neither answered nor lost so far.
-        answered: whose answer was taken.
-        given_up: asked as often as allowed, in vain.
-        examples: that came with the answers.
-        labels: examples that came, for each value of each task; empty where nobody counts them.
-        seconds: since the first request.
+        people: all contributors.
+        pending: contributors who were asked and have neither answered nor been lost.
+        answered: contributors whose answers count.
+        given_up: contributors who were asked in vain as often as allowed.
+        examples: examples in the answers.
+        labels: examples in the answers with each value of each task; empty if they are not counted.
+        seconds: since the beginning of the collection.
     """
 
     people: Sequence[int]
@@ -58,26 +58,22 @@ class Progress:
 
     @property
     def waiting(self) -> list[int]:
-        """Who could still be asked: nobody asked them yet, or they were lost and may be asked again."""
+        """Contributors who can still be asked: for the first time, or again after a loss."""
         columns = zip(self.people, self.pending, self.answered, self.given_up, strict=True)
         return [people - pending - answered - gone for people, pending, answered, gone in columns]
-
-    @property
-    def settled(self) -> int:
-        """How many have answered or were given up."""
-        return sum(self.answered) + sum(self.given_up)
 
 
 @dataclass(frozen=True)
 class Strategy:
-    """Who is asked when, and what counts as enough.
+    """Which contributors are asked, when, and when it is enough.
 
     Attributes:
-        ask: how many more to ask now of each group. More than are waiting means all of them, below 0 means nobody.
-        enough: whether the collection is over. It also ends when nobody is pending and ``ask`` wants nobody.
+        ask: number of contributors to ask now, for each group. A number above ``waiting`` means all of them, a
+            negative number means none.
+        enough: whether the collection is over. It also ends when no answer is pending and ``ask`` wants none.
         by_device: whether each device class is a group.
-        share: of the contributors that is drawn at random beforehand; the others are never asked.
-        deadline: seconds after which it is over, come what may.
+        share: share of the contributors, drawn at random, who can be asked at all.
+        deadline: seconds after which the collection is over in any case.
     """
 
     ask: Callable[[Progress], Sequence[int]]
@@ -86,7 +82,52 @@ class Strategy:
     share: float = 1.0
     deadline: float = math.inf
 
+    @property
+    def needs_devices(self) -> bool:
+        """Whether the strategy means nothing without modelled devices: it groups by them, or ends by time."""
+        return self.by_device or self.deadline < math.inf
+
 
 def never(progress: Progress) -> bool:
-    """Not enough: the collection ends when nobody is left to be asked."""
+    """Never enough: the collection ends when no contributor is left to ask."""
     return False
+
+
+@dataclass(frozen=True)
+class Supply:
+    """What the contributors have, for checks before a run.
+
+    Attributes:
+        contributors: their number.
+        examples: counts the examples with each value of a task, such as "Smiling=1".
+    """
+
+    contributors: int
+    examples: Callable[[], Mapping[str, int]]
+
+
+@dataclass(frozen=True)
+class StrategyRecord:
+    """All that the project knows of a strategy.
+
+    Attributes:
+        label: the strategy in a few words.
+        make: the settings -> the strategy.
+        reads: keys of the configuration that ``make`` and ``check`` read, such as "strategy.target".
+        check: the settings and what the contributors have -> why the strategy cannot reach its end, None if it can.
+    """
+
+    label: str
+    make: Callable[[Settings], Strategy]
+    reads: tuple[str, ...] = ()
+    check: Callable[[Settings, Supply], str | None] = lambda settings, supply: None
+
+
+def enough_contributors(settings: Settings, supply: Supply) -> str | None:
+    """A check: ``target`` is at most the number of contributors."""
+    if settings.target <= supply.contributors:
+        return None
+    return (
+        f"strategy.target={settings.target}: there are {supply.contributors} contributors; "
+        "lower it, or raise clients"
+    )

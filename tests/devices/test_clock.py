@@ -42,7 +42,7 @@ def conditions(**other):
 
 
 def everyone(**other):
-    return STRATEGIES["everyone"](Settings(**other))
+    return STRATEGIES["everyone"].make(Settings(**other))
 
 
 def test_times_add_up_by_hand():
@@ -87,7 +87,7 @@ def test_who_has_gone_away_again_is_not_asked():
 
     busy = replace(work([100.0, 1.0, 100.0]), contributor=np.array([2, 1, 0]))
     course = follow(
-        STRATEGIES["async_window"](Settings(target=3, window=1)), busy, conditions(available=available)
+        STRATEGIES["async_window"].make(Settings(target=3, window=1)), busy, conditions(available=available)
     )
     first = course.requests[0].place
     assert first in (0, 2)
@@ -133,7 +133,7 @@ def test_a_late_answer_is_not_taken_and_the_contributor_is_asked_again_when_it_i
 def test_who_was_given_up_is_not_waited_for():
     course = follow(everyone(), work([1000.0]), conditions(attempts=1, timeout=50))
     assert course.seconds == 50
-    limited = STRATEGIES["deadline"](Settings(deadline=500))
+    limited = STRATEGIES["deadline"].make(Settings(deadline=500))
     assert follow(limited, work([1000.0, 1.0]), conditions(attempts=1, timeout=50)).seconds == 50
 
 
@@ -148,7 +148,7 @@ def test_nobody_has_the_extractor_before_it_was_downloaded():
 def test_what_would_have_happened_later_is_not_counted():
     """Of a download of 100 s and 1000 bytes, 10 s and a tenth had passed."""
     slow = work([30.0] * 4, download=100.0, extractor=1000, size=50, failure=0.9)
-    course = follow(STRATEGIES["deadline"](Settings(deadline=10)), slow, conditions())
+    course = follow(STRATEGIES["deadline"].make(Settings(deadline=10)), slow, conditions())
     for request in course.requests:
         assert request.outcome in ("cut", "dropped")
         assert request.down_bytes == (100 if request.outcome == "cut" else int(10 * request.stopped))
@@ -195,14 +195,14 @@ def test_a_device_without_the_memory_is_given_up():
 def test_a_random_share_is_drawn_and_waited_for():
     away = np.where(np.arange(100) % 2, 1000.0, 0.0)
     late = conditions(available=lambda places, now: np.maximum(now, away[places]))
-    course = follow(STRATEGIES["uniform"](Settings(fraction=0.3)), work([1.0] * 100), late)
+    course = follow(STRATEGIES["uniform"].make(Settings(fraction=0.3)), work([1.0] * 100), late)
     assert len(course.answered) == 30
     assert sum(away[place] > 0 for place in course.answered) > 5  # not only those who are there at once
     assert course.seconds == 1004
 
 
 def test_who_is_known_to_fail_is_replaced():
-    strategy = STRATEGIES["async_window"](Settings(target=3, window=1))
+    strategy = STRATEGIES["async_window"].make(Settings(target=3, window=1))
     plain = follow(strategy, work([1.0] * 9), conditions())
     first = plain.requests[0].place
     course = follow(strategy, work([1.0] * 9), conditions(attempts=3), failing={10 + first})
@@ -213,22 +213,26 @@ def test_who_is_known_to_fail_is_replaced():
 
 def test_over_select_takes_the_fastest_and_cuts_the_rest():
     times = np.arange(1.0, 14.0)
-    course = follow(STRATEGIES["over_select"](Settings(target=10, factor=1.3)), work(times), conditions())
+    course = follow(
+        STRATEGIES["over_select"].make(Settings(target=10, factor=1.3)), work(times), conditions()
+    )
     assert course.answered == list(range(10))
     assert sorted(request.place for request in course.requests if request.outcome == "cut") == [10, 11, 12]
     assert course.seconds == 2 + 10 + 1
 
 
 def test_deadline_ends_on_time():
-    course = follow(STRATEGIES["deadline"](Settings(deadline=10)), work([1.0, 7.0, 7.5, 99.0]), conditions())
+    course = follow(
+        STRATEGIES["deadline"].make(Settings(deadline=10)), work([1.0, 7.0, 7.5, 99.0]), conditions()
+    )
     assert course.answered == [0, 1]
     assert course.seconds == 10
-    done = follow(STRATEGIES["deadline"](Settings(deadline=10)), work([1.0]), conditions())
+    done = follow(STRATEGIES["deadline"].make(Settings(deadline=10)), work([1.0]), conditions())
     assert done.seconds == 4  # nobody is waited for
 
 
 def test_quota_stops_when_every_label_has_its_examples():
-    strategy = STRATEGIES["quota"](Settings(quota=4, window=1))
+    strategy = STRATEGIES["quota"].make(Settings(quota=4, window=1))
     course = follow(strategy, work([1.0] * 20), conditions())
     assert len(course.answered) == 4  # each brings one example of the rarer label
     assert course.enough
@@ -240,10 +244,10 @@ def test_quota_stops_when_every_label_has_its_examples():
 def test_fair_has_the_same_share_of_fast_and_slow():
     group = [0] * 60 + [1] * 40
     times = [1.0] * 60 + [500.0] * 40
-    fair = follow(STRATEGIES["fair"](Settings(target=50)), work(times, group=group), conditions())
+    fair = follow(STRATEGIES["fair"].make(Settings(target=50)), work(times, group=group), conditions())
     assert sum(place < 60 for place in fair.answered) == 30
     first = follow(
-        STRATEGIES["over_select"](Settings(target=50, factor=2)), work(times, group=group), conditions()
+        STRATEGIES["over_select"].make(Settings(target=50, factor=2)), work(times, group=group), conditions()
     )
     assert all(place < 60 for place in first.answered)  # the bias that fair does not have
     assert first.seconds < fair.seconds
@@ -260,7 +264,7 @@ def test_fair_has_the_same_share_of_fast_and_slow():
 )
 def test_every_strategy_counts_everybody_once(name, size, failure, silent, attempts, seed):
     times = np.arange(1.0, size + 1)
-    strategy = STRATEGIES[name](
+    strategy = STRATEGIES[name].make(
         Settings(target=max(1, size // 2), quota=9, window=4, deadline=20, fraction=0.5)
     )
     given_up_after = conditions(

@@ -67,7 +67,7 @@ def random_strategy(draw: Draw, name: str, size: int) -> Strategy:
         per=str(draw.choice(["label", "device"])),
         window=int(draw.integers(1, 9)),
     )
-    return STRATEGIES[name](chosen)
+    return STRATEGIES[name].make(chosen)
 
 
 def random_course(name: str, number: int) -> tuple[Strategy, Work, Conditions, set[int]]:

@@ -11,7 +11,7 @@ from functools import partial
 
 import numpy as np
 
-from strategies import STRATEGIES, Settings
+from strategies import STRATEGIES, Settings, Supply
 from tiprdc_fl.config.keys import Config
 from tiprdc_fl.config.keys import Strategy as Keys
 from tiprdc_fl.data.examples import Dataset, Examples, select
@@ -111,7 +111,7 @@ def devices_of(current: Run, people: np.ndarray) -> Devices:
 def plan(current: Run, population: Population, failing: Collection[int] = frozenset()) -> Course:
     """The course of the collection under the run's strategy; ``failing``: ids of contributors whose work fails."""
     keys = current.config.strategy
-    strategy = STRATEGIES[keys.name](strategy_settings(keys, len(population.people)))
+    strategy = STRATEGIES[keys.name].make(strategy_settings(keys, len(population.people)))
     return follow(strategy, population.work, population.conditions, failing)
 
 
@@ -230,28 +230,22 @@ def strategy_settings(keys: Keys, people: int) -> Settings:
 
 def check_strategy(config: Config, dataset: Dataset, people: np.ndarray) -> None:
     """Raises InputError when the strategy needs devices that are not modelled, or wants more than there is."""
-    keys, named = config.strategy, f"strategy.name={config.strategy.name}"
-    by_device = keys.name == "fair" or (keys.name == "quota" and keys.per == "device")
-    if config.devices.name is None and (by_device or keys.name == "deadline"):
-        raise InputError(f"{named} needs devices, and devices.name=null models none: name a set of devices")
-    target = strategy_settings(keys, len(people)).target
-    if keys.name in ("over_select", "fair", "async_window") and target > len(people):
+    keys, settings = config.strategy, strategy_settings(config.strategy, len(people))
+    record = STRATEGIES[keys.name]
+    if config.devices.name is None and record.make(settings).needs_devices:
         raise InputError(
-            f"strategy.target={target}: there are {len(people)} contributors; lower it, or raise clients"
+            f"strategy.name={keys.name} needs devices, and devices.name=null models none: name a set of devices"
         )
-    if keys.name == "quota" and keys.per == "label":
-        _check_quota(config, dataset.labels(people))
+    tasks = tuple(config.data.tasks or ())
+    complaint = record.check(settings, Supply(len(people), lambda: values_of(dataset.labels(people), tasks)))
+    if complaint is not None:
+        raise InputError(complaint)
 
 
-def _check_quota(config: Config, examples: Examples) -> None:
-    """Raises InputError when the rarest value of a task has fewer examples than the quota."""
-    found = []
-    for task in config.data.tasks or ():
-        values, counts = np.unique(examples.attributes[task], return_counts=True)
-        found += [(count, f"{task}={value}") for value, count in zip(values, counts.tolist(), strict=True)]
-    count, rarest = min(found, default=(config.strategy.quota, ""))
-    if count < config.strategy.quota:
-        raise InputError(
-            f"strategy.quota={config.strategy.quota}: of the rarest value, {rarest}, the contributors have {count} "
-            "examples; lower it, or raise clients"
-        )
+def values_of(examples: Examples, tasks: tuple[str, ...]) -> dict[str, int]:
+    """Examples with each value of each task that occurs, such as "Smiling=1"."""
+    counts: dict[str, int] = {}
+    for task in tasks:
+        values, numbers = np.unique(examples.attributes[task], return_counts=True)
+        counts |= {f"{task}={value}": number for value, number in zip(values, numbers.tolist(), strict=True)}
+    return counts

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from strategies import STRATEGIES, USED
+from strategies import STRATEGIES
 from tiprdc_fl.attacks.suite import ATTACKS
 from tiprdc_fl.config.choices import Choice, Choices, chosen
 from tiprdc_fl.config.keys import Config, flatten
@@ -30,9 +30,7 @@ def choices() -> Choices:
         },
         "partition.name": _reading(PARTITIONERS),
         "protection.name": _reading(PROTECTIONS),
-        "strategy.name": {
-            name: Choice(reads=tuple(f"strategy.{key}" for key in USED.get(name, ()))) for name in STRATEGIES
-        },
+        "strategy.name": _reading(STRATEGIES),
         "federation.codec": {name: Choice(codec.label) for name, codec in CODECS.items()},
         "federation.engine": {name: Choice() for name in ENGINES},
         "federation.runtime": {name: Choice() for name in RUNTIMES},

@@ -5,7 +5,7 @@ from typing import Any
 
 from matplotlib.axes import Axes
 
-from strategies import USED
+from strategies import unread
 from tiprdc_fl.report.html.charts import Chart
 from tiprdc_fl.report.html.rows import Row, height_of, paint_rows
 from tiprdc_fl.report.html.svg import INKS
@@ -80,8 +80,7 @@ def timeline(strategy: StrategyFigures) -> Chart:
 
 def settings(strategy: StrategyFigures) -> dict[str, Any]:
     """The settings that this strategy reads; all of them for a strategy that this version does not know."""
-    own = USED.get(strategy.name, tuple(strategy.settings))
-    others = {name for names in USED.values() for name in names} - set(own)
+    others = unread(strategy.name)
     return {name: value for name, value in strategy.settings.items() if name not in others}
 
 
