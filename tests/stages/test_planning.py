@@ -100,9 +100,9 @@ def broken(monkeypatch):
     """Ids of contributors whose work fails."""
     ids: set[int] = set()
 
-    def fails(extractor, dataset, contributors, *rest):
+    def fails(extractor, dataset, contributors, **others):
         found, failures = contribute(
-            extractor, dataset, [one for one in contributors if one not in ids], *rest
+            extractor, dataset, [one for one in contributors if one not in ids], **others
         )
         return found, [*failures, *(Failure(one, "load", "broken") for one in contributors if one in ids)]
 
