@@ -3,7 +3,7 @@
 from matplotlib.figure import Figure
 
 from simulations.common.arguments import Options
-from simulations.common.command import leave, main
+from simulations.common.command import start
 from simulations.common.datasets import modality_of
 from simulations.common.figures import UNDEFINED, Column, Report, Row, private_of, span
 from simulations.common.output import Outcome
@@ -105,4 +105,4 @@ STUDY = Study(
 
 
 if __name__ == "__main__":
-    leave(main(STUDY))
+    start(STUDY)

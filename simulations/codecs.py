@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from simulations.common.arguments import Options
-from simulations.common.command import leave, main
+from simulations.common.command import start
 from simulations.common.datasets import modality_of
 from simulations.common.figures import UNDEFINED, Column, Report, Row, Span
 from simulations.common.output import Outcome
@@ -239,4 +239,4 @@ STUDY = Study(
 
 
 if __name__ == "__main__":
-    leave(main(STUDY))
+    start(STUDY)

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from matplotlib.figure import Figure
 
 from simulations.common.arguments import Options
-from simulations.common.command import leave, main
+from simulations.common.command import start
 from simulations.common.figures import (
     UNDEFINED,
     Cell,
@@ -175,4 +175,4 @@ STUDY = Study(
 
 
 if __name__ == "__main__":
-    leave(main(STUDY))
+    start(STUDY)

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from matplotlib.figure import Figure
 
 from simulations.common.arguments import Options
-from simulations.common.command import leave, main
+from simulations.common.command import start
 from simulations.common.datasets import modality_of
 from simulations.common.figures import Column, Report, Row, Span, private_of, span
 from simulations.common.output import Outcome
@@ -109,4 +109,4 @@ STUDY = Study(
 
 
 if __name__ == "__main__":
-    leave(main(STUDY))
+    start(STUDY)

@@ -3,7 +3,7 @@
 from matplotlib.figure import Figure
 
 from simulations.common.arguments import Options
-from simulations.common.command import leave, main
+from simulations.common.command import start
 from simulations.common.figures import Column, Report, Row, private_of, tasks_of
 from simulations.common.output import Outcome
 from simulations.common.paper import FIGURE_6_MULTI, published
@@ -101,4 +101,4 @@ STUDY = Study(
 
 
 if __name__ == "__main__":
-    leave(main(STUDY))
+    start(STUDY)

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from simulations.common.arguments import Options
-from simulations.common.command import leave, main
+from simulations.common.command import start
 from simulations.common.figures import Column, Report, Row, best, private_of, span
 from simulations.common.output import Outcome
 from simulations.common.pictures import TEXT
@@ -101,4 +101,4 @@ STUDY = Study(
 
 
 if __name__ == "__main__":
-    leave(main(STUDY))
+    start(STUDY)

@@ -3,7 +3,7 @@
 from matplotlib.figure import Figure
 
 from simulations.common.arguments import Options
-from simulations.common.command import leave, main
+from simulations.common.command import start
 from simulations.common.figures import Column, Report, Row
 from simulations.common.output import Outcome
 from simulations.common.paper import FIGURE_7, RACE_GAIN
@@ -76,4 +76,4 @@ STUDY = Study(
 
 
 if __name__ == "__main__":
-    leave(main(STUDY))
+    start(STUDY)

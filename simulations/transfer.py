@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from simulations.common.arguments import Options
-from simulations.common.command import leave, main
+from simulations.common.command import start
 from simulations.common.datasets import BY_DATASET, modality_of
 from simulations.common.figures import Column, Report, Row, best, private_of, tasks_of
 from simulations.common.output import Outcome
@@ -207,4 +207,4 @@ STUDY = Study(
 
 
 if __name__ == "__main__":
-    leave(main(STUDY))
+    start(STUDY)

@@ -16,7 +16,7 @@ from torch import Tensor
 from tiprdc_fl import seeding
 from tiprdc_fl.data.source import first_rows
 from tiprdc_fl.disk import write_bytes
-from tiprdc_fl.errors import InputError
+from tiprdc_fl.errors import InputError, exit_status
 from tiprdc_fl.models.architecture import Architecture
 from tiprdc_fl.models.cost import Cost, measure
 from tiprdc_fl.models.extractor import Extractor, autocast, load_extractor, preprocess
@@ -85,15 +85,10 @@ class Way:
 def main(arguments: Sequence[str] | None = None, console: Console | None = None) -> int:
     """The command line; returns the exit status: 0, 2 after a user's mistake, 130 after an interrupt."""
     parsed = _parser().parse_args(arguments)
-    try:
-        export(parsed.run, parsed.format, parsed.precision, parsed.out, console or Console())
-    except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("interrupted; what was written is whole", file=sys.stderr)
-        return 130
-    return 0
+    return exit_status(
+        lambda: export(parsed.run, parsed.format, parsed.precision, parsed.out, console or Console()),
+        interrupted="interrupted; what was written is whole",
+    )
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -1,6 +1,5 @@
 """Command line and ``run(config)``: wires the stages and nothing else."""
 
-import os
 import sys
 from collections.abc import Sequence
 
@@ -8,7 +7,7 @@ from rich.console import Console
 
 from tiprdc_fl.config.help import parse_arguments
 from tiprdc_fl.config.keys import Config, to_yaml
-from tiprdc_fl.errors import InputError
+from tiprdc_fl.errors import exit_status, leave
 from tiprdc_fl.report.html.browser import open_page
 from tiprdc_fl.report.schema import Report
 from tiprdc_fl.report.terminal import show
@@ -19,8 +18,6 @@ from tiprdc_fl.stages.prepare import prepare, unused_keys
 from tiprdc_fl.stages.registries import choices, load_config
 from tiprdc_fl.stages.report import report_on
 from tiprdc_fl.stages.train import origin_of, train
-
-INTERRUPTED = 130  # the shell's status for a process ended by SIGINT
 
 
 def run(config: Config, console: Console | None = None, quiet: bool = False, full: bool = False) -> Report:
@@ -53,26 +50,16 @@ def run(config: Config, console: Console | None = None, quiet: bool = False, ful
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line; returns the exit status: 0, 2 after a user's mistake, 130 after an interrupt."""
     parsed = parse_arguments(sys.argv[1:] if arguments is None else arguments, choices())
-    try:
+
+    def work() -> None:
         config = load_config(parsed.config, parsed.overrides)
         if parsed.print_config:
             print(to_yaml(config), end="")
-            return 0
-        run(config, full=parsed.full)
-    except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("interrupted; the same command with run_dir=... resumes the run", file=sys.stderr)
-        return INTERRUPTED
-    return 0
+        else:
+            run(config, full=parsed.full)
+
+    return exit_status(work, "interrupted; the same command with run_dir=... resumes the run")
 
 
 if __name__ == "__main__":
-    status = main()
-    if status == INTERRUPTED:
-        # Flower's threads may wait for ever for Ray's actors, which are gone; what arrived is committed.
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(status)
-    sys.exit(status)
+    leave(main())

@@ -19,7 +19,7 @@ from rich.table import Table
 
 from tiprdc_fl.data.examples import Examples
 from tiprdc_fl.data.source import hold
-from tiprdc_fl.errors import InputError
+from tiprdc_fl.errors import InputError, exit_status, leave
 from tiprdc_fl.federation.contributor import contribute, layout_of
 from tiprdc_fl.models.extractor import Extractor, batch_reader, forward, load_extractor, preprocess
 from tiprdc_fl.models.runtime import extraction_threads
@@ -101,25 +101,25 @@ def measure(run: Path) -> dict[str, float]:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Prints the table."""
+    """The command line; returns the exit status: 0, 2 after a user's mistake, 130 after an interrupt."""
+    return exit_status(lambda: show(arguments, Console()), "interrupted")
+
+
+def show(arguments: Sequence[str], console: Console) -> None:
+    """Measures a run and prints the table.
+
+    Raises:
+        InputError: the arguments name no finished run.
+    """
     if len(arguments) != 1 or not (Path(arguments[0]) / "report.json").is_file():
-        print(
-            "error: usage: python -m simulations.benchmarks.overhead RUN_DIR, of a finished run",
-            file=sys.stderr,
-        )
-        return 2
-    try:
-        rates = measure(Path(arguments[0]))
-    except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+        raise InputError("usage: python -m simulations.benchmarks.overhead RUN_DIR, of a finished run")
+    rates = measure(Path(arguments[0]))
     table = Table("examples a second", "rate", "ratio to the bare loop")
     for name, rate in rates.items():
         bare = rates["training, bare" if name.startswith("training") else "extraction, bare"]
         table.add_row(name, f"{rate:,.0f}", f"{rate / bare:.2f}")
-    Console().print(table)
-    return 0
+    console.print(table)
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    leave(main(sys.argv[1:]))

@@ -1,6 +1,5 @@
 """The command line of every study: ``python -m simulations.NAME [key=value ...]``."""
 
-import os
 import sys
 import textwrap
 from collections.abc import Sequence
@@ -11,9 +10,7 @@ from rich.console import Console
 from simulations.common.arguments import OUT, Options, defaults_of, parse_study
 from simulations.common.runs import Runner
 from simulations.common.study import Study, conduct
-from tiprdc_fl.errors import InputError
-
-INTERRUPTED = 130  # the shell's status for a process ended by SIGINT
+from tiprdc_fl.errors import exit_status, leave
 
 
 def help_of(study: Study) -> str:
@@ -53,16 +50,12 @@ def main(
         the exit status: 0, 2 after a user's mistake, 130 after an interrupt.
     """
     given = sys.argv[1:] if arguments is None else arguments
-    try:
+
+    def work() -> None:
         options = parse_study(study.name, help_of(study), given, study.takes_other)
         conduct(study, options, run or _simulator(), console or Console())
-    except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("interrupted; the same command resumes", file=sys.stderr)
-        return INTERRUPTED
-    return 0
+
+    return exit_status(work, "interrupted; the same command resumes")
 
 
 def _simulator() -> Runner:
@@ -71,10 +64,6 @@ def _simulator() -> Runner:
     return run
 
 
-def leave(status: int) -> NoReturn:
-    """Ends the process. After an interrupt at once: Flower's threads may wait for ever for Ray's."""
-    sys.stdout.flush()
-    sys.stderr.flush()
-    if status == INTERRUPTED:
-        os._exit(status)
-    sys.exit(status)
+def start(study: Study) -> NoReturn:
+    """The process of a study, from its arguments to its exit status."""
+    leave(main(study))

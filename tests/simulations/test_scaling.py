@@ -120,8 +120,8 @@ def test_the_command_writes_table_and_picture(tmp_path, monkeypatch, capsys):
     ("arguments", "message"),
     [
         (["parts=everything"], "parts=everything: 'everything' is none of collection, extraction"),
-        (["clients=3"], "clients=3: out=DIR or parts="),
-        (["out="], "out=: out=DIR or parts="),
+        (["clients=3"], "clients=3: key=value is expected, with one of out, parts"),
+        (["out="], "out=: key=value is expected"),
     ],
 )
 def test_mistakes_on_the_command_line(arguments, message, capsys):

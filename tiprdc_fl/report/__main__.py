@@ -9,7 +9,7 @@ from pathlib import Path
 from rich.console import Console
 
 from tiprdc_fl.disk import write_text
-from tiprdc_fl.errors import InputError
+from tiprdc_fl.errors import InputError, exit_status
 from tiprdc_fl.report.compare.comparison import compare
 from tiprdc_fl.report.compare.page import comparison_page
 from tiprdc_fl.report.compare.terminal import show_comparison
@@ -27,7 +27,7 @@ _EXAMPLES = """examples:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The command line; returns the exit status: 0, or 2 after a user's mistake."""
+    """The command line; returns the exit status: 0, 2 after a user's mistake, 130 after an interrupt."""
     parser = _parser()
     parsed = parser.parse_args(arguments)
     if parsed.schema:
@@ -35,12 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     if not parsed.runs:
         parser.error("name a run folder, or several")
-    try:
-        report_on(parsed.runs, parsed.out, Console(), parsed.full)
-    except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    return 0
+    return exit_status(lambda: report_on(parsed.runs, parsed.out, Console(), parsed.full), "interrupted")
 
 
 def _parser() -> argparse.ArgumentParser:

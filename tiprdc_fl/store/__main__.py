@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tiprdc_fl.disk import reading
-from tiprdc_fl.errors import InputError
+from tiprdc_fl.errors import InputError, exit_status
 from tiprdc_fl.store.feature_store import FeatureStore, open_store
 from tiprdc_fl.store.withdrawal import withdraw
 
@@ -29,18 +29,14 @@ removal that was interrupted."""
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line; returns the exit status: 0, 2 after a user's mistake, 130 after an interrupt."""
     parsed = _parser().parse_args(arguments)
-    try:
+
+    def work() -> None:
         if parsed.command == "digest":
             print_digest(parsed.run)
         else:
             print_withdrawal(parsed.run, parsed.contributor)
-    except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("interrupted; the same command completes what it began", file=sys.stderr)
-        return 130
-    return 0
+
+    return exit_status(work, "interrupted; the same command completes what it began")
 
 
 def _parser() -> argparse.ArgumentParser:

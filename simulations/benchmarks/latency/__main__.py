@@ -1,6 +1,5 @@
 """``python -m simulations.benchmarks.latency``: what extraction takes, measured here and modelled on devices."""
 
-import argparse
 import os
 import sys
 from collections.abc import Sequence
@@ -10,12 +9,12 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
+from simulations.benchmarks.command import parse_keys
 from simulations.benchmarks.machine import machine
 from simulations.common.arguments import OUT
-from simulations.common.command import INTERRUPTED, leave
 from simulations.common.datasets import expanded
 from simulations.common.files import open_out
-from tiprdc_fl.errors import InputError
+from tiprdc_fl.errors import InputError, exit_status, leave
 
 if TYPE_CHECKING:
     from simulations.benchmarks.latency.measured import Setting
@@ -76,16 +75,8 @@ class Options:
 
 def main(arguments: Sequence[str] | None = None, console: Console | None = None) -> int:
     """The command line; returns the exit status: 0, 2 after a user's mistake, 130 after an interrupt."""
-    console = console or Console()
-    try:
-        conduct(parse(sys.argv[1:] if arguments is None else arguments), console)
-    except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        return INTERRUPTED
-    return 0
+    given = sys.argv[1:] if arguments is None else arguments
+    return exit_status(lambda: conduct(parse(given), console or Console()), "interrupted")
 
 
 def parse(arguments: Sequence[str]) -> Options:
@@ -95,23 +86,9 @@ def parse(arguments: Sequence[str]) -> Options:
         InputError: a key or its value is wrong.
         SystemExit: after ``--help``.
     """
-    parser = argparse.ArgumentParser(
-        prog="python -m simulations.benchmarks.latency",
-        usage="%(prog)s [--quick] [key=value ...]",
-        description=ABOUT,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
-    parser.add_argument("--quick", action="store_true", help="two image sizes and batches, in half a minute")
-    parser.add_argument("keys", nargs="*", help=argparse.SUPPRESS)
-    parsed = parser.parse_args(arguments)
-    values = DEFAULTS | (QUICK if parsed.quick else {})
-    for key in parsed.keys:
-        name, _, value = key.partition("=")
-        if name not in values or not value:
-            raise InputError(f"{key}: key=value is expected, with one of {', '.join(values)}")
-        values[name] = value
-    return _options(values, QUICK_SECONDS if parsed.quick else SECONDS)
+    quick, given = parse_keys("latency", ABOUT, arguments, DEFAULTS)
+    values = DEFAULTS | (QUICK if quick else {}) | given
+    return _options(values, QUICK_SECONDS if quick else SECONDS)
 
 
 def _options(values: dict[str, str], seconds: float) -> Options:

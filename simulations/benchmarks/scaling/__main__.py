@@ -1,6 +1,5 @@
 """``python -m simulations.benchmarks.scaling``: contributors/s, images/s and memory of the engine."""
 
-import argparse
 import csv
 import io
 import os
@@ -14,14 +13,14 @@ from matplotlib.figure import Figure
 from rich.console import Console
 from rich.table import Table
 
+from simulations.benchmarks.command import parse_keys
 from simulations.benchmarks.machine import machine
 from simulations.benchmarks.scaling.figures import Measured
 from simulations.common.arguments import OUT
-from simulations.common.command import INTERRUPTED, leave
 from simulations.common.datasets import expanded
 from simulations.common.files import open_out
 from simulations.common.pictures import COLOURS
-from tiprdc_fl.errors import InputError
+from tiprdc_fl.errors import InputError, exit_status, leave
 
 ABOUT = """How fast is the engine, and what does it need?
 
@@ -30,8 +29,12 @@ ABOUT = """How fast is the engine, and what does it need?
   training    the hybrid step beside a literal float32 Algorithm 1
   probes      K probes that share each pass over the store beside K one after another
 
-Every figure stands beside one that was measured in the same run on the same machine. Writes a table (CSV, JSON)
-and a picture (PNG) into out."""
+Every figure stands beside one that was measured in the same run on the same machine.
+
+keys, with their defaults:
+  out=runs/studies   folder of a table (CSV, JSON) and a picture (PNG)
+  parts=collection,extraction,training,probes
+"""
 WIDE = 180  # columns
 PACKAGES = ("torch", "flwr", "ray", "pylance")
 PARTS = ("collection", "extraction", "training", "probes")
@@ -39,45 +42,27 @@ PARTS = ("collection", "extraction", "training", "probes")
 
 def main(arguments: Sequence[str] | None = None, console: Console | None = None) -> int:
     """The command line; returns the exit status: 0, 2 after a user's mistake, 130 after an interrupt."""
-    console = console or Console()
-    try:
-        quick, out, parts = _options(sys.argv[1:] if arguments is None else arguments)
-        open_out(out)
-        found = measure(quick, parts, lambda line: console.print(line, style="dim", highlight=False))
-        show(found, console)
-        for path in publish(found, out):
-            console.print(str(path), highlight=False, markup=False, soft_wrap=True)
-    except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        return INTERRUPTED
-    return 0
+    given = sys.argv[1:] if arguments is None else arguments
+    return exit_status(lambda: conduct(given, console or Console()), "interrupted")
+
+
+def conduct(arguments: Sequence[str], console: Console) -> None:
+    """Measures, shows the table and writes the files."""
+    quick, out, parts = _options(arguments)
+    open_out(out)
+    figures = measure(quick, parts, lambda line: console.print(line, style="dim", highlight=False))
+    show(figures, console)
+    for path in publish(figures, out):
+        console.print(str(path), highlight=False, markup=False, soft_wrap=True)
 
 
 def _options(arguments: Sequence[str]) -> tuple[bool, Path, tuple[str, ...]]:
-    parser = argparse.ArgumentParser(
-        prog="python -m simulations.benchmarks.scaling",
-        usage="%(prog)s [--quick] [out=DIR] [parts=PART,PART]",
-        description=ABOUT,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
-    parser.add_argument("--quick", action="store_true", help="a small version, in a few minutes")
-    parser.add_argument("keys", nargs="*", help=argparse.SUPPRESS)
-    parsed = parser.parse_args(arguments)
-    values = {"out": str(OUT), "parts": ",".join(PARTS)}
-    for key in parsed.keys:
-        name, _, value = key.partition("=")
-        if name not in values or not value:
-            raise InputError(f"{key}: out=DIR or parts={','.join(PARTS)} is expected")
-        values[name] = value
-    parts = tuple(values["parts"].split(","))
+    quick, given = parse_keys("scaling", ABOUT, arguments, ("out", "parts"))
+    parts = tuple(given["parts"].split(",")) if "parts" in given else PARTS
     unknown = [part for part in parts if part not in PARTS]
     if unknown:
-        raise InputError(f"parts={values['parts']}: {unknown[0]!r} is none of {', '.join(PARTS)}")
-    return parsed.quick, expanded(values["out"]), parts
+        raise InputError(f"parts={given['parts']}: {unknown[0]!r} is none of {', '.join(PARTS)}")
+    return quick, expanded(given.get("out", str(OUT))), parts
 
 
 def measure(quick: bool, parts: Sequence[str], say: Callable[[str], None]) -> list[Measured]:
