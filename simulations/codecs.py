@@ -17,7 +17,7 @@ from simulations.common.command import start
 from simulations.common.datasets import modality_of
 from simulations.common.figures import UNDEFINED, Column, Report, Row, Span
 from simulations.common.output import Outcome
-from simulations.common.pictures import TEXT, Series, label, points, shared_legend
+from simulations.common.pictures import QUIET, TEXT, Series, label, points, shared_legend
 from simulations.common.runs import Case
 from simulations.common.study import Study
 from simulations.common.sweeps import as_span, attribute_cells, attribute_columns, attributes_of, figure_key
@@ -204,11 +204,11 @@ def _name_codecs(axes: Axes, rows: list[Row]) -> None:
     axes.set_ylim(low, high + (high - low) / 4)
     last = np.inf
     for row in reversed(rows):
-        axes.axvline(_size(row), color="grey", linewidth=0.5, alpha=0.4)
+        axes.axvline(_size(row), color=QUIET, linewidth=0.5, alpha=0.4)
         last = min(_size(row), last / 1.06)  # names of codecs with nearly as many bytes stand side by side
         place = {"rotation": 90, "ha": "center", "va": "top", "transform": axes.get_xaxis_transform()}
         axes.text(last, 0.985, str(row["codec"]), fontsize=TEXT - 1, **place)
-    axes.axvline(_size(rows[-1]) / GOAL, color="grey", linestyle="--", label=f"{GOAL} times below {BASE}")
+    axes.axvline(_size(rows[-1]) / GOAL, color=QUIET, linestyle="--", label=f"{GOAL} times below {BASE}")
 
 
 def _bytes_axis(axes: Axes, rows: list[Row]) -> None:

@@ -9,7 +9,7 @@ from simulations.common.command import start
 from simulations.common.datasets import modality_of
 from simulations.common.figures import Column, Report, Row, Span, private_of, span
 from simulations.common.output import Outcome
-from simulations.common.pictures import CHANCE, Series, label, points, shared_legend
+from simulations.common.pictures import CHANCE, QUIET, Series, label, points, shared_legend
 from simulations.common.runs import Case
 from simulations.common.study import Study
 from simulations.common.sweeps import as_span
@@ -86,7 +86,7 @@ def _draw(figure: Figure, outcome: Outcome) -> None:
     axes.set_xscale("log")
     axes.minorticks_off()
     axes.set_xticks(sorted(ticks), [f"{tick:g}" for tick in sorted(ticks)])
-    axes.axhline(CHANCE, color="grey", linestyle=":", linewidth=1)
+    axes.axhline(CHANCE, color=QUIET, linestyle=":", linewidth=1)
     label(axes, "people whose labels the adversary has", "leakage: balanced accuracy in %")
     shared_legend(figure)
 

@@ -30,7 +30,9 @@ from simulations.common.paper import FIGURE_4
 from simulations.common.pictures import (
     CHANCE,
     COLOURS,
+    INK,
     MARKERS,
+    QUIET,
     TEXT,
     above,
     below,
@@ -149,15 +151,15 @@ def _draw(figure: Figure, outcome: Outcome) -> None:
         _points(axes, [row for row in drawn if row["method"] == method], method, number)
     front = sorted(_place(row) for row in drawn if row["front"])
     if front:
-        axes.step(*zip(*front, strict=True), where="post", color="black", alpha=0.5)
+        axes.step(*zip(*front, strict=True), where="post", color=INK, alpha=0.5)
         ring = {"marker": "o", "markersize": 17, "markerfacecolor": "none", "linestyle": ""}
-        axes.plot(*zip(*front, strict=True), color="black", alpha=0.6, label="on the Pareto front", **ring)
+        axes.plot(*zip(*front, strict=True), color=INK, alpha=0.6, label="on the Pareto front", **ring)
     label(
         axes,
         "leakage: balanced accuracy of the strongest adversary in % (left is better)",
         "mean utility in %",
     )
-    axes.axvline(CHANCE, color="grey", linestyle=":", linewidth=1)
+    axes.axvline(CHANCE, color=QUIET, linestyle=":", linewidth=1)
     axes.margins(0.08)
     shared_legend(figure)
     _name_points(figure, axes, drawn, methods)
@@ -172,7 +174,7 @@ def _points(axes: Axes, rows: Sequence[Row], method: str, number: int) -> None:
         [100 * _value(one) for one in uses],
         **{"xerr": [below(leaks), above(leaks)], "yerr": [below(uses), above(uses)]},
         **{"marker": MARKERS[number % len(MARKERS)], "linestyle": "", "markersize": 9, "elinewidth": 0.8},
-        color="grey" if control else COLOURS[number % len(COLOURS)],
+        color=QUIET if control else COLOURS[number % len(COLOURS)],
         markerfacecolor="white" if control else None,
         label=f"{method}, a control" if control else method,
     )

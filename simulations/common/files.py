@@ -9,16 +9,15 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from simulations.common.figures import flat, flat_names
 from simulations.common.output import PAPER_NOTE, Outcome
+from simulations.common.pictures import save_picture
 from tiprdc_fl.config.keys import flatten
 from tiprdc_fl.errors import InputError
 
-SIZE = (12.0, 8.0)  # inches at DPI: 1200 x 800 pixels
-DPI = 100
+SIZE = (12.0, 8.0)  # inches
 
 
 def publish(outcome: Outcome, out: Path, draw: Callable[[Figure, Outcome], None]) -> list[Path]:
@@ -99,14 +98,7 @@ def as_json(outcome: Outcome) -> dict[str, object]:
 
 
 def _write_picture(path: Path, outcome: Outcome, draw: Callable[[Figure, Outcome], None]) -> None:
-    """Draws on a figure of its own, so that nothing of a session's pyplot is touched."""
-    from tiprdc_fl.disk import write_whole  # late, as above
-
-    figure = Figure(figsize=SIZE, dpi=DPI, layout="constrained")
-    FigureCanvasAgg(figure)
-    figure.suptitle("\n".join(_title(outcome)), fontsize=14)
-    draw(figure, outcome)
-    write_whole(path, lambda draft: figure.savefig(draft, format="png"))
+    save_picture(path, SIZE, "\n".join(_title(outcome)), lambda figure: draw(figure, outcome))
 
 
 def _title(outcome: Outcome) -> Iterator[str]:

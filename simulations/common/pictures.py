@@ -1,18 +1,22 @@
 """How studies are drawn: points with intervals, the paper's figures hollow beside them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogFormatter
 
 from simulations.common.figures import Span
+from tiprdc_fl.report.drawing import LIGHT, MARKERS, SERIES, styled
 
-# Okabe and Ito's colours, told apart by people with any common colour blindness (jfly.uni-koeln.de/color).
-# The last one is grey in place of their yellow, which hardly shows on white.
-COLOURS = ("#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#999999")
-MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
+COLOURS = tuple(LIGHT[name] for name in SERIES)
+QUIET, INK = LIGHT["quiet"], LIGHT["ink"]
 TEXT = 12
+DPI = 100
 CHANCE = 50
 
 
@@ -31,6 +35,35 @@ class Series:
     spans: Sequence[Span]
     paper: Sequence[float | None] = ()
     paper_label: str = ""
+
+
+def save_picture(path: Path, size: tuple[float, float], title: str, draw: Callable[[Figure], None]) -> None:
+    """Draws a PNG file, whole or not at all, on a figure of its own: nothing of a session's pyplot is touched.
+
+    Args:
+        path: of the file.
+        size: width and height in inches, of DPI pixels each.
+        title: above everything.
+        draw: fills the figure.
+    """
+    from tiprdc_fl.disk import write_whole  # late: it imports torch, which --help needs not
+
+    with styled(LIGHT, TEXT):
+        figure = Figure(figsize=size, dpi=DPI, layout="constrained")
+        FigureCanvasAgg(figure)
+        figure.suptitle(title, fontsize=14)
+        draw(figure)
+        for axes in figure.axes:
+            _number_plainly(axes.xaxis)
+            _number_plainly(axes.yaxis)
+        write_whole(path, lambda file: figure.savefig(file, format="png"))
+
+
+def _number_plainly(axis: Axis) -> None:
+    """Marks a logarithmic axis with plain numbers: powers would need markup, which users' names must not."""
+    if axis.get_scale() == "log":
+        axis.set_major_formatter(lambda value, _: f"{value:,.10g}")
+        axis.set_minor_formatter(LogFormatter())
 
 
 def draw_series(
@@ -54,8 +87,8 @@ def draw_series(
         shift = (number - (len(series) - 1) / 2) * step
         places = [position + shift for position in range(len(categories))]
         points(axes, places, one, number, "-" if connect else "")
-    axes.axhline(CHANCE, color="grey", linestyle=":", linewidth=1)
-    axes.set_xticks(range(len(categories)), list(categories), fontsize=TEXT)
+    axes.axhline(CHANCE, color=QUIET, linestyle=":", linewidth=1)
+    axes.set_xticks(range(len(categories)), list(categories))
     axes.set_xlim(-0.5, len(categories) - 0.5)
     label(axes, name, "balanced accuracy in %")
 
@@ -69,9 +102,13 @@ def points(axes: Axes, places: Sequence[float], series: Series, number: int, lin
     paper = [(x, 100 * p) for x, p in zip(places, series.paper, strict=False) if p is not None]
     if paper:
         axes.plot(
-            *zip(*paper, strict=True),
-            **{"color": colour, "marker": marker, "linestyle": "--" if line else ""},
-            **{"markerfacecolor": "none", "markersize": 10},
+            [x for x, _ in paper],
+            [share for _, share in paper],
+            color=colour,
+            marker=marker,
+            linestyle="--" if line else "",
+            markerfacecolor="none",
+            markersize=10,
             label=series.paper_label or f"{series.label}, the paper's plain accuracy",
         )
 
@@ -82,8 +119,14 @@ def error_bars(
     """Points in % with vertical intervals."""
     values = [100 * float(s.value or 0) for s in spans]
     axes.errorbar(
-        *(places, values, [below(spans), above(spans)]),
-        **{"color": colour, "marker": marker, "linestyle": line, "markersize": 8, "capsize": 4},
+        places,
+        values,
+        yerr=[below(spans), above(spans)],
+        color=colour,
+        marker=marker,
+        linestyle=line,
+        markersize=8,
+        capsize=4,
         label=name,
     )
 
@@ -99,11 +142,9 @@ def above(spans: Sequence[Span]) -> list[float]:
 
 
 def label(axes: Axes, horizontal: str, vertical: str) -> None:
-    """Names of the axes, and a light grid."""
-    axes.set_xlabel(horizontal, fontsize=TEXT)
-    axes.set_ylabel(vertical, fontsize=TEXT)
-    axes.tick_params(labelsize=TEXT)
-    axes.grid(alpha=0.25)
+    """Names of the axes."""
+    axes.set_xlabel(horizontal)
+    axes.set_ylabel(vertical)
 
 
 def shared_legend(figure: Figure) -> None:
@@ -112,8 +153,14 @@ def shared_legend(figure: Figure) -> None:
     entries = {
         text: handle for handles, labels in found for handle, text in zip(handles, labels, strict=True)
     }
-    place = {"loc": "outside lower center", "frameon": False}
-    figure.legend(list(entries.values()), list(entries), ncols=2, fontsize=TEXT - 1, **place)
+    figure.legend(
+        list(entries.values()),
+        list(entries),
+        ncols=2,
+        fontsize=TEXT - 1,
+        loc="outside lower center",
+        frameon=False,
+    )
 
 
 def spread(

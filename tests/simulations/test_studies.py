@@ -20,8 +20,8 @@ from simulations.common import paper
 from simulations.common.arguments import preset_values
 from simulations.common.command import help_of, main
 from simulations.common.figures import Column, Span, combine, flat, flat_names, over_seeds
-from simulations.common.files import DPI, SIZE
-from simulations.common.pictures import spread
+from simulations.common.files import SIZE
+from simulations.common.pictures import DPI, spread
 from simulations.strategies import level, seconds_to_goal
 from simulations.tradeoff import pareto
 from simulations.transfer import write_folder

@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from rich.console import Console
 from rich.table import Table
@@ -18,13 +17,13 @@ from rich.table import Table
 from simulations.benchmarks.latency.measured import MODELLED, SOURCE, Cell, Size
 from simulations.benchmarks.latency.modelled import EVERYONE, Modelled, Population, basis_of
 from simulations.benchmarks.latency.percentiles import cells, titles
-from simulations.common.files import DPI
-from simulations.common.pictures import COLOURS, TEXT, label, shared_legend
+from simulations.common.pictures import COLOURS, INK, TEXT, label, save_picture, shared_legend
 from tiprdc_fl.devices.sets import describe
-from tiprdc_fl.disk import write_json, write_text, write_whole
+from tiprdc_fl.disk import write_json, write_text
 
 WIDE = 180  # columns
 MILLI = 1000.0
+COLUMNS = 2  # of panels in the picture
 
 
 @dataclass(frozen=True)
@@ -116,7 +115,7 @@ def publish(found: Found, out: Path) -> list[Path]:
     measured, modelled = list(_measured_rows(found)), list(_modelled_rows(found))
     write_text(paths[0], _csv(measured))
     write_text(paths[1], _csv(modelled))
-    write_whole(paths[2], lambda file: _picture(found, file))
+    _save_picture(found, paths[2])
     write_json(
         paths[3],
         {
@@ -177,40 +176,40 @@ def _csv(rows: Sequence[dict[str, Any]]) -> str:
     return text.getvalue()
 
 
-def _picture(found: Found, path: Path) -> None:
+def _save_picture(found: Found, path: Path) -> None:
+    people = f"{len(found.population.examples):,} contributors"
+    title = f"Modelled: {found.population.devices.set.title} ({people})"
+    subtitle = f"download of the extractor, compute, upload of {found.codec} features"
+    rows = -(-len(found.sizes) // COLUMNS)
+    save_picture(path, (12, 1.5 + 4 * rows), f"{title}\n{subtitle}", lambda figure: _draw(figure, found))
+
+
+def _draw(figure: Figure, found: Found) -> None:
     """The share of each class's devices that would be done by a moment, for each size."""
-    columns = min(2, len(found.sizes))
+    columns = min(COLUMNS, len(found.sizes))
     rows = -(-len(found.sizes) // columns)
-    figure = Figure(figsize=(12, 1.5 + 4 * rows), dpi=DPI, layout="constrained")
-    FigureCanvasAgg(figure)
     grid = np.ravel(figure.subplots(rows, columns, squeeze=False, sharey=True, sharex=True))
     for axes, size in zip(grid, found.sizes, strict=False):
-        _panel(axes, [one for one in found.modelled if one.size == size])
+        _panel(axes, [modelled for modelled in found.modelled if modelled.size == size])
         axes.set_title(f"images of {size}", fontsize=TEXT)
     for axes in grid[len(found.sizes) :]:
         axes.remove()
-    people = f"{len(found.population.examples):,} contributors"
-    title = f"Modelled: {found.population.devices.set.title} ({people})"
-    figure.suptitle(
-        f"{title}\ndownload of the extractor, compute, upload of {found.codec} features", fontsize=14
-    )
     shared_legend(figure)
-    figure.savefig(path, format="png")
 
 
-def _panel(axes: Axes, modelled: Sequence[Modelled]) -> None:
-    for number, one in enumerate(modelled):
-        seconds = np.sort(one.seconds["total"])
-        shares = 100 * np.arange(1, len(seconds) + 1) / len(seconds)
-        everyone = one.kind == EVERYONE
-        colour = "black" if everyone else COLOURS[number % len(COLOURS)]
+def _panel(axes: Axes, classes: Sequence[Modelled]) -> None:
+    for number, modelled in enumerate(classes):
+        seconds = np.sort(modelled.seconds["total"])
+        everyone = modelled.kind == EVERYONE
         axes.step(
-            *(seconds, shares),
-            **{"where": "post", "color": colour, "linestyle": "--" if everyone else "-"},
-            **{"linewidth": 2, "label": one.kind},
+            seconds,
+            100 * np.arange(1, len(seconds) + 1) / len(seconds),
+            where="post",
+            color=INK if everyone else COLOURS[number % len(COLOURS)],
+            linestyle="--" if everyone else "-",
+            label=modelled.kind,
         )
     axes.set_xscale("log")
-    axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
     axes.set_ylim(0, 100)
     label(axes, "seconds, modelled", "devices that are done, %")
     axes.label_outer()

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from rich.console import Console
 from rich.table import Table
@@ -19,7 +19,7 @@ from simulations.benchmarks.scaling.figures import Measured
 from simulations.common.arguments import OUT
 from simulations.common.datasets import expanded
 from simulations.common.files import open_out
-from simulations.common.pictures import COLOURS
+from simulations.common.pictures import COLOURS, QUIET, save_picture
 from tiprdc_fl.errors import InputError, exit_status, leave
 
 ABOUT = """How fast is the engine, and what does it need?
@@ -121,37 +121,40 @@ def publish(found: Sequence[Measured], out: Path) -> list[Path]:
     write_json(out / "scaling.json", {"machine": machine(PACKAGES), "figures": rows})
     counted = [one for one in found if one.unit == "contributors/s"]
     if counted:
-        _picture(found, out / "scaling.png")
+        title = f"The collection engine on {os.cpu_count()} CPUs"
+        save_picture(out / "scaling.png", (12, 5), title, lambda figure: _draw(figure, found))
     return [out / f"scaling.{ending}" for ending in ("csv", "json", *(["png"] if counted else []))]
 
 
-def _picture(found: Sequence[Measured], path: Path) -> None:
+def _draw(figure: Figure, found: Sequence[Measured]) -> None:
     """Contributors a second, and memory, against contributors, both axes logarithmic."""
-    figure = Figure(figsize=(12, 5), dpi=100, layout="constrained")
-    FigureCanvasAgg(figure)
     left, right = figure.subplots(1, 2)
+    _draw_rates(left, found)
+    _draw_memory(right, [one for one in found if one.what.startswith("collector's memory")])
+    for axes in (left, right):
+        axes.set(xscale="log", yscale="log", xlabel="contributors")
+        axes.legend()
+    left.set_ylabel("no-op contributors a second")
+    right.set_ylabel("collector's memory in MB, 32 KB a contributor")
+    right.set_ylim(10, 10_000)
+
+
+def _draw_rates(axes: Axes, found: Sequence[Measured]) -> None:
     ours = sorted({_count(one.what): one.value for one in found if one.unit == "contributors/s"}.items())
-    left.plot(*zip(*ours, strict=True), "o-", color=COLOURS[1], label="tiprdc_fl")
-    for hosted, colour, marker in (("1 a node", COLOURS[0], "s"), ("20 a node", COLOURS[2], "^")):
+    axes.plot(
+        [count for count, _ in ours], [rate for _, rate in ours], "o-", color=COLOURS[0], label="tiprdc_fl"
+    )
+    for hosted, colour, marker in (("1 a node", COLOURS[1], "s"), ("20 a node", COLOURS[2], "^")):
         beside = [one for one in found if one.against.endswith(hosted)]
         places = [_count(one.against) for one in beside]
         rates = [one.baseline for one in beside]
-        left.plot(places, rates, f"{marker}--", color=colour, label=f"plain Flower, {hosted}")
-    memory = [one for one in found if one.what.startswith("collector's memory")]
+        axes.plot(places, rates, f"{marker}--", color=colour, label=f"plain Flower, {hosted}")
+
+
+def _draw_memory(axes: Axes, memory: Sequence[Measured]) -> None:
     places = [_count(one.what) for one in memory]
-    right.plot(places, [one.value for one in memory], "o-", color=COLOURS[1], label="peak")
-    right.plot(places, [one.baseline for one in memory], ":", color="grey", label="all that is sent")
-    left.legend()
-    right.legend()
-    for axes, label in (
-        (left, "no-op contributors a second"),
-        (right, "collector's memory in MB, 32 KB a contributor"),
-    ):
-        axes.set(xscale="log", yscale="log", xlabel="contributors", ylabel=label)
-        axes.grid(alpha=0.3)
-    right.set_ylim(10, 10_000)
-    figure.suptitle(f"The collection engine on {os.cpu_count()} CPUs")
-    figure.savefig(path, format="png")
+    axes.plot(places, [one.value for one in memory], "o-", color=COLOURS[0], label="peak")
+    axes.plot(places, [one.baseline for one in memory], ":", color=QUIET, label="all that is sent")
 
 
 def _count(words: str) -> int:

@@ -9,13 +9,12 @@ import re
 import warnings
 from collections.abc import Callable, Mapping
 from html import escape
-from typing import Any
 
-import matplotlib
 from markupsafe import Markup
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from tiprdc_fl.report import drawing
 from tiprdc_fl.report.words import readable
 
 WIDTH = 360.0  # units of the picture; a phone shows it at about this many pixels
@@ -26,14 +25,7 @@ INKS = {
     **{f"c{number}": f"#0a0b{number:02x}" for number in range(1, 7)},
 }
 # Colour, marker and line of a series: readers who cannot tell two colours apart see two markers and lines.
-SERIES = (
-    (INKS["c1"], "o", "-"),
-    (INKS["c2"], "s", (0, (6, 2))),
-    (INKS["c3"], "^", (0, (1, 1.5))),
-    (INKS["c4"], "D", (0, (6, 2, 1, 2))),
-    (INKS["c5"], "v", (0, (3, 1))),
-    (INKS["c6"], "P", (0, (8, 2, 1, 2, 1, 2))),
-)
+SERIES = tuple(zip((INKS[name] for name in drawing.SERIES), drawing.MARKERS, drawing.LINES, strict=False))
 TIMES = {
     **{0.001: "1 ms", 0.01: "10 ms", 0.1: "0.1 s", 1: "1 s", 10: "10 s", 60: "1 min", 600: "10 min"},
     **{3600: "1 h", 36_000: "10 h", 172_800: "2 days", 864_000: "10 days"},
@@ -41,34 +33,6 @@ TIMES = {
 MORE_TIMES = {
     **{0.003: "3 ms", 0.03: "30 ms", 0.3: "0.3 s", 3: "3 s", 30: "30 s", 180: "3 min", 1800: "30 min"},
     **{10_800: "3 h", 86_400: "1 day", 432_000: "5 days"},
-}
-_STYLE: dict[Any, Any] = {
-    "svg.fonttype": "none",
-    "svg.hashsalt": "tiprdc_fl",  # the same picture is the same text
-    "text.parse_math": False,  # names come from users' data: a dollar is a dollar
-    "axes.unicode_minus": False,
-    "font.size": TEXT,
-    "text.color": INKS["ink"],
-    "axes.labelcolor": INKS["quiet"],
-    "xtick.labelcolor": INKS["quiet"],
-    "ytick.labelcolor": INKS["quiet"],
-    "xtick.color": INKS["line"],
-    "ytick.color": INKS["line"],
-    "axes.edgecolor": INKS["line"],
-    "axes.linewidth": 1,
-    "axes.labelsize": TEXT,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.axisbelow": True,
-    "axes.grid": True,
-    "grid.color": INKS["line"],
-    "grid.linewidth": 0.7,
-    "xtick.major.size": 0,
-    "ytick.major.size": 0,
-    "xtick.minor.size": 0,
-    "ytick.minor.size": 0,
-    "lines.linewidth": 2,
-    "lines.markersize": 7,
 }
 
 
@@ -105,9 +69,7 @@ def draw(paint: Callable[[Axes], None], height: float, prefix: str, label: str) 
         prefix: of the ids within, another for every picture of a page.
         label: description for readers who cannot see the picture.
     """
-    with matplotlib.rc_context(), warnings.catch_warnings():
-        matplotlib.rcdefaults()  # not as the user's own matplotlibrc has it
-        matplotlib.rcParams.update(_STYLE)
+    with drawing.styled(INKS, TEXT), warnings.catch_warnings():
         # The browser has the glyphs of a name that matplotlib's font lacks; only their width is a guess.
         warnings.filterwarnings("ignore", message="Glyph .* missing from")
         figure = Figure(figsize=(WIDTH / 72, height / 72), dpi=72, layout="constrained")
