@@ -4,7 +4,6 @@ The metadata, in metadata.csv, .jsonl or .parquet, has a row an example: its fil
 its labels. Images lie anywhere in the folder.
 """
 
-import difflib
 import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -95,11 +94,10 @@ def _check_owner(metadata: Metadata, owner: str, given: bool) -> None:
     """The column that names the contributor must be there."""
     if owner in metadata.columns:
         return
-    near = difflib.get_close_matches(owner, metadata.columns, n=3, cutoff=0.4)
-    which = f"nearest: {', '.join(near)}" if near else f"there are {_some(list(metadata.columns))}"
     wanted = f"data.contributor={owner}" if given else "data.contributor=null"
     raise InputError(
-        f"{metadata.path} has no column {owner!r}, which {wanted} asks for; {which}; "
+        f"{metadata.path} has no column {owner!r}, which {wanted} asks for; "
+        f"there are {_some(list(metadata.columns))}; "
         f"name the column that says whose an example is with data.contributor=COLUMN"
     )
 

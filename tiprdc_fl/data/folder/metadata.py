@@ -19,8 +19,6 @@ WANTED = (
     "(messages), a column that names the contributor, and columns of labels"
 )
 _NUMBER = re.compile(r"0|-?[1-9][0-9]{0,17}")  # written in the one way that tells it from any other
-_QUOTED = re.compile(r'"[^"]*(?:""[^"]*)*("|\Z)')  # a value in quotes; the group is empty if it never ends
-_SEPARATORS = {";": "semicolons", "\t": "tabs"}  # what spreadsheets write where commas are decimal marks
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,9 +74,7 @@ def _read_text(path: Path) -> str:
 
 def _read_csv(path: Path) -> Metadata:
     """Values are text; an empty one is none. A row may go over several lines within quotes."""
-    text = _read_text(path)
-    _check_separator(path, text)
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    reader = csv.reader(io.StringIO(_read_text(path), newline=""), strict=True)
     records: list[list[str]] = []
     numbers: list[int] = []
     line = 1
@@ -89,7 +85,10 @@ def _read_csv(path: Path) -> Metadata:
                 numbers.append(line)
             line = reader.line_num + 1
     except csv.Error as error:
-        raise _quotes_error(path, text, line, reader.line_num, error) from None
+        raise InputError(
+            f"{path}: the row from line {line} to {reader.line_num} is no CSV ({error}); "
+            f"close every double quote, and write a quote within a value twice"
+        ) from None
     names = _check_names(path, [name.strip() for name in records[0]] if records else [])
     for record, number in zip(records, numbers, strict=True):
         if len(record) != len(names):
@@ -100,34 +99,6 @@ def _read_csv(path: Path) -> Metadata:
     values = [[value or None for value in column] for column in zip(*records[1:], strict=True)]
     columns = dict(zip(names, values or [[] for _ in names], strict=True))
     return Metadata(path, columns, "line", numbers[1:])
-
-
-def _check_separator(path: Path, text: str) -> None:
-    """The columns' names must have commas between them, outside of quotes."""
-    lines = enumerate(io.StringIO(text), 1)
-    number, header = next(((i, line) for i, line in lines if line.strip()), (0, ""))
-    header = _QUOTED.sub("", header)
-    for separator, called in _SEPARATORS.items():
-        if header.count(separator) > header.count(","):
-            raise InputError(
-                f"{path}, line {number}: the columns are separated by {called} ({separator!r}); "
-                f"save the file with commas (',') between columns"
-            )
-
-
-def _quotes_error(path: Path, text: str, first: int, last: int, error: csv.Error) -> InputError:
-    """What is wrong with the quotes of the row that begins in line ``first`` and breaks in line ``last``."""
-    rest = "".join(io.StringIO(text, newline="").readlines()[first - 1 :])
-    opening = next((quoted.start() for quoted in _QUOTED.finditer(rest) if not quoted[1]), None)
-    if "unexpected end" in str(error) and opening is not None:
-        line = first - 1 + len(io.StringIO(rest[: opening + 1], newline="").readlines())
-        return InputError(f"{path}, line {line}: the double quote that opens here is never closed; close it")
-    if last > first:
-        return InputError(
-            f"{path}, line {first}: a value in double quotes goes on to line {last} ({error}); "
-            f"close its quotes, and write each quote within a value twice"
-        )
-    return InputError(f"{path}, line {first}: {error}; correct the quotes of this row")
 
 
 def _read_jsonl(path: Path) -> Metadata:
