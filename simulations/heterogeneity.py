@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 
 from simulations.common.arguments import Options
 from simulations.common.command import start
+from simulations.common.datasets import modality_of
 from simulations.common.figures import (
     UNDEFINED,
     Cell,
@@ -46,13 +47,14 @@ FIRST = "natural"  # whose extractor the others use
 
 def _cases(config: Config, options: Options) -> list[Case]:
     tasks, private = config.data.tasks or [], config.data.private or []
+    images = modality_of(config.data.name, config.data.root) == "image"
     return [
         Case(FIRST, ("partition.name=natural",), _facts(FIRST)),
         _case("iid"),
         *(_dirichlet(alpha, names) for names in (tasks, private) for alpha in ALPHAS),
         *(_pathological(count, [*private[:1], *tasks[:1]]) for count in CLASSES),
         *(_case("quantity", words, f"distribution={name}") for name, words in DISTRIBUTIONS.items()),
-        *(_case("feature", f"strength {one}", f"strength={one}") for one in STRENGTHS),
+        *(_case("feature", f"strength {one}", f"strength={one}") for one in STRENGTHS if images),
     ]
 
 

@@ -1,4 +1,4 @@
-"""Cameras and ways of writing: everybody's own, whoever else is asked for, and none for those who are spared."""
+"""Cameras of people's own: the same ones whoever else is asked for, and none for those who are spared."""
 
 import hashlib
 import subprocess
@@ -11,9 +11,9 @@ import torch
 from tiprdc_fl.data.chitchat import chitchat
 from tiprdc_fl.data.examples import Dataset, Examples, MappedImages, pick
 from tiprdc_fl.data.partition.cameras import Camera, _through, cameras_of, photographed
-from tiprdc_fl.data.partition.shift import by_own_means
-from tiprdc_fl.data.partition.writers import Writer, _as_written, rewritten, writers_of
+from tiprdc_fl.data.partition.shift import by_own_cameras
 from tiprdc_fl.data.source import DataSource, open_dataset
+from tiprdc_fl.errors import InputError
 from tiprdc_fl.seeding import generator
 
 SOURCE = DataSource("faces", None, (32, 32), 0, most=4)
@@ -25,7 +25,7 @@ def pixels(examples: Examples) -> np.ndarray:
 
 
 def with_cameras(strength: float = 1.0, spared=()) -> Dataset:
-    return by_own_means(open_dataset(SOURCE), strength, 0, spared)
+    return by_own_cameras(open_dataset(SOURCE), strength, 0, spared)
 
 
 def test_cameras_range_as_their_strength_says():
@@ -107,59 +107,9 @@ def test_pictures_on_the_disk_go_through_cameras_as_those_in_memory_do():
     assert torch.equal(photographed(mapped, 1.0, 0), photographed(examples, 1.0, 0))
 
 
-def test_writers_range_as_their_strength_says():
-    for strength, least in ((0.5, 11), (1.0, 4)):
-        writers = writers_of(PEOPLE, strength, 0)
-        words, known = (np.array([getattr(one, name) for one in writers]) for name in ("words", "known"))
-        assert (words.min(), words.max()) == (least, 32)
-        assert (known.min(), known.max()) == pytest.approx((1 - 0.4 * strength, 1), abs=0.01)
-        assert abs(np.corrcoef(words, known)[0, 1]) < 0.08
-    assert min(one.known for one in writers_of(PEOPLE, 3.0, 0)) == pytest.approx(0.1)
-    assert min(one.words for one in writers_of(PEOPLE, 3.0, 0)) == 2
-
-
-def test_a_message_is_cut_and_unknown_words_are_replaced_where_they_stand():
-    chances = {"what": 0.4, "your": 0.6, "favourite": 0.9, "movie": 0.7}
-    written = _as_written(Writer(5, 0.5), "So: what's  your Favourite movie, then?", chances.__getitem__)
-    assert written == "So: what's  _ _ _,"
-
-
-@pytest.fixture
-def messages() -> Examples:
-    texts = ["Any wonderful weather elsewhere today", "", "ok", "wonderful wonderful", "weather elsewhere"]
-    people = np.array([1, 1, 1, 2, 3])
-    return Examples(texts, {}, people, np.array([0, 1, 2, 0, 0], np.int32), np.zeros(5, np.int64))
-
-
-def test_a_person_uses_a_word_always_or_never(messages):
-    written = rewritten(messages, 3.0, 0)
-    assert written[1:3] == ["", "ok"]
-    assert len(set(written[3].split())) == 1
-    assert all(bool(new) == bool(old) for new, old in zip(written, messages.loaded, strict=True))
-    assert written == rewritten(messages, 3.0, 0)
-    used = []
-    for person in range(400):
-        one = Examples(
-            ["elsewhere wonderful"], {}, np.array([person]), np.zeros(1, np.int32), np.zeros(1, np.int64)
-        )
-        used.append([word != "_" for word in rewritten(one, 3.0, 0)[0].split()])
-    share = np.mean(used, axis=0)
-    expected = np.mean([one.known for one in writers_of(np.arange(400), 3.0, 0)])
-    assert share == pytest.approx(expected, abs=0.08)
-
-
-def test_messages_of_a_corpus_get_their_new_sizes_and_keep_their_labels():
-    plain = chitchat(None, (32, 32), 0)
-    data = by_own_means(plain, 1.0, 0, spared=[7])
-    people = [3, 7, 11]
-    loaded, labels, before = data.load(people), data.labels(people), plain.load(people)
-    assert isinstance(loaded.inputs, list)
-    assert loaded.raw_bytes.tolist() == [len(text.encode()) for text in loaded.inputs]
-    assert labels.inputs is None
-    assert np.array_equal(labels.raw_bytes, loaded.raw_bytes)
-    for name in plain.attributes:
-        assert np.array_equal(labels.attributes[name], before.attributes[name])
-    pairs = list(zip(loaded.inputs, before.loaded, loaded.people, strict=True))
-    assert all(new == old for new, old, person in pairs if person == 7)
-    assert any(new != old for new, old, person in pairs if person != 7)
-    assert any("_" in new for new, _, _ in pairs)
+def test_messages_are_refused():
+    messages = chitchat(None, (32, 32), 0)
+    with pytest.raises(
+        InputError, match=r"partition\.name=feature changes images, and data\.name=chitchat has mess"
+    ):
+        by_own_cameras(messages, 1.0, 0)

@@ -170,7 +170,7 @@ class Partition:
     )
     sigma: float = _key(1.0, "log_normal: standard deviation of the logarithm", above=0, high=10)
     min_partition_size: int = _key(1, "fewest examples of a contributor", low=0)
-    strength: float = _key(1.0, "how far cameras (or writers) differ; 0: not at all", low=0, high=3)
+    strength: float = _key(1.0, "how far cameras differ; 0: not at all", low=0, high=3)
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import numpy as np
 
 from tiprdc_fl.data import DATASETS
 from tiprdc_fl.data.examples import Dataset, Examples, People, pick, select
-from tiprdc_fl.data.partition.shift import by_own_means
+from tiprdc_fl.data.partition.shift import by_own_cameras
 from tiprdc_fl.data.partition.table import dealt
 from tiprdc_fl.errors import InputError
 
@@ -26,7 +26,7 @@ class DataSource:
         most: examples a person keeps, the first ones; None keeps all.
         contributor: column that names the contributor, for the user's own data.
         partition: path of the file that says whose examples a contributor has, see ``dealt``; None: a person's.
-        strength: how far people's cameras or ways of writing differ; 0: not at all.
+        strength: how far people's cameras differ; 0: not at all.
     """
 
     name: str
@@ -49,7 +49,7 @@ def open_dataset(source: DataSource) -> Dataset:
     if source.partition is not None:
         return dealt(open_dataset(replace(source, partition=None)), Path(source.partition))
     if source.strength:
-        return by_own_means(open_dataset(replace(source, strength=0.0)), source.strength, source.seed)
+        return by_own_cameras(open_dataset(replace(source, strength=0.0)), source.strength, source.seed)
     return _open(source)
 
 

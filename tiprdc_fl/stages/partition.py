@@ -15,7 +15,7 @@ from tiprdc_fl import seeding
 from tiprdc_fl.config.keys import Config
 from tiprdc_fl.data.examples import Dataset
 from tiprdc_fl.data.partition.partitioners import PARTITIONERS, Settings, combined, deal
-from tiprdc_fl.data.partition.shift import by_own_means
+from tiprdc_fl.data.partition.shift import by_own_cameras
 from tiprdc_fl.data.partition.table import deal_table, dealt, read_deal
 from tiprdc_fl.data.source import DataSource
 from tiprdc_fl.data.split import Split
@@ -88,7 +88,7 @@ def open_partition(
     section, partition = config.partition, PARTITIONERS[config.partition.name]
     if partition.shifted and section.strength:
         seen = replace(source, strength=section.strength)
-        return seen, by_own_means(dataset, section.strength, source.seed, spared=people.collector)
+        return seen, by_own_cameras(dataset, section.strength, source.seed, spared=people.collector)
     if partition.deal is None:
         return source, dataset
     path = (folder / FILE).absolute()

@@ -279,7 +279,7 @@ class Partition:
         reads: keys of the configuration that it depends on. Where ``min_partition_size`` is among them,
             contributors with fewer examples are topped up.
         by_class: whether ``deal`` reads the classes of examples.
-        shifted: whether a person's examples go through a camera, or a way of writing, of the person's own.
+        shifted: whether a person's images go through a camera of the person's own; messages are refused.
         void: (the section's values) -> names of settings that another setting's value makes void.
     """
 
@@ -318,7 +318,7 @@ PARTITIONERS: dict[str, Partition] = {
         by_class=True,
     ),
     "feature": Partition(
-        "a contributor is a person with a camera, or a way of writing, of its own",
+        "a contributor is a person with a camera of its own",
         reads=("partition.strength",),
         shifted=True,
     ),

@@ -1,8 +1,8 @@
-"""Everybody's examples by means of their own: other people's cameras and ways of writing differ (feature skew).
+"""Images through a camera of each person's own (feature skew).
 
 The collector's people are spared: the extractor is trained before anybody has sent, on what the collector has.
 Contributors and holdout people are not, because holdout people stand for those who will send later: what the
-extractor hides, and what is left to learn, is asked of examples as they come from devices like theirs.
+extractor hides, and what is left to learn, is measured on examples as they come from devices like theirs.
 """
 
 from dataclasses import replace
@@ -10,57 +10,45 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from tiprdc_fl.data.examples import Dataset, Examples, Inputs, People, pick, select
+from tiprdc_fl.data.examples import Dataset, Examples, People, pick, select
 from tiprdc_fl.data.partition.cameras import photographed
-from tiprdc_fl.data.partition.writers import rewritten
+from tiprdc_fl.errors import InputError
 
 
-def by_own_means(dataset: Dataset, strength: float, seed: int, spared: People = ()) -> Dataset:
-    """The dataset with everybody's pictures through a camera, or messages in a way of writing, of their own.
+def by_own_cameras(dataset: Dataset, strength: float, seed: int, spared: People = ()) -> Dataset:
+    """The dataset with each person's images through a camera of the person's own.
 
-    Pictures that were changed are held in memory, unlike those that a dataset maps from a file.
+    Changed images are held in memory, unlike those that a dataset maps from a file.
 
     Args:
         dataset: as it is.
-        strength: how far cameras or writers differ, above 0; see ``cameras`` and ``writers``.
-        seed: of who has which.
+        strength: how far cameras differ, above 0; see ``cameras``.
+        seed: of the cameras.
         spared: people whose examples stay as they are.
+
+    Raises:
+        InputError: the dataset has messages.
     """
+    if dataset.modality != "image":
+        raise InputError(
+            f"partition.name=feature changes images, and data.name={dataset.name} has messages; "
+            "name another partition, such as dirichlet"
+        )
     kept = np.asarray(spared, np.int64)
 
     def changed(examples: Examples) -> Examples:
-        some = np.flatnonzero(~np.isin(examples.people, kept))
-        if not len(some):
+        positions = np.flatnonzero(~np.isin(examples.people, kept))
+        if not len(positions):
             return examples
-        inputs = _changed(examples.loaded, some, select(examples, some), strength, seed)
-        if not isinstance(inputs, list):
-            return replace(examples, inputs=inputs)
-        sizes = [len(message.encode(errors="surrogateescape")) for message in inputs]
-        return replace(examples, inputs=inputs, raw_bytes=np.array(sizes, np.int64))
-
-    def labels(people: People) -> Examples:
-        if dataset.modality == "image":
-            return dataset.labels(people)
-        return replace(changed(dataset.load(people)), inputs=None)  # the sizes of messages have changed
+        images = photographed(select(examples, positions), strength, seed)
+        if len(positions) < len(examples):
+            whole = torch.as_tensor(examples.loaded[:]).clone()
+            whole[torch.from_numpy(positions)] = images
+            images = whole
+        return replace(examples, inputs=images)
 
     return replace(
         dataset,
         load=lambda people: changed(dataset.load(people)),
-        labels=labels,
         pick=lambda people, rows: changed(pick(dataset, people, rows)),
     )
-
-
-def _changed(inputs: Inputs, some: np.ndarray, examples: Examples, strength: float, seed: int) -> Inputs:
-    """The inputs with those at the positions ``some``, which ``examples`` are, as their people make them."""
-    if not isinstance(inputs, list):
-        pictures = photographed(examples, strength, seed)
-        if len(some) == len(inputs):
-            return pictures
-        result = inputs[:].clone()
-        result[torch.from_numpy(some)] = pictures
-        return result
-    messages = list(inputs)
-    for position, message in zip(some.tolist(), rewritten(examples, strength, seed), strict=True):
-        messages[position] = message
-    return messages
