@@ -90,6 +90,7 @@ def _series(rows: list[Row], kinds: list[str], source: str, with_paper: bool) ->
 STUDY = Study(
     name="adversaries",
     question="Which adversary infers the private attribute best?",
+    figure="Table 4",
     about=(
         "Table 4 (CelebA, gender, budget 0.9): 59.02, 59.83, 60.77 and 61.05 % by the default classifier, V-CL#16, "
         "V-CL#19 and Res-CL. Here each learns afresh, from contributors' labels (an insider) and from the "

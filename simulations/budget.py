@@ -47,6 +47,7 @@ def _draw(figure: Figure, outcome: Outcome) -> None:
 STUDY = Study(
     name="budget",
     question="How do leakage and utility change with the budget?",
+    figure="Figures 6, 7",
     about=(
         "Figure 6 (CelebA, LFW) and Figure 7 (DIAL): the paper's accuracies rise from budget 1 to 0, tasks and "
         "private attribute alike. It prints numbers for hiding Young, so that is the default for faces."

@@ -79,6 +79,7 @@ def _series(outcome: Outcome, hidden: str, role: str, name: str) -> Series:
 STUDY = Study(
     name="multi_attribute",
     question="What does it cost to hide several attributes at once?",
+    figure="Figure 6 (c, f)",
     about=(
         "Figure 6(c) and 6(f) against 6(a), 6(b), 6(d), 6(e): hiding more costs the paper's tasks a little "
         "(Smiling 90.13 and 89.33 % to 88.16 %) and hides a little more (Young 65.77 to 64.85 %). What "

@@ -85,6 +85,7 @@ def _pictures(folder: Path) -> Sequence[np.ndarray]:
 STUDY = Study(
     name="reconstruction",
     question="What does a decoder reconstruct from the features?",
+    figure="Figure 5",
     about=(
         "Figure 5 (CelebA, hiding gender): raw image and reconstructions at four budgets, better to see the lower "
         "the budget; the paper has no figures for it. Blind is what a decoder reaches without looking at the "

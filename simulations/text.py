@@ -61,6 +61,7 @@ def _draw(figure: Figure, outcome: Outcome) -> None:
 STUDY = Study(
     name="text",
     question="What do features of messages leak, and what are they good for?",
+    figure="Figure 7",
     about=(
         "Figure 7 (DIAL): Mentioned rises from 67.71 to 76.87 %, Race by 21.57 points from budget 1 to 0. The "
         "default, chitchat, has a habit of the author (final punctuation) for race and a question for mentioned."

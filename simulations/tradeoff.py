@@ -208,6 +208,7 @@ def _name_points(figure: Figure, axes: Axes, rows: Sequence[Row], methods: Seque
 STUDY = Study(
     name="tradeoff",
     question="Which protection gives most utility for least leakage?",
+    figure="Figure 4",
     about=(
         "Figure 4: TIPRDC against Noisy, DP, Encoder and Hybrid, in the paper mostly ahead; it prints two numbers, "
         "for LFW at budget 0.9: Asian 55.31 %, Eyeglasses 86.88 %. The interval of the mean utility is the mean of "

@@ -187,6 +187,7 @@ def _draw(figure: Figure, outcome: Outcome) -> None:
 STUDY = Study(
     name="transfer",
     question="Does an extractor protect people of another dataset?",
+    figure="Table 5",
     about=(
         "Table 5 (budget 0.9): gender and black hair, extractor of CelebA or LFW, tested on either; gender stays "
         "at 57 to 60 %. Here data.* is the first dataset and other.* the second, attributes paired by position; "

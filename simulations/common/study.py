@@ -47,6 +47,7 @@ class Study:
         reads: keys that its cases set and that the user may give all the same: its cases are made from them.
         note: what the table's caption adds, without semicolons.
         takes_other: whether ``other.key=value`` describes a second dataset.
+        figure: the paper's figure or table that it is about, "" for none.
     """
 
     name: str
@@ -66,6 +67,7 @@ class Study:
     reads: frozenset[str] = frozenset()
     note: str = ""
     takes_other: bool = False
+    figure: str = ""
 
 
 def conduct(study: Study, options: Options, run: Runner, console: Console) -> Outcome:
@@ -102,9 +104,7 @@ def _base(study: Study, options: Options) -> tuple[Config, list[str]]:
     if modality_of(dataset, root_of(options)) not in study.modalities:
         texts = study.modalities == ("text",)
         fitting = "text: chitchat, dial or a folder with it" if texts else "images, such as faces"
-        raise InputError(
-            f"data.name={dataset}: simulations.{study.name} needs {fitting}; simulations.budget takes both"
-        )
+        raise InputError(f"data.name={dataset}: simulations.{study.name} needs {fitting}")
     own = [*study.defaults, *study.attributes.get(dataset, ())]
     defaults = defaults_of(options, dataset, own)
     base = settled(load_config(options.preset, [*defaults, *options.overrides]))

@@ -15,14 +15,20 @@ import torch
 from PIL import Image
 from rich.console import Console
 
+import simulations
+from simulations import studies
+from simulations.__main__ import show
 from simulations.codecs import Sample, cost, jpeg_bytes, sample_of
 from simulations.common import paper
 from simulations.common.arguments import preset_values
 from simulations.common.command import help_of, main
-from simulations.common.figures import Column, Span, combine, flat, flat_names, over_seeds
+from simulations.common.figures import Column, Span, best, combine, flat, flat_names, over_seeds
 from simulations.common.files import SIZE
 from simulations.common.pictures import DPI, spread
+from simulations.common.runs import Case
+from simulations.common.study import Study
 from simulations.strategies import level, seconds_to_goal
+from simulations.studies import STUDIES
 from simulations.tradeoff import pareto
 from simulations.transfer import write_folder
 from tests.report.report_example import example
@@ -37,14 +43,8 @@ from tiprdc_fl.stages.registries import load_config
 from tiprdc_fl.stages.run_folder import code_digest
 from tiprdc_fl.store.codec import CODECS
 
-NAMES = (
-    *("tradeoff", "budget", "multi_attribute", "reconstruction"),
-    *("adversaries", "transfer", "text", "leakage_curve", "codecs"),
-    *("heterogeneity", "strategies"),
-)
-STUDIES = {name: importlib.import_module(f"simulations.{name}").STUDY for name in NAMES}
+NAMES = tuple(STUDIES)
 PLAIN = tuple(name for name in CODECS if "+" not in name)
-CASES = dict(zip(NAMES, (16, 4, 12, 4, 1, 4, 7, 3, 5, 18, 8), strict=True))
 # 30 images of 4 channels of 64 values, two thirds of them 0.
 SAMPLE = Sample(
     torch.from_numpy(np.random.default_rng(0).normal(-0.4, 1, (120, 64)).astype(np.float32)).relu(),
@@ -256,8 +256,8 @@ def results(tmp_path: Path, name: str) -> tuple[list[dict[str, str]], dict[str, 
 def test_a_study_writes_table_picture_and_json_that_agree(name, study, run, tmp_path):
     status, text = study(name)
     assert status == 0
-    assert len(run.asked) == CASES[name]
-    assert f"case {CASES[name]} of {CASES[name]}: " in text
+    cases = len(run.asked)
+    assert f"case {cases} of {cases}: " in text
     table, written, picture = results(tmp_path, name)
     assert table == [{key: "" if v is None else str(v) for key, v in row.items()} for row in written["rows"]]
     assert list(table[0]) == flat_names([Column(**one) for one in written["columns"]])
@@ -268,6 +268,53 @@ def test_a_study_writes_table_picture_and_json_that_agree(name, study, run, tmp_
         assert np.asarray(image.convert("L")).std() > 5
     assert not list((tmp_path / "out").glob("*.partial"))
     assert "bootstrap over holdout people" in written["caption"]
+
+
+@pytest.mark.parametrize(
+    ("name", "cases"),
+    [
+        ("tradeoff", 16),
+        ("budget", 4),
+        ("multi_attribute", 12),
+        ("transfer", 4),
+        ("text", 7),
+        ("codecs", 5),
+        ("heterogeneity", 18),
+        ("strategies", 8),
+    ],
+)
+def test_numbers_of_cases(name, cases, study, run):
+    assert study(name)[0] == 0
+    assert len(run.asked) == cases
+
+
+@pytest.mark.parametrize("name", [path.stem for path in Path(simulations.__file__).parent.glob("[a-z]*.py")])
+def test_every_file_is_a_study_that_the_list_has(name):
+    module = importlib.import_module(f"simulations.{name}")
+    assert module is studies or STUDIES[name] is module.STUDY
+
+
+def toy() -> Study:
+    """A study of one case and one figure."""
+    return Study(
+        name="toy",
+        question="Does a new study need no other place?",
+        about="No.",
+        paper=(),
+        cases=lambda config, options: [Case("the only one", ("protection.name=tiprdc",), {})],
+        columns=lambda config: [Column("case", "case", "label"), Column("leakage", "leakage")],
+        measure=lambda case, report: [{"case": case.label, "leakage": best(report, "Male")}],
+        draw=lambda figure, outcome: None,
+    )
+
+
+def test_a_new_study_is_a_record(study, monkeypatch, tmp_path):
+    monkeypatch.setitem(STUDIES, "toy", toy())
+    console = Console(width=150, file=io.StringIO())
+    show(console)
+    assert "Does a new study need no other place?" in console.file.getvalue()
+    assert study("toy")[0] == 0
+    assert [row["case"] for row in results(tmp_path, "toy")[0]] == ["the only one"]
 
 
 @pytest.mark.slow

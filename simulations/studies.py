@@ -1,0 +1,33 @@
+"""STUDIES: every study by its name. A new one is a file with its record, and a line here."""
+
+from simulations import (
+    adversaries,
+    budget,
+    codecs,
+    heterogeneity,
+    leakage_curve,
+    multi_attribute,
+    reconstruction,
+    strategies,
+    text,
+    tradeoff,
+    transfer,
+)
+from simulations.common.study import Study
+
+STUDIES: dict[str, Study] = {
+    module.STUDY.name: module.STUDY
+    for module in (
+        tradeoff,
+        budget,
+        multi_attribute,
+        reconstruction,
+        adversaries,
+        transfer,
+        text,
+        leakage_curve,
+        codecs,
+        heterogeneity,
+        strategies,
+    )
+}
