@@ -1,7 +1,7 @@
 """A collection strategy of your own: whom to ask and when it is enough, from counts, and its name in STRATEGIES."""
 
 from examples.own_attack import KEYS
-from strategies import STRATEGIES, Settings, Strategy
+from strategies import STRATEGIES, Settings, Strategy, StrategyRecord
 from tiprdc_fl import load_config, run
 
 
@@ -13,7 +13,7 @@ def half(settings: Settings) -> Strategy:
     )
 
 
-STRATEGIES["half"] = half
+STRATEGIES["half"] = StrategyRecord(label="everyone, until half have answered", make=half)
 
 if __name__ == "__main__":
     keys = ("evaluation.attacks=[linear]", "devices.name=phones", "strategy.name=half")

@@ -17,7 +17,7 @@ from tiprdc_fl.data.partition.partitioners import PARTITIONERS, partition_settin
 from tiprdc_fl.data.partition.table import read_deal
 from tiprdc_fl.devices.assign import Devices
 from tiprdc_fl.devices.sets import describe as describe_devices
-from tiprdc_fl.disk import reading, write_json, write_text, writing
+from tiprdc_fl.disk import reading, write_json, write_text
 from tiprdc_fl.federation.collection import open_collection
 from tiprdc_fl.federation.collector import Collected
 from tiprdc_fl.federation.contributor import peak_memory_bytes
@@ -90,8 +90,7 @@ def report_on(current: Run, collected: Collected, figures: Figures, origin: Orig
     report = build_report(current, collected, figures, origin)
     write_json(current.folder / "report.json", report.model_dump(mode="json"))
     text = page(report, pictures(current.folder))
-    with writing(current.folder):
-        write_text(current.folder / "report.html", text)
+    write_text(current.folder / "report.html", text)
     write_report(report, current.folder / "tensorboard", current.folder / "reconstruction.png")
     return report
 
