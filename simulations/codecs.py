@@ -22,6 +22,7 @@ from simulations.common.runs import Case
 from simulations.common.study import Study
 from simulations.common.sweeps import as_span, attribute_cells, attribute_columns, attributes_of, figure_key
 from tiprdc_fl.config.keys import Config
+from tiprdc_fl.store.paths import RunFolder
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -98,8 +99,8 @@ def sample_of(run: Path) -> Sample:
     from tiprdc_fl.stages.prepare import open_data
     from tiprdc_fl.stages.registries import load_config
 
-    extractor = load_extractor(run / "extractor.safetensors")
-    _, dataset, people = open_data(load_config(str(run / "config.yaml"), []))
+    extractor = load_extractor(RunFolder(run).extractor)
+    _, dataset, people = open_data(load_config(str(RunFolder(run).config), []))
     examples = dataset.load(people.holdout[:PEOPLE])
     z = forward(extractor, preprocess(extractor.architecture, examples.loaded)).float()
     raw = float(examples.raw_bytes.mean())

@@ -18,6 +18,7 @@ from simulations.common.study import Study
 from simulations.common.sweeps import budget_cases
 from tiprdc_fl.config.keys import Config
 from tiprdc_fl.errors import InputError
+from tiprdc_fl.store.paths import RunFolder
 
 FIGURES = ("ssim", "ms_ssim", "psnr")
 _TITLES = {"ssim": "SSIM", "ms_ssim": "MS-SSIM", "psnr": "PSNR\nin dB"}
@@ -74,7 +75,7 @@ def _show(axes: Axes, image: np.ndarray) -> None:
 
 def _pictures(folder: Path) -> Sequence[np.ndarray]:
     """Originals and reconstructions of a run, each uint8 [k, 3, height, width]."""
-    path = folder / "reconstruction.npz"
+    path = RunFolder(folder).reconstruction
     try:
         with np.load(path, allow_pickle=False) as held:
             return held["original"], held["reconstructed"]

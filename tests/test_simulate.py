@@ -321,7 +321,13 @@ def test_the_strongest_probe_has_figures_by_group_and_of_the_worst_off(first, tm
     (again / "results.json").unlink()
     console = Console(file=io.StringIO())
     current = simulate.prepare(load_config(None, [*INLINE, f"run_dir={again}"]), console)
-    found = measure(current, lambda ids: [("fast", "slow")[int(person) % 2] for person in ids])
+    trained = simulate.train(current)
+    collected = simulate.collect_features(current, trained)
+
+    def device_of(people):
+        return [("fast", "slow")[int(person) % 2] for person in people]
+
+    found = measure(current, trained, collected, device_of)
     best = {name: strongest(found["results"], name, "features") for name in ("Male", "Smiling", "Eyeglasses")}
     defined = {name: (row["probe"], row["learned_from"]) for name, row in best.items() if row}
     assert {row["attribute"] for row in found["groups"]} == set(defined)

@@ -32,8 +32,8 @@ from tiprdc_fl.models.onnx import (
 from tiprdc_fl.models.runtime import RUNTIMES, Runner
 from tiprdc_fl.stages.registries import load_config
 from tiprdc_fl.stages.runtime import calibration
+from tiprdc_fl.store.paths import EXTRACTOR, RunFolder
 
-FILE = "extractor.safetensors"
 COMPARED_ON = 64  # examples
 OF_A_PERSON = 2
 WIDE = 160  # columns
@@ -155,19 +155,22 @@ def open_subject(run: Path) -> Subject:
     if run.is_file():
         extractor = load_extractor(run)
         return Subject(run, extractor, random_inputs(extractor.architecture), None)
-    if not (run / FILE).is_file():
+    folder = RunFolder(run)
+    if not folder.extractor.is_file():
         raise InputError(
-            f"{run}: there is no {FILE} there; name a run folder of tiprdc_fl.simulate whose training has ended, "
-            "or an extractor's file"
+            f"{run}: there is no {EXTRACTOR} there; name a run folder of tiprdc_fl.simulate whose training has "
+            "ended, or an extractor's file"
         )
     from tiprdc_fl.stages.prepare import open_data  # late: --help does not wait for Flower
 
-    extractor, config = load_extractor(run / FILE), load_config(str(run / "config.yaml"), [])
+    extractor, config = load_extractor(folder.extractor), load_config(str(folder.config), [])
     _, dataset, people = open_data(config)
     shown = first_rows(dataset.load(people.holdout[: COMPARED_ON // OF_A_PERSON]), OF_A_PERSON)
     inputs = preprocess(extractor.architecture, shown.loaded)
     return Subject(
-        *(run / FILE, extractor, inputs),
+        folder.extractor,
+        extractor,
+        inputs,
         calibration(extractor.architecture, dataset, people.collector, config.seed),
     )
 

@@ -11,13 +11,13 @@ from tiprdc_fl.errors import exit_status, leave
 from tiprdc_fl.report.html.browser import open_page
 from tiprdc_fl.report.schema import Report
 from tiprdc_fl.report.terminal import show
-from tiprdc_fl.stages.collect import federate
+from tiprdc_fl.stages.collect import collect_features
 from tiprdc_fl.stages.evaluate import measure
 from tiprdc_fl.stages.plan import device_titles
 from tiprdc_fl.stages.prepare import prepare, unused_keys
 from tiprdc_fl.stages.registries import choices, load_config
 from tiprdc_fl.stages.report import report_on
-from tiprdc_fl.stages.train import origin_of, train
+from tiprdc_fl.stages.train import train
 
 
 def run(config: Config, console: Console | None = None, quiet: bool = False, full: bool = False) -> Report:
@@ -37,13 +37,13 @@ def run(config: Config, console: Console | None = None, quiet: bool = False, ful
     console.print(f"Run folder: {current.folder}", highlight=False, markup=False, soft_wrap=True)
     for key in () if quiet else unused_keys(current.config):
         console.print(f"note: {key} was changed and has no effect here", highlight=False, soft_wrap=True)
-    train(current)
-    collected = federate(current)
-    figures = measure(current, device_titles(current))
-    report = report_on(current, collected, figures, origin_of(current.folder))
+    trained = train(current)
+    collected = collect_features(current, trained)
+    figures = measure(current, trained, collected, device_titles(current))
+    report = report_on(current, trained, collected, figures)
     if not quiet:
         show(report, console, full)
-        open_page(current.folder / "report.html", config.open_report)
+        open_page(current.folder.report_html, config.open_report)
     return report
 
 

@@ -26,6 +26,7 @@ from tiprdc_fl.models.runtime import extraction_threads
 from tiprdc_fl.stages.prepare import open_data
 from tiprdc_fl.stages.registries import load_config
 from tiprdc_fl.stages.train import plan_of
+from tiprdc_fl.store.paths import RunFolder
 from tiprdc_fl.training.hybrid import build_players, hybrid_step
 from tiprdc_fl.training.loop import Plan, train_extractor, validation_rows
 from tiprdc_fl.training.objectives import head_labels
@@ -61,7 +62,7 @@ def bare_training_rate(examples: Examples, extractor: Extractor, plan: Plan) -> 
 
 def contributed_rate(examples: Examples, extractor: Extractor, loads: bool, run: Path) -> float:
     """Examples a second of contributors' work on one thread; with or without loading their examples."""
-    _, dataset, _ = open_data(load_config(str(run / "config.yaml"), []))
+    _, dataset, _ = open_data(load_config(str(RunFolder(run).config), []))
     dataset = dataset if loads else hold(dataset, examples)
     start = perf_counter()
     contribute(extractor, dataset, np.unique(examples.people).tolist(), layout_of(extractor, "float16", []))
@@ -80,8 +81,8 @@ def bare_extraction_rate(examples: Examples, extractor: Extractor) -> float:
 
 def measure(run: Path) -> dict[str, float]:
     """Median rates over the turns; the first turn warms up and does not count."""
-    config = load_config(str(run / "config.yaml"), [])
-    extractor = load_extractor(run / "extractor.safetensors")
+    config = load_config(str(RunFolder(run).config), [])
+    extractor = load_extractor(RunFolder(run).extractor)
     _, dataset, people = open_data(config)
     examples = dataset.load(people.collector[:PEOPLE])
     plan = replace(plan_of(config, "cpu"), epochs=1, pretrain_epochs=0)

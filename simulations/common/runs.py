@@ -15,6 +15,7 @@ from simulations.common.digests import deciding, digest, settled
 from tiprdc_fl.config.keys import Config, flatten
 from tiprdc_fl.errors import InputError
 from tiprdc_fl.report.schema import Report
+from tiprdc_fl.store.paths import RunFolder
 
 Runner = Callable[..., Report]
 
@@ -69,7 +70,7 @@ def plan(cases: Sequence[Case], options: Options, defaults: Sequence[str], seed:
         for case in cases:
             own = [*case.overrides, f"seed={number}"]
             if case.extractor_of:
-                trained = os.path.realpath(folders[case.extractor_of] / "extractor.safetensors")
+                trained = os.path.realpath(RunFolder(folders[case.extractor_of]).extractor)
                 own.append(f"training.extractor={trained}")
             config = settled(load_config(options.preset, [*defaults, *options.overrides, *own]))
             folders[case.label] = _folder_of(config, options.out / "runs" / digest(config))
@@ -81,7 +82,7 @@ def _folder_of(config: Config, folder: Path) -> Path:
     """``folder``, or the first of folder-2, folder-3, ... without the report of something else."""
     for number in count(1):
         free = folder if number == 1 else folder.with_name(f"{folder.name}-{number}")
-        if not (free / "report.json").exists() or finished(config, free) is not None:
+        if not RunFolder(free).report_json.exists() or finished(config, free) is not None:
             break
     return free
 
@@ -91,7 +92,7 @@ def finished(config: Config, folder: Path) -> Report | None:
     from tiprdc_fl.stages.run_folder import code_digest  # late: it imports torch, which --help needs not
 
     try:
-        report = Report.model_validate_json((folder / "report.json").read_bytes())
+        report = Report.model_validate_json(RunFolder(folder).report_json.read_bytes())
     except (OSError, ValidationError):
         return None
     stored = flatten(report.configuration)

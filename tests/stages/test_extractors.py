@@ -14,7 +14,8 @@ from tiprdc_fl.stages.library import training_key
 from tiprdc_fl.stages.prepare import prepare
 from tiprdc_fl.stages.registries import load_config
 from tiprdc_fl.stages.run import Run
-from tiprdc_fl.stages.train import origin_of, plan_of, train
+from tiprdc_fl.stages.train import plan_of, train
+from tiprdc_fl.store.paths import RunFolder
 
 TINY = (
     "clients=4",
@@ -34,6 +35,11 @@ def opened(folder: Path, *arguments: str) -> Run:
 def trained(folder: Path, *arguments: str) -> bytes:
     train(opened(folder, *arguments))
     return (folder / "extractor.safetensors").read_bytes()
+
+
+def origin_of(folder: Path) -> dict[str, str] | None:
+    path = RunFolder(folder).origin
+    return json.loads(path.read_text()) if path.exists() else None
 
 
 @pytest.fixture

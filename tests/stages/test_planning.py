@@ -13,14 +13,14 @@ from strategies import STRATEGIES
 from tiprdc_fl.devices.assign import assign
 from tiprdc_fl.devices.sets import load_devices
 from tiprdc_fl.errors import InputError
-from tiprdc_fl.federation.collection import features_path
 from tiprdc_fl.federation.contributor import Failure, contribute
 from tiprdc_fl.report.figures.federation import per_contributor
-from tiprdc_fl.stages.collect import federate
-from tiprdc_fl.stages.plan import counts_of, devices_of, plan, populate
+from tiprdc_fl.stages.collect import CollectionResult, collect_features
+from tiprdc_fl.stages.plan import Population, counts_of, devices_of, plan, populate
 from tiprdc_fl.stages.prepare import prepare
 from tiprdc_fl.stages.registries import load_config
 from tiprdc_fl.stages.report import modelled_sections
+from tiprdc_fl.stages.run import Run
 from tiprdc_fl.stages.train import train
 from tiprdc_fl.store.feature_store import open_store, stored_contributors
 from tiprdc_fl.store.withdrawal import withdraw
@@ -49,17 +49,20 @@ def begin(folder, *overrides):
 
 
 def stored(current) -> set[int]:
-    return stored_contributors(open_store(features_path(current.folder)))
+    return stored_contributors(open_store(current.folder.features))
+
+
+def federate(current: Run) -> CollectionResult:
+    return collect_features(current, train(current))
+
+
+def population_of(current: Run) -> Population:
+    return populate(current, train(current))
 
 
 def on_the_clock(current) -> set[int]:
-    population = populate(current)
+    population = population_of(current)
     return set(population.people[plan(current, population).answered].tolist())
-
-
-def sections(current):
-    keys = open_store(features_path(current.folder)).keys
-    return modelled_sections(current, per_contributor(keys))
 
 
 @pytest.mark.slow
@@ -68,8 +71,8 @@ def test_an_engine_works_for_whose_answers_count_and_nobody_else(tmp_path, name,
     current = begin(tmp_path / "run", f"strategy.name={name}", f"strategy.per={per}", "strategy.deadline=90")
     collected = federate(current)
     assert stored(current) == on_the_clock(current)
-    assert collected.answered == len(stored(current)) > 0
-    found, asked, answered = sections(current)
+    assert collected.outcome.answered == len(stored(current)) > 0
+    found, asked, answered = modelled_sections(current, collected)
     outcome = found["strategy"]["outcome"]
     assert answered == stored(current)
     assert outcome["answered"] == len(answered) <= outcome["asked"] == len(asked)
@@ -91,7 +94,7 @@ def test_flower_does_the_same_as_the_engine_inline(tmp_path):
     federate(inline)
     federate(flower)
     assert len(stored(inline)) == 8
-    digests = [open_store(features_path(one.folder)).digest() for one in (inline, flower)]
+    digests = [open_store(run.folder.features).digest() for run in (inline, flower)]
     assert digests[0] == digests[1]
 
 
@@ -117,10 +120,10 @@ def test_who_fails_is_replaced(tmp_path, broken, name):
     first = sorted(on_the_clock(current))
     broken.update(first[:3])
     collected = federate(current)
-    assert {failure.contributor for failure in collected.failures} >= set(first[:3]) & broken
+    assert {failure.contributor for failure in collected.outcome.failures} >= set(first[:3]) & broken
     assert len(stored(current)) == 10
     assert not stored(current) & broken
-    outcomes = pq.read_table(current.folder / "requests.parquet").to_pydict()
+    outcomes = pq.read_table(current.folder.requests).to_pydict()
     failed = {c for c, o in zip(outcomes["contributor"], outcomes["outcome"], strict=True) if o == "failed"}
     assert failed == broken
 
@@ -128,11 +131,11 @@ def test_who_fails_is_replaced(tmp_path, broken, name):
 def test_a_run_that_is_resumed_keeps_its_plan(tmp_path):
     current = begin(tmp_path / "run", "strategy.name=over_select", "strategy.target=9")
     federate(current)
-    before, calibration = stored(current), (current.folder / "calibration.json").read_text()
-    (current.folder / "collected.json").unlink()
-    assert federate(current).asked == 0
+    before, calibration = stored(current), current.folder.calibration.read_text()
+    current.folder.collected.unlink()
+    assert federate(current).outcome.asked == 0
     assert stored(current) == before
-    assert (current.folder / "calibration.json").read_text() == calibration
+    assert current.folder.calibration.read_text() == calibration
 
 
 @pytest.mark.slow
@@ -140,14 +143,14 @@ def test_with_seconds_given_the_plan_is_that_of_any_host(tmp_path):
     plans = []
     for number in range(2):
         current = begin(tmp_path / str(number), "strategy.name=over_select")
-        population = populate(current)
+        population = population_of(current)
         plans.append(repr(plan(current, population).requests))
     assert plans[0] == plans[1]
 
 
 def test_device_times_are_the_calibration_times_the_slowdown(tmp_path):
     current = begin(tmp_path / "run", "devices.seconds_per_example=null", "devices.name=laptops")
-    population = populate(current)
+    population = population_of(current)
     calibration = population.calibration
     examples = population.work.examples
     expected = calibration.device_seconds(examples, 3072 * examples) * population.devices.slowdown
@@ -163,7 +166,7 @@ def test_device_times_are_the_calibration_times_the_slowdown(tmp_path):
 def test_sizes_of_contributions_are_foreseen(tmp_path):
     current = begin(tmp_path / "run", "strategy.name=everyone")
     federate(current)
-    population, keys = populate(current), open_store(features_path(current.folder)).keys
+    population, keys = population_of(current), open_store(current.folder.features).keys
     sent = {row["contributor"]: row["sent_bytes"] for row in per_contributor(keys).to_pylist()}
     foreseen = dict(zip(population.people.tolist(), population.work.upload_bytes.tolist(), strict=True))
     assert all(abs(foreseen[one] - size) <= 0.01 * size for one, size in sent.items())
@@ -173,27 +176,27 @@ def test_who_has_withdrawn_is_not_asked_but_replaced(tmp_path):
     current = begin(tmp_path / "run", "strategy.name=over_select", "strategy.target=9")
     federate(current)
     gone = sorted(stored(current))[:2]
-    withdraw(current.folder, gone)
+    withdraw(current.folder.path, gone)
     again = prepare(current.config, Console(quiet=True))
-    federate(again)
+    collected = federate(again)
     assert len(stored(again)) == 9
     assert not stored(again) & set(gone)
-    found, asked, _ = sections(again)
+    found, asked, _ = modelled_sections(again, collected)
     assert not asked & set(gone)
     assert found["strategy"]["outcome"]["contributors"] == 28
-    requests = pq.read_table(again.folder / "requests.parquet").column("contributor").to_pylist()
+    requests = pq.read_table(again.folder.requests).column("contributor").to_pylist()
     assert not set(requests) & set(gone)
 
 
 def test_without_devices_everybody_answers_at_once(tmp_path):
     current = begin(tmp_path / "run", "devices.name=null", "devices.seconds_per_example=null")
-    federate(current)
+    collected = federate(current)
     assert len(stored(current)) == 30
-    found, _, _ = sections(current)
+    found, _, _ = modelled_sections(current, collected)
     assert found["devices"] is None
     assert found["strategy"]["modelled"]["seconds"] == 0
     assert found["latency"]["modelled"] == found["latency"]["cdf"] == {}
-    assert not (current.folder / "calibration.json").exists()
+    assert not current.folder.calibration.exists()
 
 
 def test_devices_without_memory_do_not_take_part(tmp_path):

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from tiprdc_fl.data.source import DataSource
@@ -10,9 +11,10 @@ from tiprdc_fl.disk import reading, write_text
 from tiprdc_fl.errors import InputError
 from tiprdc_fl.federation.contributor import layout_of
 from tiprdc_fl.models.architecture import Architecture, feature_shape
-from tiprdc_fl.models.extractor import load_extractor
+from tiprdc_fl.models.extractor import Extractor, load_extractor
 from tiprdc_fl.store.codec import payload_unit
 from tiprdc_fl.store.feature_store import FeatureStore, open_store, stored_contributors
+from tiprdc_fl.store.paths import RunFolder
 from tiprdc_fl.store.withdrawal import check_removed, withdrawn
 
 REPLY_BYTES = 8 * 2**20  # size that a reply should stay near
@@ -75,12 +77,31 @@ class Collection:
 
 def features_path(folder: str | Path) -> Path:
     """Path of the feature store in a run folder."""
-    return Path(folder) / "features.lance"
+    return RunFolder(Path(folder)).features
+
+
+def extractor_of(request: Request) -> Extractor:
+    """The extractor that a request names; read and checked once a process, and again where its file has changed.
+
+    Raises:
+        InputError: the file is missing or is not an extractor.
+    """
+    path = Path(request.extractor)
+    try:
+        stat = path.stat()
+    except OSError:
+        return load_extractor(path)  # which says what is wrong
+    return _load_once(path, stat.st_ino, stat.st_mtime_ns, stat.st_size)
+
+
+@lru_cache(maxsize=4)
+def _load_once(path: Path, inode: int, changed: int, size: int) -> Extractor:
+    return load_extractor(path)
 
 
 def write_collection(collection: Collection) -> None:
     """Writes the collection to its run folder, so that a ServerApp in another process can read it."""
-    path = Path(collection.folder) / "collection.json"
+    path = RunFolder(Path(collection.folder)).collection
     write_text(path, json.dumps(vars(collection), default=vars) + "\n")
 
 
@@ -90,7 +111,7 @@ def read_collection(folder: Path) -> Collection:
     Raises:
         InputError: the file is missing or damaged.
     """
-    path = folder / "collection.json"
+    path = RunFolder(folder).collection
     if not path.is_file():
         raise InputError(f"{path} is missing: run python -m tiprdc_fl.simulate run_dir={folder} first")
     with reading(path):
@@ -113,19 +134,28 @@ def open_collection(collection: Collection) -> tuple[FeatureStore, list[int]]:
         InputError: the store holds another layout, or features of a contributor whose withdrawal is unfinished.
     """
     request = collection.request
-    layout = layout_of(load_extractor(Path(request.extractor)), request.codec, request.tasks)
+    layout = layout_of(extractor_of(request), request.codec, request.tasks)
     store = open_store(features_path(collection.folder), layout)
+    return store, missing(store, collection.contributors)
+
+
+def missing(store: FeatureStore, contributors: Sequence[int]) -> list[int]:
+    """Contributors who are not in the store and have not withdrawn, in their order.
+
+    Raises:
+        InputError: the store is damaged, or has rows of a contributor who has withdrawn.
+    """
     stored, departed = stored_contributors(store), withdrawn(store.path.parent)
     check_removed(store.path, stored & departed)
     settled = stored | departed
-    return store, [contributor for contributor in collection.contributors if contributor not in settled]
+    return [contributor for contributor in contributors if contributor not in settled]
 
 
 def cohorts(asked: Sequence[int], collection: Collection) -> list[tuple[int, ...]]:
     """Divides the contributors into the cohorts of the messages; a cohort is at most ``cohort_size`` large."""
     size = collection.contributors_per_message
     if size is None:
-        architecture = load_extractor(Path(collection.request.extractor)).architecture
+        architecture = extractor_of(collection.request).architecture
         size = cohort_size(architecture, collection.request.codec)
         # A small collection is spread over all workers too.
         size = max(1, min(size, len(asked) // (MESSAGES_PER_WORKER * collection.workers)))
@@ -140,7 +170,7 @@ def writes_drafts(collection: Collection) -> bool:
     """
     if collection.writer != "auto":
         return collection.writer == "workers"
-    architecture = load_extractor(Path(collection.request.extractor)).architecture
+    architecture = extractor_of(collection.request).architecture
     unit = payload_unit(collection.request.codec, feature_shape(architecture))
     return collection.ray_address is None and unit >= DRAFT_BYTES
 

@@ -15,6 +15,7 @@ from tiprdc_fl.federation.contributor import Failure
 from tiprdc_fl.store.append import Draft, append, open_draft
 from tiprdc_fl.store.feature_store import FeatureStore
 from tiprdc_fl.store.layout import Layout
+from tiprdc_fl.store.paths import SAMPLES
 from tiprdc_fl.store.withdrawal import withdrawn
 
 SAMPLE_BYTES = 256  # first bytes of a rejected contribution that quarantine keeps
@@ -208,7 +209,7 @@ def _quarantine(folder: Path, samples: Mapping[Failure, bytes | memoryview]) -> 
     with writing(folder), locked(run):  # the lock orders this against a withdrawal: it waits, or is seen here
         departed = withdrawn(run)
         folder.mkdir(parents=True, exist_ok=True)
-        with (folder / "contributions.jsonl").open("a", encoding="utf-8") as file:
+        with (folder / SAMPLES).open("a", encoding="utf-8") as file:
             for failure, payload in samples.items():
                 if failure.contributor not in departed:
                     sample = bytes(payload[:SAMPLE_BYTES]).hex()

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 from tiprdc_fl.data.examples import Dataset
 from tiprdc_fl.data.source import open_dataset
 from tiprdc_fl.errors import InputError
-from tiprdc_fl.federation.collection import Collection, cohorts, open_collection
+from tiprdc_fl.federation.collection import Collection, cohorts, extractor_of, open_collection
 from tiprdc_fl.federation.collector import Answer, Collected, collect
 from tiprdc_fl.federation.contribution import pack
 from tiprdc_fl.federation.contributor import contribute
 from tiprdc_fl.federation.ray_cluster import ACTOR, interrupt_sets, logs_in, start_ray, watch_ray
-from tiprdc_fl.models.extractor import load_extractor
 from tiprdc_fl.models.runtime import RUNTIMES, read_model
 from tiprdc_fl.store.lance import sweep
+from tiprdc_fl.store.paths import RunFolder
 
 if TYPE_CHECKING:
     from flwr.clientapp import ClientApp
@@ -36,9 +36,8 @@ def run_inline(collection: Collection, on_answer: OnAnswer, dataset: Dataset | N
         dataset: the contributors' dataset if it is open already; None opens the request's source.
     """
     request = collection.request
-    path = Path(request.extractor)
-    extractor = load_extractor(path)
-    run = RUNTIMES[request.runtime].start(extractor, read_model(path, request.runtime))
+    extractor, model = extractor_of(request), read_model(Path(request.extractor), request.runtime)
+    run = RUNTIMES[request.runtime].start(extractor, model)
     dataset = dataset or open_dataset(request.source)
     store, asked = open_collection(collection)
 
@@ -59,7 +58,7 @@ def run_inline(collection: Collection, on_answer: OnAnswer, dataset: Dataset | N
         asked=len(asked),
         answers=answers(),
         store=store,
-        quarantine=Path(collection.folder) / "quarantine",
+        quarantine=RunFolder(Path(collection.folder)).quarantine,
         on_answer=on_answer,
     )
 
@@ -90,7 +89,7 @@ def run_flower(collection: Collection, on_answer: OnAnswer, app: "ClientApp | No
     outcome: list[Collected] = []
     stop, idle = Event(), Event()
     idle.set()
-    with logs_in(Path(collection.folder) / "logs"), interrupt_sets(stop):
+    with logs_in(RunFolder(Path(collection.folder)).logs), interrupt_sets(stop):
         collection = replace(collection, workers=start_ray(collection))
         dead = watch_ray(stop)
         try:

@@ -30,6 +30,7 @@ from tiprdc_fl.federation.collection import (
 from tiprdc_fl.federation.collector import Answer, Collected, Traffic, collect
 from tiprdc_fl.federation.contributor import Failure
 from tiprdc_fl.models.runtime import read_model
+from tiprdc_fl.store.paths import RunFolder
 
 POLL_SECONDS = 0.02
 MAX_MEMORY_BYTES = 2**45
@@ -126,7 +127,7 @@ def run_collection(
         asked=len(asked),
         answers=answers(exchange, requests),
         store=store,
-        quarantine=Path(collection.folder) / "quarantine",
+        quarantine=RunFolder(Path(collection.folder)).quarantine,
         on_answer=on_answer,
     )
     memory = traffic.worker_memory_bytes or None

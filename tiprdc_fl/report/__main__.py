@@ -19,6 +19,7 @@ from tiprdc_fl.report.html.reconstruction import pictures
 from tiprdc_fl.report.read import read_report
 from tiprdc_fl.report.schema import Report
 from tiprdc_fl.report.terminal import show
+from tiprdc_fl.store.paths import RunFolder
 
 _EXAMPLES = """examples:
   python -m tiprdc_fl.report runs/faces                     # writes runs/faces/report.html anew
@@ -74,7 +75,7 @@ def report_on(runs: Sequence[Path], out: Path | None, console: Console, full: bo
     if out is not None:
         _check(out)
     reports = [read_report(run) for run in runs]
-    path = out or (runs[0] / "report.html" if len(runs) == 1 else Path("compare.html"))
+    path = out or (RunFolder(runs[0]).report_html if len(runs) == 1 else Path("compare.html"))
     text = _text(runs, reports, console)
     write_text(path, text)
     if full and len(reports) == 1:

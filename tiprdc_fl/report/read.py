@@ -8,6 +8,7 @@ from pydantic import ValidationError
 
 from tiprdc_fl.errors import InputError
 from tiprdc_fl.report.schema import SCHEMA_VERSION, Report
+from tiprdc_fl.store.paths import RunFolder
 
 _SHOWN = 3  # fields of a damaged report that an error names
 
@@ -18,15 +19,16 @@ def read_report(folder: Path) -> Report:
     Raises:
         InputError: no run folder, an unfinished run, a damaged report or one of another version.
     """
-    path = folder / "report.json"
+    run = RunFolder(folder)
+    path = run.report_json
     if not folder.is_dir():
         raise InputError(f"{folder}: there is no such run folder; name one that tiprdc_fl.simulate has made")
     if not path.is_file():
-        if not (folder / "config.yaml").is_file():
+        if not run.config.is_file():
             raise InputError(f"{folder}: is no run folder; name one that tiprdc_fl.simulate has made")
         raise InputError(
             f"{folder}: the run is not finished, it has no report.json; complete it with: "
-            f"python -m tiprdc_fl.simulate --config {folder / 'config.yaml'} run_dir={folder}"
+            f"python -m tiprdc_fl.simulate --config {run.config} run_dir={folder}"
         )
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
@@ -43,8 +45,8 @@ def _parsed(folder: Path, content: Any) -> Report:
         raise _damaged(folder, "it has no schema_version")
     if content["schema_version"] != SCHEMA_VERSION:
         raise InputError(
-            f"{folder / 'report.json'}: is of version {content['schema_version']}, and version {SCHEMA_VERSION} "
-            "is read; use the version of tiprdc_fl that wrote it, or repeat the run"
+            f"{RunFolder(folder).report_json}: is of version {content['schema_version']}, and version "
+            f"{SCHEMA_VERSION} is read; use the version of tiprdc_fl that wrote it, or repeat the run"
         )
     try:
         return Report.model_validate(content)
@@ -56,6 +58,6 @@ def _parsed(folder: Path, content: Any) -> Report:
 
 def _damaged(folder: Path, reason: str) -> InputError:
     return InputError(
-        f"{folder / 'report.json'}: is damaged ({reason}); to write it anew from what was measured: "
-        f"python -m tiprdc_fl.simulate --config {folder / 'config.yaml'} run_dir={folder}"
+        f"{RunFolder(folder).report_json}: is damaged ({reason}); to write it anew from what was measured: "
+        f"python -m tiprdc_fl.simulate --config {RunFolder(folder).config} run_dir={folder}"
     )

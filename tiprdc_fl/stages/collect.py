@@ -2,9 +2,8 @@
 
 import json
 from collections import Counter
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -20,9 +19,10 @@ from tiprdc_fl.stages.plan import Population, plan, populate, titles_of
 from tiprdc_fl.stages.progress import stage
 from tiprdc_fl.stages.run import Run, collection_of, export
 from tiprdc_fl.stages.run_folder import timed
-from tiprdc_fl.store.feature_store import stored_contributors
+from tiprdc_fl.stages.train import Trained
+from tiprdc_fl.store.feature_store import FeatureStore, stored_contributors
 from tiprdc_fl.store.lance import erase
-from tiprdc_fl.store.withdrawal import withdrawn
+from tiprdc_fl.store.withdrawal import check_removed, withdrawn
 
 MOMENTS = ("wanted", "begun", "sending", "downloaded", "computed", "receiving", "ended", "stopped")
 
@@ -35,119 +35,200 @@ def requests_table(population: Population, course: Course) -> pa.Table:
     down_bytes, up_bytes, examples.
     """
     requests = course.requests
-    places = np.array([one.place for one in requests], np.int64)
+    places = np.array([request.place for request in requests], np.int64)
     titles = np.array(titles_of(population), object)
 
     def moments(name: str) -> pa.Array:
-        values = np.array([getattr(one, name) for one in requests], float)
+        values = np.array([getattr(request, name) for request in requests], float)
         return pa.array(np.where(np.isfinite(values), values, np.nan), from_pandas=True)
 
     table = pa.table(
         {
             "contributor": pa.array(population.people[places], pa.int64()),
             "device_class": pa.array(titles[population.work.group[places]], pa.string()),
-            "attempt": pa.array([one.attempt for one in requests], pa.int32()),
+            "attempt": pa.array([request.attempt for request in requests], pa.int32()),
             **{name: moments(name) for name in MOMENTS},
-            "computing": pa.array([one.computing for one in requests], pa.float64()),
-            "outcome": pa.array([one.outcome for one in requests], pa.string()),
-            "twice": pa.array([one.twice for one in requests], pa.bool_()),
-            "down_bytes": pa.array([one.down_bytes for one in requests], pa.int64()),
-            "up_bytes": pa.array([one.up_bytes for one in requests], pa.int64()),
+            "computing": pa.array([request.computing for request in requests], pa.float64()),
+            "outcome": pa.array([request.outcome for request in requests], pa.string()),
+            "twice": pa.array([request.twice for request in requests], pa.bool_()),
+            "down_bytes": pa.array([request.down_bytes for request in requests], pa.int64()),
+            "up_bytes": pa.array([request.up_bytes for request in requests], pa.int64()),
             "examples": pa.array(population.work.examples[places], pa.int64()),
         }
     )
     return table.replace_schema_metadata({"about": "modelled: requests of the virtual clock, not measured"})
 
 
-def summary_of(course: Course) -> dict[str, Any]:
-    """``course.json``: how a course ended."""
-    return {
-        "seconds": course.seconds,
-        "given_up": len(course.given_up),
-        "enough": course.enough,
-        "never_came": course.never_came,
-    }
+@dataclass(frozen=True)
+class CourseSummary:
+    """How a course on the virtual clock ended: the content of ``course.json``.
+
+    Attributes:
+        seconds: until the collection was over, modelled.
+        given_up: contributors asked in vain as often as allowed.
+        enough: whether the strategy reached its goal; None for a strategy without one.
+        never_came: contributors wanted until the end who were not available in time.
+    """
+
+    seconds: float
+    given_up: int
+    enough: bool | None
+    never_came: int
 
 
-def measured_table(keys: pa.Table, population: Population) -> pa.Table:
+def summary_of(course: Course) -> CourseSummary:
+    """The summary of a course."""
+    return CourseSummary(
+        seconds=course.seconds,
+        given_up=len(course.given_up),
+        enough=course.enough,
+        never_came=course.never_came,
+    )
+
+
+def measured_table(contributions: pa.Table, population: Population) -> pa.Table:
     """``latency.parquet``: what was measured of each contributor on this host, and its device's class."""
-    table = per_contributor(keys)
     order = np.argsort(population.people)
-    people = table.column("contributor").to_numpy()
+    people = contributions.column("contributor").to_numpy()
     places = order[np.searchsorted(population.people[order], people)]
     titles = np.array(titles_of(population), object)[population.work.group[places]]
-    table = table.append_column("device_class", pa.array(titles, pa.string()))
+    table = contributions.append_column("device_class", pa.array(titles, pa.string()))
     return table.replace_schema_metadata({"about": "measured on this host; device_class is the model's"})
 
 
-def federate(current: Run) -> Collected:
+@dataclass(frozen=True, eq=False)
+class CollectionResult:
+    """What stage 2 hands on.
+
+    Attributes:
+        store: the features, as the collection left them.
+        contributions: a row for each stored contribution, see ``report.figures.federation.per_contributor``.
+        population: the contributors with their devices, and what was asked of them.
+        requests: of the virtual clock, see ``requests_table``.
+        course: how the virtual clock's course ended.
+        outcome: who answered and who failed, in all sessions.
+        withdrawn: ids of the contributors who had withdrawn by then.
+    """
+
+    store: FeatureStore
+    contributions: pa.Table
+    population: Population
+    requests: pa.Table
+    course: CourseSummary
+    outcome: Collected
+    withdrawn: frozenset[int]
+
+    @property
+    def asked(self) -> set[int]:
+        """Ids of the contributors who were asked on the virtual clock."""
+        return set(self.requests.column("contributor").to_pylist())
+
+    @property
+    def answered(self) -> set[int]:
+        """Ids of the contributors whose answers count there."""
+        taken = np.array(self.requests.column("outcome").to_pylist(), object) == "answered"
+        return set(self.requests.column("contributor").to_numpy()[taken].tolist())
+
+
+def collect_features(current: Run, trained: Trained) -> CollectionResult:
     """Stage 2: who is asked extracts and sends; who is stored already is not asked again.
 
-    Whose answers count is decided on the virtual clock (see ``planning``). An engine does the work of these, and of
-    nobody else. Where it fails, the clock is told, and whoever is asked instead follows.
+    The virtual clock decides whose answers count (see ``stages.plan``). An engine does the work of these
+    contributors and of nobody else. Where it fails, the clock is told, and the engine works for whoever is
+    asked instead.
+
+    Raises:
+        InputError: nobody sent features, or a file of the run folder is damaged or cannot be written.
     """
-    write_json(current.folder / "contributors.json", current.people.contributors.tolist())
+    write_json(current.folder.contributors, current.people.contributors.tolist())
     with timed(current.folder, "plan"):
-        export(current, current.folder / "extractor.safetensors")
-        population = populate(current)
-    course, collected = _carry_out(current, population)
-    folder, people = current.folder, population.people[course.answered]
-    collection = collection_of(current, folder, people)
-    write_collection(collection)
-    with writing(folder), locked(folder):  # a withdrawal waits, or is known here
-        store, _ = open_collection(collection)
+        export(current, trained.path)
+        population = populate(current, trained)
+    store, course, outcome = _carry_out(current, population)
+    write_collection(collection_of(current, current.folder, population.people[course.answered]))
+    folder = current.folder
+    with writing(folder.path), locked(folder.path):  # a withdrawal waits, or is known here
+        gone = withdrawn(folder.path)
+        check_removed(store.path, stored_contributors(store) & gone)
         if not len(store.keys):
             reason = "nobody has an example, or all have withdrawn"
-            reason = collected.failures[0].reason if collected.failures else reason
+            reason = outcome.failures[0].reason if outcome.failures else reason
             raise InputError(f"no contributor sent features; the first reason: {reason}")
-        write_table(folder / "requests.parquet", requests_table(population, course))
-        write_json(folder / "course.json", summary_of(course))
-        write_table(folder / "latency.parquet", measured_table(store.keys, population))
-        if collected.answered:  # figures of an earlier session do not know these
-            (folder / "results.json").unlink(missing_ok=True)
-        gone = withdrawn(folder)
-        failures = tuple(one for one in collected.failures if one.contributor not in gone)
-        return remember(folder / "collected.json", replace(collected, failures=failures))
+        return _note(current, population, course, store, outcome, gone)
 
 
-def _carry_out(current: Run, population: Population) -> tuple[Course, Collected]:
-    """The engine works for those whose answers count, until nobody fails whom the clock does not know to fail."""
-    course, collected = plan(current, population), None
-    if not course.answered:
-        counts = Counter(one.outcome for one in course.requests)
-        became = ", ".join(f"{count} {outcome}" for outcome, count in counts.most_common())
-        raise InputError(
-            f"strategy.name={current.config.strategy.name}: within {course.seconds:,.2f} modelled seconds no "
-            f"answer counts (requests: {became or 'none'}); give it more time, or ask others"
-        )
+def _note(
+    current: Run,
+    population: Population,
+    course: Course,
+    store: FeatureStore,
+    outcome: Collected,
+    gone: frozenset[int],
+) -> CollectionResult:
+    """Leaves what became of the collection in the run folder."""
+    folder = current.folder
+    requests, summary = requests_table(population, course), summary_of(course)
+    contributions = per_contributor(store.keys)
+    write_table(folder.requests, requests)
+    write_json(folder.course, asdict(summary))
+    write_table(folder.latency, measured_table(contributions, population))
+    if outcome.answered:  # figures of an earlier session do not know these
+        folder.results.unlink(missing_ok=True)
+    failures = tuple(failure for failure in outcome.failures if failure.contributor not in gone)
+    outcome = remember(folder.collected, replace(outcome, failures=failures))
+    return CollectionResult(
+        store=store,
+        contributions=contributions,
+        population=population,
+        requests=requests,
+        course=summary,
+        outcome=outcome,
+        withdrawn=gone,
+    )
+
+
+def _carry_out(current: Run, population: Population) -> tuple[FeatureStore, Course, Collected]:
+    """Repeats plan and collection until the clock knows of every contributor whose work fails."""
+    course, outcome = plan(current, population), None
+    _check_answers(current, course)
     while True:
-        came = _collect(current, population.people[course.answered])
-        collected = came if collected is None else add_collected(collected, came)
-        failing = {failure.contributor for failure in collected.failures}
+        store, came = _collect(current, population.people[course.answered])
+        outcome = came if outcome is None else add_collected(outcome, came)
+        failing = {failure.contributor for failure in outcome.failures}
         worked, course = set(course.answered), plan(current, population, failing) if failing else course
         if worked.issuperset(course.answered):
             break
-    _forget_others(current, population.people[course.answered])
-    return course, collected
+    _erase_others(store, population.people[course.answered])
+    return store, course, outcome
 
 
-def _collect(current: Run, people: np.ndarray) -> Collected:
-    """One collection, from all that are not stored yet."""
+def _check_answers(current: Run, course: Course) -> None:
+    """Raises InputError where the plan has no answer that counts."""
+    if course.answered:
+        return
+    counts = Counter(request.outcome for request in course.requests)
+    became = ", ".join(f"{count} {outcome}" for outcome, count in counts.most_common())
+    raise InputError(
+        f"strategy.name={current.config.strategy.name}: within {course.seconds:,.2f} modelled seconds no "
+        f"answer counts (requests: {became or 'none'}); give it more time, or ask others"
+    )
+
+
+def _collect(current: Run, people: np.ndarray) -> tuple[FeatureStore, Collected]:
+    """One collection from everybody who is not stored yet, and the store."""
     collection = collection_of(current, current.folder, people)
     write_collection(collection)
-    _, asked = open_collection(collection)
+    store, asked = open_collection(collection)
     with (
         timed(current.folder, "collection"),
         stage(current.console, "collection", len(asked), "contributors") as advance,
     ):
-        return ENGINES[current.config.federation.engine](
-            collection, lambda contributors, examples: advance(contributors)
-        )
+        engine = ENGINES[current.config.federation.engine]
+        return store, engine(collection, lambda contributors, examples: advance(contributors))
 
 
-def _forget_others(current: Run, people: np.ndarray) -> None:
-    """Removes who was asked before it was known that somebody's work fails, and then came too late to count."""
-    store, _ = open_collection(collection_of(current, current.folder, people))
+def _erase_others(store: FeatureStore, people: np.ndarray) -> None:
+    """Removes contributions that came too late to count, once the clock knew whose work fails."""
     others = stored_contributors(store) - set(people.tolist())
     if others:
         erase(store.path, others)

@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 from pydantic import ValidationError
@@ -35,10 +34,13 @@ from tiprdc_fl.report.schema import (
     ReidentificationResult,
     WorstOffResult,
 )
+from tiprdc_fl.stages.collect import CollectionResult
 from tiprdc_fl.stages.progress import stage
 from tiprdc_fl.stages.representations import Representation, Views, open_views
 from tiprdc_fl.stages.run import Run
 from tiprdc_fl.stages.run_folder import timed
+from tiprdc_fl.stages.train import Trained
+from tiprdc_fl.store.paths import RunFolder
 from tiprdc_fl.store.withdrawal import nobody_withdraws
 
 DEFAULT_ATTACKS = {
@@ -49,31 +51,37 @@ SHOWN = 8  # faces in the picture of reconstructions, of as many people
 DEFAULT_PROBES = {"image": ("table1", "linear"), "text": ("table2", "linear")}
 
 
-def measure(current: Run, device_of: DeviceOf | None = None) -> Figures:
+def measure(
+    current: Run, trained: Trained, collected: CollectionResult, device_of: DeviceOf | None = None
+) -> Figures:
     """Stage 3: fresh probes on features and controls, measured on holdout people.
 
     Args:
         current: the run.
+        trained: what made the features.
+        collected: the features.
         device_of: people -> device classes; None where no devices are modelled.
 
     Returns:
         the figures: those of an earlier session where ``results.json`` holds them. Everything is measured again
         where another version wrote that file, because the probes' predictions are not kept.
     """
-    path = current.folder / "results.json"
+    path = current.folder.results
     if path.exists():
         with suppress(ValidationError):
             return Figures.model_validate_json(path.read_bytes())
-    with nobody_withdraws(current.folder):
-        figures = _measured(current, device_of)
+    with nobody_withdraws(current.folder.path, collected.withdrawn):
+        figures = _measured(current, trained, collected, device_of)
     write_json(path, figures.model_dump(mode="json"))
     return figures
 
 
-def _measured(current: Run, device_of: DeviceOf | None) -> Figures:
+def _measured(
+    current: Run, trained: Trained, collected: CollectionResult, device_of: DeviceOf | None
+) -> Figures:
     settings = current.config.evaluation
     with timed(current.folder, "controls"):
-        views = open_views(current)
+        views = open_views(current, trained, collected.store)
     fit, features = fit_of(current), views.shown["features"]
     probed = _probed(current, views, fit)
     blind = majority(features.insider, features.measured, settings.bootstrap, current.config.seed)
@@ -289,12 +297,10 @@ def reconstruction(current: Run, views: Views, fit: Fit) -> ReconstructionResult
     )
 
 
-def save_pictures(folder: Path, originals: Tensor, pictures: Tensor) -> None:
+def save_pictures(folder: RunFolder, originals: Tensor, pictures: Tensor) -> None:
     """``reconstruction.npz`` (uint8 [k, 3, h, w] each) and the same side by side in ``reconstruction.png``."""
-    np.savez_compressed(
-        folder / "reconstruction.npz", original=originals.numpy(), reconstructed=pictures.numpy()
-    )
-    grid(originals, {"reconstructed": pictures}, folder / "reconstruction.png")
+    np.savez_compressed(folder.reconstruction, original=originals.numpy(), reconstructed=pictures.numpy())
+    grid(originals, {"reconstructed": pictures}, folder.reconstruction_picture)
 
 
 def reidentification(current: Run, views: Views) -> tuple[ReidentificationResult, ...]:

@@ -18,10 +18,10 @@ from tiprdc_fl.disk import write_json
 from tiprdc_fl.errors import InputError
 from tiprdc_fl.stages.run import Run
 from tiprdc_fl.stages.run_folder import code_digest
+from tiprdc_fl.store.paths import EXTRACTOR, HISTORY
 from tiprdc_fl.training.loop import Plan
 
-FILE = "extractor.safetensors"
-FILES = (FILE, "training.json")
+FILES = (EXTRACTOR, HISTORY)
 LOOKED_AT = 256  # images that stand for all of them in a training's digest
 
 
@@ -75,7 +75,7 @@ def keep(folder: Path, kept: Path, configuration: dict[str, Any]) -> None:
             write_json(draft / "configuration.json", configuration)
             draft.replace(kept)
     except OSError as error:
-        if (kept / FILE).is_file():  # another process has just kept the same training
+        if (kept / EXTRACTOR).is_file():  # another process has just kept the same training
             return
         raise InputError(
             f"training.library={kept.parent} cannot be written: {error.strerror}; the extractor is in {folder}"

@@ -11,12 +11,11 @@ import pyarrow as pa
 from torch import Tensor
 
 from tiprdc_fl.config.keys import Config
-from tiprdc_fl.federation.collection import features_path
 from tiprdc_fl.models.extractor import Extractor, load_extractor
 from tiprdc_fl.report.read import read_report
-from tiprdc_fl.stages.library import FILE
 from tiprdc_fl.stages.registries import load_config
 from tiprdc_fl.store.feature_store import FeatureStore, open_store
+from tiprdc_fl.store.paths import RunFolder
 
 BATCH = 4096  # rows decoded at a time
 
@@ -36,17 +35,17 @@ class OpenedRun:
     @cached_property
     def config(self) -> Config:
         """The configuration of the run."""
-        return load_config(str(self.folder / "config.yaml"), [])
+        return load_config(str(RunFolder(self.folder).config), [])
 
     @cached_property
     def extractor(self) -> Extractor:
         """The frozen extractor."""
-        return load_extractor(self.folder / FILE)
+        return load_extractor(RunFolder(self.folder).extractor)
 
     @cached_property
     def store(self) -> FeatureStore:
         """The feature store, as the contributions came in."""
-        return open_store(features_path(self.folder))
+        return open_store(RunFolder(self.folder).features)
 
     def tensors(self) -> tuple[Tensor, dict[str, np.ndarray], np.ndarray]:
         """Everything that was collected, ordered by (contributor, row).

@@ -23,8 +23,7 @@ from tiprdc_fl.disk import write_table
 from tiprdc_fl.errors import InputError
 from tiprdc_fl.federation.contribution import MAX_EXAMPLES
 from tiprdc_fl.stages.run_folder import note_seconds
-
-FILE = "partition.parquet"
+from tiprdc_fl.store.paths import RunFolder
 
 
 def attributes_of(config: Config) -> list[str]:
@@ -45,7 +44,7 @@ def deal_out(config: Config, dataset: Dataset, people: Split) -> tuple[pa.Table 
         InputError: the partition is not possible with this data.
     """
     start, section = perf_counter(), config.partition
-    there = config.run_dir is not None and (Path(config.run_dir) / FILE).exists()
+    there = config.run_dir is not None and RunFolder(Path(config.run_dir)).partition.exists()
     if PARTITIONERS[section.name].deal is None or there:
         return None, 0.0
     pooled = dataset.labels(people.contributors)
@@ -67,7 +66,12 @@ def _check_largest(name: str, owner: np.ndarray) -> None:
 
 
 def open_partition(
-    config: Config, folder: Path, source: DataSource, dataset: Dataset, people: Split, table: pa.Table | None
+    config: Config,
+    folder: RunFolder,
+    source: DataSource,
+    dataset: Dataset,
+    people: Split,
+    table: pa.Table | None,
 ) -> tuple[DataSource, Dataset]:
     """Source and dataset as the partition has them; what was dealt out is written into the run folder.
 
@@ -91,7 +95,7 @@ def open_partition(
         return seen, by_own_cameras(dataset, section.strength, source.seed, spared=people.collector)
     if partition.deal is None:
         return source, dataset
-    path = (folder / FILE).absolute()
+    path = folder.partition.absolute()
     if table is not None:
         write_table(path, table)
     if not np.array_equal(read_deal(path).contributors, np.sort(people.contributors)):
@@ -101,7 +105,7 @@ def open_partition(
     return replace(source, partition=str(path)), dealt(dataset, path)
 
 
-def note_partition(folder: Path, table: pa.Table | None, seconds: float) -> None:
+def note_partition(folder: RunFolder, table: pa.Table | None, seconds: float) -> None:
     """Notes the seconds of a partition that was dealt in this session."""
     if table is not None:
         note_seconds(folder, "partition", seconds)

@@ -23,10 +23,10 @@ from tiprdc_fl.devices.sets import load_devices
 from tiprdc_fl.disk import reading, write_json
 from tiprdc_fl.errors import InputError
 from tiprdc_fl.federation.contributor import layout_of
-from tiprdc_fl.models.extractor import load_extractor
 from tiprdc_fl.models.runtime import RUNTIMES, model_path, read_model
 from tiprdc_fl.stages.calibrate import Calibration, calibrate
 from tiprdc_fl.stages.run import Run
+from tiprdc_fl.stages.train import Trained
 
 BITS = 8e-6  # megabits of a byte
 HOUR = 3600.0
@@ -51,10 +51,14 @@ class Population:
     conditions: Conditions
 
 
-def populate(current: Run) -> Population:
+def populate(current: Run, trained: Trained) -> Population:
     """The contributors, their devices, and what a collection asks of them.
 
     The calibration is measured once and stays in the run folder, so that a run that is resumed keeps its plan.
+
+    Args:
+        current: the run.
+        trained: what the contributors run.
 
     Raises:
         InputError: the device set cannot be read, nobody has an example, or nobody's work can be measured.
@@ -70,8 +74,8 @@ def populate(current: Run) -> Population:
         work = _instant(people, examples, labels)
         return Population(people, None, None, work, Conditions(config.seed, _at_once))
     devices = devices_of(current, people)
-    calibration = _calibration(current, people[examples > 0])
-    work = _work(current, devices, calibration, examples, labels)
+    calibration = _calibration(current, trained, people[examples > 0])
+    work = _work(current, trained, devices, calibration, examples, labels)
     start = settings.start_hour * HOUR
     conditions = Conditions(
         seed=config.seed,
@@ -150,13 +154,18 @@ def _instant(people: np.ndarray, examples: np.ndarray, labels: np.ndarray) -> Wo
 
 
 def _work(
-    current: Run, devices: Devices, calibration: Calibration, examples: np.ndarray, labels: np.ndarray
+    current: Run,
+    trained: Trained,
+    devices: Devices,
+    calibration: Calibration,
+    examples: np.ndarray,
+    labels: np.ndarray,
 ) -> Work:
     """What is asked, with the seconds that it takes each device."""
     people, contributed = current.asked, examples_of(current)
     raw = np.bincount(_owners(contributed, people), contributed.raw_bytes, len(people))
-    file, runtime = current.folder / "extractor.safetensors", current.config.federation.runtime
-    down = (model_path(file, runtime) or file).stat().st_size
+    file = model_path(trained.path, current.config.federation.runtime) or trained.path
+    down = file.stat().st_size
     up = calibration.upload_bytes(examples, raw)
     given = current.config.devices.seconds_per_example
     seconds = calibration.device_seconds(examples, raw) if given is None else given * examples
@@ -190,24 +199,31 @@ def _available(
     return np.where(moments <= start + now, now, moments - start)  # a difference would be rounded
 
 
-def _calibration(current: Run, people: np.ndarray) -> Calibration:
-    path = current.folder / "calibration.json"
+def _calibration(current: Run, trained: Trained, people: np.ndarray) -> Calibration:
+    path = current.folder.calibration
     if path.exists():
         with reading(path):
             return Calibration(**json.loads(path.read_text(encoding="utf-8")))
-    file, runtime = current.folder / "extractor.safetensors", current.config.federation.runtime
-    extractor = load_extractor(file)
-    layout = layout_of(extractor, current.config.federation.codec, current.tasks)
-    run = None if runtime == "torch" else RUNTIMES[runtime].start(extractor, read_model(file, runtime))
-    found = calibrate(extractor, current.dataset, people.tolist(), layout, current.config.seed, run)
-    write_json(path, asdict(found))
-    return found
+    extractor, federation = trained.extractor, current.config.federation
+    run, runtime = None, federation.runtime
+    if runtime != "torch":
+        run = RUNTIMES[runtime].start(extractor, read_model(trained.path, runtime))
+    calibration = calibrate(
+        extractor=extractor,
+        dataset=current.dataset,
+        contributors=people.tolist(),
+        layout=layout_of(extractor, federation.codec, current.tasks),
+        seed=current.config.seed,
+        run=run,
+    )
+    write_json(path, asdict(calibration))
+    return calibration
 
 
 def titles_of(population: Population) -> list[str]:
     """Titles of the device classes."""
     devices = population.devices
-    return ["no device modelled"] if devices is None else [one.title for one in devices.set.classes]
+    return ["no device modelled"] if devices is None else [kind.title for kind in devices.set.classes]
 
 
 def device_titles(current: Run) -> Callable[[np.ndarray], list[str]] | None:

@@ -26,6 +26,7 @@ from tiprdc_fl.stages.run import Run
 from tiprdc_fl.stages.run_folder import open_run_folder
 from tiprdc_fl.stages.runtime import check_runtime
 from tiprdc_fl.stages.train import check_given, protection_settings
+from tiprdc_fl.store.paths import RunFolder
 
 
 def unused_keys(config: Config) -> list[str]:
@@ -114,7 +115,7 @@ def check_unseen(config: Config, people: Split) -> None:
 
     It is known where the extractor lies in its run folder; one that was moved elsewhere is taken on trust.
     """
-    path = Path(config.training.extractor or "").parent / "config.yaml"
+    path = RunFolder(Path(config.training.extractor or "").parent).config
     if config.training.extractor is None or not path.is_file():
         return
     theirs = load_config(str(path), [])

@@ -11,16 +11,17 @@ from tiprdc_fl import seeding
 from tiprdc_fl.attacks.probe import Rows
 from tiprdc_fl.data.examples import Examples, pick
 from tiprdc_fl.data.source import hold, renumber
+from tiprdc_fl.disk import write_bytes
 from tiprdc_fl.errors import InputError
-from tiprdc_fl.federation.collection import open_collection
 from tiprdc_fl.federation.engine import run_inline
 from tiprdc_fl.models.architecture import Architecture, extracting
 from tiprdc_fl.models.extractor import Extractor, batch_reader, load_extractor, restore, to_bytes
 from tiprdc_fl.protections import untrained
-from tiprdc_fl.stages.library import FILE
 from tiprdc_fl.stages.progress import stage
 from tiprdc_fl.stages.run import Run, collection_of, export
-from tiprdc_fl.store.feature_store import FeatureStore
+from tiprdc_fl.stages.train import Trained
+from tiprdc_fl.store.feature_store import FeatureStore, open_store
+from tiprdc_fl.store.paths import RunFolder
 
 
 @dataclass(frozen=True)
@@ -55,15 +56,19 @@ class Views:
     holdout: Examples
 
 
-def open_views(current: Run) -> Views:
+def open_views(current: Run, trained: Trained, stored: FeatureStore) -> Views:
     """Reads and extracts everything that stage 3 needs, each once.
 
     "features" are those the contributors sent; "random" those of an untrained extractor, encoded and stored
     the same way; "raw" the examples themselves. Rows stand for the same examples in all of them.
+
+    Args:
+        current: the run.
+        trained: what made the features.
+        stored: the contributors' features.
     """
-    config, extractor = current.config, load_extractor(current.folder / FILE)
+    config, extractor = current.config, trained.extractor
     most, controls = config.evaluation.max_examples, config.evaluation.controls
-    stored = open_collection(collection_of(current, current.folder, current.asked))[0]
     learners = np.unique(stored.keys.column("contributor").to_numpy())
     examples = draw(current, learners, most)
     holdout = draw(current, current.people.holdout, None)
@@ -71,7 +76,7 @@ def open_views(current: Run) -> Views:
     own = draw(current, current.people.collector, most) if auxiliary else None
     total = len(holdout) + len(own or ()) + (len(examples) + len(holdout)) * ("random" in controls)
     with stage(current.console, "controls", total, "examples") as advance:
-        at_holdout = extract(current, "holdout", current.folder / FILE, holdout, advance)
+        at_holdout = extract(current, current.folder.holdout, trained.path, holdout, advance)
         features = Representation(
             extractor.architecture,
             rows_of(current, stored, examples, extractor),
@@ -79,7 +84,7 @@ def open_views(current: Run) -> Views:
         )
         mine = None
         if own is not None:
-            store = extract(current, "auxiliary", current.folder / FILE, own, advance)
+            store = extract(current, current.folder.auxiliary, trained.path, own, advance)
             mine = rows_of(current, store, renumber(own), extractor, current.private)
         shown = {"features": features}
         if "random" in controls:
@@ -96,13 +101,13 @@ def _random(
 ) -> Representation:
     """The control: an extractor of the same architecture that was never trained."""
     architecture = extracting(extractor.architecture)
-    path = current.folder / "controls" / "untrained.safetensors"
-    path.parent.mkdir(exist_ok=True)
-    path.write_bytes(to_bytes(untrained(architecture, current.config.seed), architecture))
-    fresh = load_extractor(path)
+    folder = current.folder
+    folder.controls.mkdir(exist_ok=True)
+    write_bytes(folder.untrained, to_bytes(untrained(architecture, current.config.seed), architecture))
+    fresh = load_extractor(folder.untrained)
     stores = [
-        extract(current, f"controls/{name}", path, part, advance)
-        for name, part in (("random", examples), ("random_holdout", holdout))
+        extract(current, place, folder.untrained, part, advance)
+        for place, part in ((folder.random, examples), (folder.random_holdout, holdout))
     ]
     rows = (
         rows_of(current, store, renumber(part), fresh)
@@ -137,11 +142,10 @@ def draw(current: Run, people: np.ndarray, most: int | None) -> Examples:
 
 
 def extract(
-    current: Run, name: str, extractor: Path, examples: Examples, advance: Callable[[int], None]
+    current: Run, folder: RunFolder, extractor: Path, examples: Examples, advance: Callable[[int], None]
 ) -> FeatureStore:
     """Features of examples in memory, made as a contributor makes them, in a store of their own."""
-    folder = current.folder / name
-    folder.mkdir(parents=True, exist_ok=True)
+    folder.path.mkdir(parents=True, exist_ok=True)
     export(current, extractor)
     collection = collection_of(current, folder, np.unique(examples.people), extractor)
     collected = run_inline(
@@ -151,8 +155,8 @@ def extract(
     )
     if collected.failures:
         failure = collected.failures[0]
-        raise InputError(f"{name}: person {failure.contributor} failed, {failure.stage}: {failure.reason}")
-    return open_collection(collection)[0]
+        raise InputError(f"{folder}: person {failure.contributor} failed, {failure.stage}: {failure.reason}")
+    return open_store(folder.features)
 
 
 def rows_of(

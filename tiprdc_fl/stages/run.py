@@ -17,6 +17,7 @@ from tiprdc_fl.data.split import Split
 from tiprdc_fl.federation.collection import Collection, Request
 from tiprdc_fl.models.architecture import Precision
 from tiprdc_fl.stages.runtime import write_model
+from tiprdc_fl.store.paths import RunFolder
 from tiprdc_fl.store.withdrawal import withdrawn
 
 
@@ -26,7 +27,7 @@ class Run:
 
     Attributes:
         config: as the user gave it, with ``run_dir``.
-        folder: the run folder.
+        folder: where its artefacts lie.
         source: of the contributors' examples, for whoever works for them.
         dataset: everybody's examples, as the partition has them.
         people: collector, contributors, holdout.
@@ -36,7 +37,7 @@ class Run:
     """
 
     config: Config
-    folder: Path
+    folder: RunFolder
     source: DataSource
     dataset: Dataset
     people: Split
@@ -56,7 +57,7 @@ class Run:
         if self.source.partition is not None:
             deal = read_deal(Path(self.source.partition))
             contributors = contributors[deal.sizes[deal.find(contributors)[0]] > 0]
-        return contributors[~np.isin(contributors, list(withdrawn(self.folder)))]
+        return contributors[~np.isin(contributors, list(withdrawn(self.folder.path)))]
 
     @property
     def private(self) -> tuple[str, ...]:
@@ -70,12 +71,12 @@ class Run:
 
 
 def collection_of(
-    current: Run, folder: Path, people: Sequence[int] | np.ndarray, extractor: Path | None = None
+    current: Run, folder: RunFolder, people: Sequence[int] | np.ndarray, extractor: Path | None = None
 ) -> Collection:
-    """A collection by the run's settings; of the run's extractor where none is named."""
+    """A collection in a folder by the run's settings; of the run's extractor where none is named."""
     federation = current.config.federation
     alone = federation.mode == "latency"  # then nobody works beside a contributor who is measured
-    extractor = extractor or current.folder / "extractor.safetensors"
+    extractor = extractor or current.folder.extractor
     return Collection(
         folder=str(folder),
         request=Request(

@@ -20,6 +20,7 @@ from tiprdc_fl.config.keys import Config, differences, to_yaml
 from tiprdc_fl.disk import write_json, write_text, writing
 from tiprdc_fl.errors import InputError
 from tiprdc_fl.stages.registries import load_config
+from tiprdc_fl.store.paths import RunFolder
 
 PACKAGES = ("tiprdc_fl", "torch", "numpy", "flwr", "ray", "pylance", "pyarrow", "pillow", "scikit-learn")
 # What may differ between the sessions of one run: it names the run or says who does the work, not which.
@@ -37,7 +38,7 @@ FREE_KEYS = (
 )
 
 
-def open_run_folder(config: Config) -> tuple[Path, Config]:
+def open_run_folder(config: Config) -> tuple[RunFolder, Config]:
     """The folder of a run, and the configuration with its path.
 
     A folder that holds a run of the same configuration is opened again; its stages are then resumed.
@@ -46,24 +47,24 @@ def open_run_folder(config: Config) -> tuple[Path, Config]:
         InputError: the path is a file, cannot be written, or holds something else or another run.
     """
     stamp = time.strftime("%Y%m%d-%H%M%S")
-    folder = Path(config.run_dir or Path("runs") / f"{stamp}-{config.name or config.data.name}")
-    config = replace(config, run_dir=str(folder))
-    if folder.exists() and not folder.is_dir():
+    path = Path(config.run_dir or Path("runs") / f"{stamp}-{config.name or config.data.name}")
+    folder, config = RunFolder(path), replace(config, run_dir=str(path))
+    if path.exists() and not path.is_dir():
         raise InputError(f"run_dir={folder} is a file: name a folder that is new, empty or holds a run")
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        if any(folder.iterdir()):
+        path.mkdir(parents=True, exist_ok=True)
+        if any(path.iterdir()):
             _check_same_run(folder, config)
-        write_text(folder / "config.yaml", to_yaml(config))
-        if not (folder / "environment.json").exists():  # of the session that trained
-            write_json(folder / "environment.json", environment())
+        write_text(folder.config, to_yaml(config))
+        if not folder.environment.exists():  # of the session that trained
+            write_json(folder.environment, environment())
     except OSError as error:
         raise InputError(f"run_dir={folder} cannot be written: {error.strerror}") from error
     return folder, config
 
 
-def _check_same_run(folder: Path, config: Config) -> None:
-    stored = folder / "config.yaml"
+def _check_same_run(folder: RunFolder, config: Config) -> None:
+    stored = folder.config
     if not stored.is_file():
         raise InputError(f"run_dir={folder} holds files but no run: name a folder that is new or empty")
     different = differences(load_config(str(stored), []), config, ignore=FREE_KEYS)
@@ -98,7 +99,7 @@ def code_digest() -> str:
 
 
 @contextmanager
-def timed(folder: Path, stage: str) -> Iterator[None]:
+def timed(folder: RunFolder, stage: str) -> Iterator[None]:
     """Notes how long a stage took, whether it ended or not, in ``stages.jsonl``."""
     start = time.perf_counter()
     try:
@@ -107,17 +108,17 @@ def timed(folder: Path, stage: str) -> Iterator[None]:
         note_seconds(folder, stage, time.perf_counter() - start)
 
 
-def note_seconds(folder: Path, stage: str, seconds: float) -> None:
+def note_seconds(folder: RunFolder, stage: str, seconds: float) -> None:
     """Notes how long a stage took."""
     line = json.dumps({"stage": stage, "seconds": seconds})
-    with writing(folder), (folder / "stages.jsonl").open("a", encoding="utf-8") as file:
+    with writing(folder.stages), folder.stages.open("a", encoding="utf-8") as file:
         file.write(line + "\n")
 
 
-def stage_seconds(folder: Path) -> dict[str, float]:
+def stage_seconds(folder: RunFolder) -> dict[str, float]:
     """Seconds of each stage, added up over the sessions of the run."""
     seconds: dict[str, float] = {}
-    for line in (folder / "stages.jsonl").read_text(encoding="utf-8").splitlines():
+    for line in folder.stages.read_text(encoding="utf-8").splitlines():
         entry = json.loads(line)
         seconds[entry["stage"]] = seconds.get(entry["stage"], 0.0) + entry["seconds"]
     return seconds

@@ -1,39 +1,65 @@
 """Stage 1: what runs on the devices: trained now, found in a library, given as a file, or never trained."""
 
+from dataclasses import dataclass
 from pathlib import Path
+
+from pydantic import TypeAdapter
 
 from tiprdc_fl.config.keys import Config, flatten
 from tiprdc_fl.data.examples import Examples
 from tiprdc_fl.data.source import DataSource
-from tiprdc_fl.disk import write_bytes, write_copy, write_json
+from tiprdc_fl.disk import reading, write_bytes, write_copy, write_json
 from tiprdc_fl.errors import InputError
 from tiprdc_fl.models.architecture import Architecture
 from tiprdc_fl.models.extractor import Extractor, batch_reader, load_extractor
 from tiprdc_fl.models.text import build_vocabulary
 from tiprdc_fl.protections import PROTECTIONS, Collected, Settings, apply_protection, settings_of
-from tiprdc_fl.report.schema import Origin
-from tiprdc_fl.stages.library import FILE, FILES, keep, training_configuration, training_key
+from tiprdc_fl.report.schema import Epoch, Origin
+from tiprdc_fl.stages.library import FILES, keep, training_configuration, training_key
 from tiprdc_fl.stages.progress import stage
 from tiprdc_fl.stages.run import Run
 from tiprdc_fl.stages.run_folder import timed
+from tiprdc_fl.store.paths import EXTRACTOR, HISTORY, RunFolder
 from tiprdc_fl.training.loop import Plan, train_extractor, validation_rows
 
-TRAINING = "training"  # folder in the run folder: checkpoint and result of the training itself
-ORIGIN = "training_from.json"
+_HISTORY = TypeAdapter(tuple[Epoch, ...])
 
 
-def train(current: Run) -> None:
-    """Stage 1: ``extractor.safetensors`` and ``training.json``, unless the run folder has them.
+@dataclass(frozen=True)
+class Trained:
+    """What stage 1 hands on.
+
+    Attributes:
+        path: of the extractor's file.
+        extractor: the frozen extractor, with the digest that names it.
+        origin: where it comes from; None where this run trained it.
+        history: figures of each epoch; empty where nothing was trained.
+    """
+
+    path: Path
+    extractor: Extractor
+    origin: Origin | None
+    history: tuple[Epoch, ...]
+
+
+def train(current: Run) -> Trained:
+    """Stage 1: the extractor and its training's figures, made unless the run folder has them.
 
     Raises:
-        InputError: training is not possible, or the library cannot be written.
+        InputError: training is not possible, the library cannot be written, or a file of an earlier session is
+            damaged.
     """
+    folder, given = current.folder, current.config.training.extractor
+    if not folder.extractor.exists():
+        _make(current) if given is None else _take(current, Path(given))
+    with reading(folder.history):
+        history = _HISTORY.validate_json(folder.history.read_bytes())
+    return Trained(folder.extractor, load_extractor(folder.extractor), _origin_of(folder), history)
+
+
+def _make(current: Run) -> None:
+    """Makes what the devices run, by the run's protection."""
     folder = current.folder
-    if (folder / FILE).exists():
-        return
-    if current.config.training.extractor is not None:
-        _take(current, Path(current.config.training.extractor))
-        return
     protection, settings = PROTECTIONS[current.config.protection.name], protection_settings(current.config)
     with timed(folder, "collector examples"):
         examples = current.dataset.load(current.people.collector)
@@ -42,14 +68,14 @@ def train(current: Run) -> None:
     if protection.train is not None:
         plan = protection.train(plan_of(current.config, current.device), settings, current.tasks)
         encoder = _trained(current, plan, architecture, examples)
-        write_copy(folder / TRAINING / "training.json", folder / "training.json")
+        write_copy(folder.training / HISTORY, folder.history)
     else:
-        write_json(folder / "training.json", [])
+        write_json(folder.history, [])
     read = batch_reader(architecture, examples.loaded)
     collected = Collected(encoder, read, len(examples), current.config.seed)
     with timed(folder, "extractor"):
         data = apply_protection(protection, settings, architecture, collected)
-    write_bytes(folder / FILE, data)  # last: it ends the stage
+    write_bytes(folder.extractor, data)  # last: it ends the stage
 
 
 def protection_settings(config: Config) -> Settings:
@@ -115,25 +141,26 @@ def check_given(path: str | None, source: DataSource, modality: str) -> None:
 
 def _take(current: Run, path: Path) -> None:
     """Copies a trained extractor's file, which ``check_given`` has seen, into the run folder."""
-    write_json(current.folder / ORIGIN, {"path": str(path), "digest": load_extractor(path).digest})
-    write_json(current.folder / "training.json", [])
-    write_copy(path, current.folder / FILE)
+    write_json(current.folder.origin, {"path": str(path), "digest": load_extractor(path).digest})
+    write_json(current.folder.history, [])
+    write_copy(path, current.folder.extractor)
 
 
 def _trained(current: Run, plan: Plan, architecture: Architecture, examples: Examples) -> Extractor:
     """The extractor of a plan, from the library where it has been trained before."""
-    folder, library = current.folder / TRAINING, current.config.training.library
+    folder, library = current.folder.training, current.config.training.library
     folder.mkdir(exist_ok=True)
     kept = None if library is None else Path(library) / training_key(current, plan, examples)
-    if kept is not None and (kept / FILE).is_file() and not (folder / FILE).exists():
-        write_json(current.folder / ORIGIN, {"path": str(kept), "digest": load_extractor(kept / FILE).digest})
+    if kept is not None and (kept / EXTRACTOR).is_file() and not (folder / EXTRACTOR).exists():
+        digest = load_extractor(kept / EXTRACTOR).digest
+        write_json(current.folder.origin, {"path": str(kept), "digest": digest})
         for name in reversed(FILES):  # the extractor last: it ends the training
             write_copy(kept / name, folder / name)
-    if not (folder / FILE).exists():
+    if not (folder / EXTRACTOR).exists():
         _train_in(current, plan, architecture, examples, folder)
-    if kept is not None and not (kept / FILE).is_file():
+    if kept is not None and not (kept / EXTRACTOR).is_file():
         keep(folder, kept, training_configuration(current, plan, examples))
-    encoder = load_extractor(folder / FILE)
+    encoder = load_extractor(folder / EXTRACTOR)
     if encoder.architecture != architecture:
         raise InputError(
             f"{folder}: the data has changed since this extractor was trained; use another run_dir"
@@ -149,12 +176,11 @@ def _train_in(current: Run, plan: Plan, architecture: Architecture, examples: Ex
     with (
         timed(current.folder, "training"),
         stage(current.console, "training", total, "examples") as advance,
-        epoch_writer(current.folder / "tensorboard") as write,
+        epoch_writer(current.folder.tensorboard) as write,
     ):
         train_extractor(examples, architecture, plan, folder, advance, write)
 
 
-def origin_of(folder: Path) -> Origin | None:
+def _origin_of(folder: RunFolder) -> Origin | None:
     """Where a run's extractor comes from when this run did not train it."""
-    path = folder / ORIGIN
-    return Origin.model_validate_json(path.read_bytes()) if path.exists() else None
+    return Origin.model_validate_json(folder.origin.read_bytes()) if folder.origin.exists() else None

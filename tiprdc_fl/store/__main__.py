@@ -9,6 +9,7 @@ from pathlib import Path
 from tiprdc_fl.disk import reading
 from tiprdc_fl.errors import InputError, exit_status
 from tiprdc_fl.store.feature_store import FeatureStore, open_store
+from tiprdc_fl.store.paths import RunFolder
 from tiprdc_fl.store.withdrawal import withdraw
 
 _EXAMPLES = """examples:
@@ -88,7 +89,7 @@ def print_withdrawal(run: Path, ids: Sequence[str]) -> None:
         print("no store has rows of theirs")
     print(
         "results.json and the report are removed, because they may be computed with them; to measure again: "
-        f"python -m tiprdc_fl.simulate --config {run / 'config.yaml'} run_dir={run}"
+        f"python -m tiprdc_fl.simulate --config {RunFolder(run).config} run_dir={run}"
     )
 
 
@@ -100,7 +101,7 @@ def store_of(run: Path) -> FeatureStore:
     """
     if not run.is_dir():
         raise InputError(f"{run}: there is no such run folder; name one that tiprdc_fl.simulate has made")
-    return open_store(run / "features.lance")
+    return open_store(RunFolder(run).features)
 
 
 def contributors_of(run: Path, ids: Sequence[str]) -> list[int]:
@@ -109,9 +110,9 @@ def contributors_of(run: Path, ids: Sequence[str]) -> list[int]:
     Raises:
         InputError: an id is not an integer, or no contributor's; the run has no collection.
     """
-    path = run / "contributors.json"
+    path = RunFolder(run).contributors
     with reading(path):
-        known = {int(one) for one in json.loads(path.read_text(encoding="utf-8"))}
+        known = {int(contributor) for contributor in json.loads(path.read_text(encoding="utf-8"))}
     found = []
     for text in ids:
         try:

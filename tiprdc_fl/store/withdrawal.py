@@ -13,10 +13,7 @@ import pyarrow.parquet as pq
 from tiprdc_fl.disk import draft_of, locked, reading, write_json, write_lines, write_table, writing
 from tiprdc_fl.errors import InputError
 from tiprdc_fl.store.lance import erase
-
-RECORD = "withdrawals.jsonl"
-# Figures that were computed with them, and what the virtual clock says of them: the next session makes it anew.
-STALE = ("results.json", "report.json", "report.html", "requests.parquet", "course.json")
+from tiprdc_fl.store.paths import SAMPLES, RunFolder
 
 
 def withdrawn(folder: Path) -> frozenset[int]:
@@ -28,17 +25,21 @@ def withdrawn(folder: Path) -> frozenset[int]:
     Raises:
         InputError: the record cannot be read.
     """
-    return frozenset(line["contributor"] for line in _record(_run_of(folder) / RECORD))
+    return frozenset(line["contributor"] for line in _record(_run_of(folder).withdrawals))
 
 
 @contextmanager
-def nobody_withdraws(folder: Path) -> Iterator[None]:
+def nobody_withdraws(folder: Path, before: frozenset[int]) -> Iterator[None]:
     """A block whose figures would hold, or miss, a contributor who withdraws in the midst of it.
 
+    Args:
+        folder: the run folder.
+        before: ids of the contributors who had withdrawn when the features were read.
+
     Raises:
-        InputError: somebody has.
+        InputError: another contributor has withdrawn since.
     """
-    before, failed = withdrawn(folder), None
+    failed = None
     try:
         yield
     except InputError as error:  # a store that was changed under its reader
@@ -53,7 +54,7 @@ def nobody_withdraws(folder: Path) -> Iterator[None]:
 def check_removed(store: Path, contributors: Collection[int]) -> None:
     """Raises InputError where a store still has rows of contributors who have withdrawn."""
     if contributors:
-        run, ids = _run_of(store.parent), " ".join(map(str, sorted(contributors)[:10]))
+        run, ids = _run_of(store.parent).path, " ".join(map(str, sorted(contributors)[:10]))
         raise InputError(
             f"{store}: holds rows of {len(contributors)} contributors who have withdrawn: a removal was "
             "interrupted or is under way; complete it with: "
@@ -61,9 +62,15 @@ def check_removed(store: Path, contributors: Collection[int]) -> None:
         )
 
 
-def _run_of(folder: Path) -> Path:
+def _run_of(folder: Path) -> RunFolder:
     """The nearest folder from here upwards that has a collection; ``folder`` itself where none has."""
-    return next((one for one in (folder, *folder.parents) if (one / "collection.json").is_file()), folder)
+    folders = map(RunFolder, (folder, *folder.parents))
+    return next((run for run in folders if run.collection.is_file()), RunFolder(folder))
+
+
+def _stale(run: RunFolder) -> tuple[Path, ...]:
+    """Figures computed with contributors who withdrew, and the virtual clock's course: made again next."""
+    return run.results, run.report_json, run.report_html, run.requests, run.course
 
 
 def _record(path: Path) -> list[dict[str, Any]]:
@@ -91,16 +98,17 @@ def withdraw(folder: Path, contributors: Collection[int]) -> dict[str, int]:
     Raises:
         InputError: the folder cannot be written, or a file in it cannot be read.
     """
+    run = RunFolder(folder)
     with writing(folder), locked(folder):
-        _remember(folder / RECORD, contributors)
+        _remember(run.withdrawals, contributors)
         gone = withdrawn(folder)
-        for name in STALE:
-            (folder / name).unlink(missing_ok=True)
+        for path in _stale(run):
+            path.unlink(missing_ok=True)
         stores = sorted(path for path in folder.rglob("*.lance") if path.is_dir())
         removed = {str(path.relative_to(folder)): erase(path, gone) for path in stores}
-        _clean_latency(folder / "latency.parquet", gone)
-        _clean_quarantine(folder / "quarantine", gone)
-        _clean_failures(folder / "collected.json", gone)
+        _clean_latency(run.latency, gone)
+        _clean_quarantine(run.quarantine, gone)
+        _clean_failures(run.collected, gone)
     return removed
 
 
@@ -125,7 +133,7 @@ def _clean_latency(path: Path, gone: Collection[int]) -> None:
 
 def _clean_quarantine(folder: Path, gone: Collection[int]) -> None:
     """Drops their samples, and torn lines: whose these are nobody can say."""
-    path = folder / "contributions.jsonl"
+    path = folder / SAMPLES
     draft_of(path).unlink(missing_ok=True)
     if path.exists():
         lines = [_parsed(line) for line in path.read_text(encoding="utf-8", errors="replace").splitlines()]

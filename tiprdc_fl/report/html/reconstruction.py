@@ -10,6 +10,7 @@ import numpy as np
 from PIL import Image
 
 from tiprdc_fl.errors import InputError
+from tiprdc_fl.store.paths import RunFolder
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,7 @@ def pictures(folder: Path) -> Pictures | None:
     Raises:
         InputError: reconstruction.npz is damaged.
     """
-    path = folder / "reconstruction.npz"
+    path = RunFolder(folder).reconstruction
     if not path.is_file():
         return None
     try:
