@@ -31,11 +31,12 @@ def deciding(config: Config) -> dict[str, object]:
 
 def digest(config: Config) -> str:
     """Twelve hexadecimal digits that name a run: of its configuration, its data and the code."""
-    from tiprdc_fl.stages.run_folder import code_digest  # late, as above
+    from tiprdc_fl.stages.current import code_digest
 
     root = settled(config).data.root
     data = [] if root is None else fingerprint(Path(root))
-    return _sha256({"configuration": deciding(config), "data": data, "code": code_digest()[:16]})[:12]
+    code = code_digest("results")[:16]
+    return _sha256({"configuration": deciding(config), "data": data, "code": code})[:12]
 
 
 def identity(configs: Sequence[Config]) -> str:

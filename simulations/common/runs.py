@@ -89,7 +89,7 @@ def _folder_of(config: Config, folder: Path) -> Path:
 
 def finished(config: Config, folder: Path) -> Report | None:
     """The report in a run folder, if it is complete, of this configuration and of the code as it is now."""
-    from tiprdc_fl.stages.run_folder import code_digest  # late: it imports torch, which --help needs not
+    from tiprdc_fl.stages.current import code_digest  # late: it imports torch, which --help needs not
 
     try:
         report = Report.model_validate_json(RunFolder(folder).report_json.read_bytes())
@@ -97,7 +97,7 @@ def finished(config: Config, folder: Path) -> Report | None:
         return None
     stored = flatten(report.configuration)
     same = all(stored[key] == value for key, value in deciding(config).items())
-    return report if same and report.environment.code == code_digest() else None
+    return report if same and report.environment.code == code_digest("results") else None
 
 
 def perform(planned: Sequence[Planned], run: Runner, console: Console) -> list[Report]:

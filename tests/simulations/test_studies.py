@@ -39,8 +39,8 @@ from tiprdc_fl.models.architecture import Architecture, build_extractor
 from tiprdc_fl.models.extractor import to_bytes
 from tiprdc_fl.report.schema import SCHEMA_VERSION, Group, Report
 from tiprdc_fl.seeding import seed_torch
+from tiprdc_fl.stages.current import code_digest
 from tiprdc_fl.stages.registries import load_config
-from tiprdc_fl.stages.run_folder import code_digest
 from tiprdc_fl.store.codec import CODECS
 
 NAMES = tuple(STUDIES)
@@ -164,7 +164,7 @@ def report_of(config: Config) -> Report:
     again = {"representation": "features", "unit": "contribution", "roc_auc": interval(0.8)}
     report = base | {
         "run_dir": str(config.run_dir),
-        "environment": base["environment"] | {"code": code_digest()},
+        "environment": base["environment"] | {"code": code_digest("results")},
         "results": rows_of(config),
         "co_trained_adversary": dict.fromkeys(config.data.private or [], 0.55),
         "curve": curve,
@@ -474,7 +474,7 @@ def test_a_broken_report_is_not_taken(text, study, run):
 
 def test_other_code_makes_other_runs(study, run, monkeypatch):
     study("budget")
-    monkeypatch.setattr("tiprdc_fl.stages.run_folder.code_digest", lambda: "f" * 64)
+    monkeypatch.setattr("tiprdc_fl.stages.current.code_digest", lambda stage: "f" * 64)
     study("budget")
     assert len({config.run_dir for config in run.asked}) == 8
 

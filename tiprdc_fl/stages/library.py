@@ -16,8 +16,8 @@ import torch
 from tiprdc_fl.data.examples import Examples
 from tiprdc_fl.disk import write_json
 from tiprdc_fl.errors import InputError
+from tiprdc_fl.stages.current import code_digest
 from tiprdc_fl.stages.run import Run
-from tiprdc_fl.stages.run_folder import code_digest
 from tiprdc_fl.store.paths import EXTRACTOR, HISTORY
 from tiprdc_fl.training.loop import Plan
 
@@ -52,7 +52,7 @@ def training_configuration(current: Run, plan: Plan, examples: Examples) -> dict
         "model": model,
         "precision": current.precision,
         "collector_examples": data.hexdigest(),
-        "code": code_digest(),
+        "code": code_digest("training"),
         "torch": version("torch"),
     }
 

@@ -1,6 +1,5 @@
 """The run folder: made or found again, with the configuration and the environment of the run in it."""
 
-import hashlib
 import json
 import os
 import platform
@@ -9,7 +8,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -19,6 +17,7 @@ import torch
 from tiprdc_fl.config.keys import Config, differences, to_yaml
 from tiprdc_fl.disk import write_json, write_text, writing
 from tiprdc_fl.errors import InputError
+from tiprdc_fl.stages.current import code_digest
 from tiprdc_fl.stages.registries import load_config
 from tiprdc_fl.store.paths import RunFolder
 
@@ -84,18 +83,9 @@ def environment() -> dict[str, Any]:
         "torch_threads": torch.get_num_threads(),
         "cuda": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
         "command": sys.argv,
-        "code": code_digest(),
+        "code": code_digest("results"),
         "packages": {name: version(name) for name in PACKAGES},
     }
-
-
-@cache
-def code_digest() -> str:
-    """SHA-256 over the package's sources: what one version has measured, another does not reuse."""
-    root, digest = Path(__file__).parents[1], hashlib.sha256()
-    for path in sorted(root.rglob("*.py")):
-        digest.update(str(path.relative_to(root)).encode() + b"\0" + path.read_bytes())
-    return digest.hexdigest()
 
 
 @contextmanager
