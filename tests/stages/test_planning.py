@@ -103,11 +103,11 @@ def broken(monkeypatch):
     """Ids of contributors whose work fails."""
     ids: set[int] = set()
 
-    def fails(extractor, dataset, contributors, **others):
-        found, failures = contribute(
-            extractor, dataset, [one for one in contributors if one not in ids], **others
-        )
-        return found, [*failures, *(Failure(one, "load", "broken") for one in contributors if one in ids)]
+    def fails(contributors, **rest):
+        working = [contributor for contributor in contributors if contributor not in ids]
+        made, failures = contribute(contributors=working, **rest)
+        broke = [Failure(contributor, "load", "broken") for contributor in contributors if contributor in ids]
+        return made, [*failures, *broke]
 
     monkeypatch.setattr("tiprdc_fl.federation.engine.contribute", fails)
     return ids

@@ -1,11 +1,10 @@
 """Stage 3: what can be inferred from the stored features, and from the controls beside them."""
 
+import json
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from dataclasses import replace
 
 import numpy as np
-from pydantic import ValidationError
 from torch import Tensor
 
 from tiprdc_fl import seeding
@@ -63,16 +62,20 @@ def measure(
         device_of: people -> device classes; None where no devices are modelled.
 
     Returns:
-        the figures: those of an earlier session where ``results.json`` holds them. Everything is measured again
-        where another version wrote that file, because the probes' predictions are not kept.
+        The figures: an earlier session's where the code that decides them is the same.
+
+    Raises:
+        InputError: ``results.json`` is damaged, or a contributor has withdrawn since the features were read.
     """
-    path = current.folder.results
+    path, code = current.folder.results, code_digest("results")
     if path.exists():
-        with suppress(ValidationError):
-            return Figures.model_validate_json(path.read_bytes())
+        with reading(path):
+            stored = json.loads(path.read_bytes())
+            if stored.pop("code", None) == code:
+                return Figures.model_validate(stored)
     with nobody_withdraws(current.folder.path, collected.withdrawn):
         figures = _measured(current, trained, collected, device_of)
-    write_json(path, figures.model_dump(mode="json"))
+    write_json(path, {"code": code, **figures.model_dump(mode="json")})
     return figures
 
 
