@@ -12,7 +12,7 @@ import pytest
 import torch
 from rich.console import Console
 
-from strategies import STRATEGIES, Strategy
+from strategies import STRATEGIES, Strategy, StrategyRecord
 from tests.config.test_config import errors_of
 from tiprdc_fl.attacks.networks import Perceptron
 from tiprdc_fl.attacks.suite import ATTACKS, Attack
@@ -130,7 +130,7 @@ def toys(monkeypatch):
         (PROTECTIONS, "blurred", noise),
         (ATTACKS, "channels", Attack("means of channels", channels, ("image",))),
         (CODECS, "whole", Codec(numbers)),
-        (STRATEGIES, "first_five", first_five),
+        (STRATEGIES, "first_five", StrategyRecord(label="the first five answers", make=first_five)),
     ):
         monkeypatch.setitem(names, name, record)
 
@@ -140,6 +140,7 @@ LABELS = {
     "partition.name": {"in_turn": "examples dealt like cards"},
     "protection.name": {"blurred": "features with a little noise"},
     "federation.codec": {"whole": "whole numbers; error: none"},
+    "strategy.name": {"first_five": "the first five answers"},
     "probe": {"channels": "means of channels"},
 }
 
@@ -184,6 +185,7 @@ def test_keys_that_the_chosen_names_do_not_read_are_noted(toys):
     assert unused_keys(load_config(None, changed[:2])) == ["partition.alpha", "protection.sigma"]
 
 
+@pytest.mark.flower
 def test_a_plugin_is_imported_here_and_in_workers(tmp_path):
     """Flower's workers are other processes: they import the plugin by its name, and know its codec then."""
     (tmp_path / "whole_numbers.py").write_text(PLUGIN)

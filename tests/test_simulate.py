@@ -325,20 +325,20 @@ def test_the_strongest_probe_has_figures_by_group_and_of_the_worst_off(first, tm
     def device_of(people):
         return [("fast", "slow")[int(person) % 2] for person in people]
 
-    found = measure(current, trained, collected, device_of)
-    best = {name: strongest(found["results"], name, "features") for name in ("Male", "Smiling", "Eyeglasses")}
-    defined = {name: (row["probe"], row["learned_from"]) for name, row in best.items() if row}
-    assert {row["attribute"] for row in found["groups"]} == set(defined)
-    examples = found["results"][0]["measured_examples"]
+    measured = measure(current, trained, collected, device_of)
+    best = {name: strongest(measured.results, name, "features") for name in ("Male", "Smiling", "Eyeglasses")}
+    defined = {name: (row.probe, row.learned_from) for name, row in best.items() if row}
+    assert {row.attribute for row in measured.groups} == set(defined)
+    examples = measured.results[0].measured_examples
     for attribute, probe in defined.items():
-        rows = [row for row in found["groups"] if row["attribute"] == attribute]
-        assert {(row["probe"], row["learned_from"]) for row in rows} == {probe}
+        rows = [row for row in measured.groups if row.attribute == attribute]
+        assert {(row.probe, row.learned_from) for row in rows} == {probe}
         for by in ("device", "Male", "Smiling", "Eyeglasses"):
-            assert sum(row["examples"] for row in rows if row["group_by"] == by) == examples
-        devices = {row["group"]: row["people"] for row in rows if row["group_by"] == "device"}
+            assert sum(row.examples for row in rows if row.group_by == by) == examples
+        devices = {row.group: row.people for row in rows if row.group_by == "device"}
         assert devices == {"fast": 4, "slow": 4}
-    assert [row["attribute"] for row in found["worst_off"]] == list(defined)
-    assert found["results"] == results(first)
+    assert [row.attribute for row in measured.worst_off] == list(defined)
+    assert measured.model_dump(mode="json")["results"] == results(first)
     told = json.loads((again / "report.json").read_text())
     assert {row["group_by"] for row in told["groups"]} == {"device", "Male", "Smiling", "Eyeglasses"}
 

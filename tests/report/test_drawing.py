@@ -7,7 +7,7 @@ import matplotlib
 
 from tiprdc_fl.report import drawing
 
-STYLE = Path(drawing.__file__).parent / "html" / "style.css"
+STYLE = Path(drawing.__file__).parent / "html" / "templates" / "style.css"
 
 
 def test_the_palette_is_that_of_the_light_page():

@@ -19,7 +19,7 @@ from tiprdc_fl.stages.collect import CollectionResult, collect_features
 from tiprdc_fl.stages.plan import Population, counts_of, devices_of, plan, populate
 from tiprdc_fl.stages.prepare import prepare
 from tiprdc_fl.stages.registries import load_config
-from tiprdc_fl.stages.report import modelled_sections
+from tiprdc_fl.stages.report import device_section, latency_section, strategy_section
 from tiprdc_fl.stages.run import Run
 from tiprdc_fl.stages.train import train
 from tiprdc_fl.store.feature_store import open_store, stored_contributors
@@ -72,13 +72,12 @@ def test_an_engine_works_for_whose_answers_count_and_nobody_else(tmp_path, name,
     collected = federate(current)
     assert stored(current) == on_the_clock(current)
     assert collected.outcome.answered == len(stored(current)) > 0
-    found, asked, answered = modelled_sections(current, collected)
-    outcome = found["strategy"]["outcome"]
+    figures, answered = strategy_section(current, collected), collected.answered
     assert answered == stored(current)
-    assert outcome["answered"] == len(answered) <= outcome["asked"] == len(asked)
-    devices = found["strategy"]["participation"]["device"]
-    assert sum(one["answered"] for one in devices) == len(answered)
-    assert sum(one["contributors"] for one in devices) == 30
+    assert figures.outcome.answered == len(answered) <= figures.outcome.asked == len(collected.asked)
+    devices = figures.participation.device
+    assert sum(device.answered for device in devices) == len(answered)
+    assert sum(device.contributors for device in devices) == 30
     if name != "everyone":
         assert len(answered) < 30
 
@@ -181,9 +180,8 @@ def test_who_has_withdrawn_is_not_asked_but_replaced(tmp_path):
     collected = federate(again)
     assert len(stored(again)) == 9
     assert not stored(again) & set(gone)
-    found, asked, _ = modelled_sections(again, collected)
-    assert not asked & set(gone)
-    assert found["strategy"]["outcome"]["contributors"] == 28
+    assert not collected.asked & set(gone)
+    assert strategy_section(again, collected).outcome.contributors == 28
     requests = pq.read_table(again.folder.requests).column("contributor").to_pylist()
     assert not set(requests) & set(gone)
 
@@ -192,10 +190,10 @@ def test_without_devices_everybody_answers_at_once(tmp_path):
     current = begin(tmp_path / "run", "devices.name=null", "devices.seconds_per_example=null")
     collected = federate(current)
     assert len(stored(current)) == 30
-    found, _, _ = modelled_sections(current, collected)
-    assert found["devices"] is None
-    assert found["strategy"]["modelled"]["seconds"] == 0
-    assert found["latency"]["modelled"] == found["latency"]["cdf"] == {}
+    assert device_section(current, collected.population) is None
+    assert strategy_section(current, collected).modelled.seconds == 0
+    latency = latency_section(current, collected)
+    assert latency.modelled == latency.cdf == {}
     assert not current.folder.calibration.exists()
 
 

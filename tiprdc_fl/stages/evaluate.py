@@ -12,7 +12,7 @@ from tiprdc_fl.attacks.probe import FEWEST_ROWS, Fit, Prediction, Rows
 from tiprdc_fl.attacks.reidentification import Owned, auc, reidentify
 from tiprdc_fl.attacks.suite import check_attacks
 from tiprdc_fl.config.keys import Config
-from tiprdc_fl.disk import write_json
+from tiprdc_fl.disk import reading, write_json
 from tiprdc_fl.errors import InputError
 from tiprdc_fl.evaluation.bootstrap import interval, mean, resample
 from tiprdc_fl.evaluation.faces_grid import grid
@@ -34,6 +34,7 @@ from tiprdc_fl.report.schema import (
     WorstOffResult,
 )
 from tiprdc_fl.stages.collect import CollectionResult
+from tiprdc_fl.stages.current import code_digest
 from tiprdc_fl.stages.progress import stage
 from tiprdc_fl.stages.representations import Representation, Views, open_views
 from tiprdc_fl.stages.run import Run

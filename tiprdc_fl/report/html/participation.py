@@ -81,7 +81,7 @@ def timeline(strategy: StrategyFigures) -> Chart:
 def settings(strategy: StrategyFigures) -> dict[str, Any]:
     """The settings that this strategy reads; all of them for a strategy that this version does not know."""
     others = unread(strategy.name)
-    return {name: value for name, value in strategy.settings.items() if name not in others}
+    return {name: value for name, value in strategy.settings.items() if f"strategy.{name}" not in others}
 
 
 def table_rows(moments: Sequence[Moment]) -> tuple[int, list[Moment]]:
