@@ -16,7 +16,7 @@ from tiprdc_fl.data import DATASETS
 from tiprdc_fl.data.faces.copula import ATTRIBUTES as FACE_ATTRIBUTES
 from tiprdc_fl.models.image import SMALLEST_IMAGE
 from tiprdc_fl.stages.registries import choices
-from tiprdc_fl.store.codec import MOST_STEPS
+from tiprdc_fl.store.codec import MAX_STEPS
 
 ROOT = Path(__file__).resolve().parents[1]
 # Floor by floor, from the top: a room imports from floors below its own, and from itself.
@@ -312,7 +312,7 @@ def test_a_new_module_needs_a_rule():
 
 def test_the_configurations_limits_are_those_of_the_networks_and_payloads():
     assert config.keys()["data.image_size"].low == SMALLEST_IMAGE
-    assert config.keys()["model.max_tokens"].high == MOST_STEPS
+    assert config.keys()["model.max_tokens"].high == MAX_STEPS
 
 
 def test_what_null_stands_for_exists():

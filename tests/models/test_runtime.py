@@ -221,7 +221,7 @@ def test_a_worker_holds_what_it_was_sent_and_asks_for_what_it_was_not(asked):
     [
         (b"", None, r"not an ONNX file .*\(0 bytes\)"),
         (b"junk", None, "not an ONNX file"),
-        (b"other", b"promised", "the extractor received is"),
+        (b"other", b"promised", "received the extractor"),
     ],
 )
 def test_a_worker_refuses_another_model_than_it_was_promised(asked, model, named, message):

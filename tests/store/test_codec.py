@@ -14,7 +14,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tiprdc_fl.errors import InputError
-from tiprdc_fl.store.codec import CODECS, MOST_STEPS, channels, decode, encode, faults, payload_unit
+from tiprdc_fl.store.codec import CODECS, MAX_STEPS, channels, decode, encode, faults, payload_unit
 
 PLAIN = tuple(name for name in CODECS if "+" not in name)
 FLOATS = ("float32", "float16")
@@ -271,8 +271,8 @@ def test_sizes_that_do_not_add_up(codec, wrong):
     found = faults(payload, sizes, codec, IMAGE)
     assert list(found) == [0, 1, 2]
     assert (
-        found[1] == f"payload of {sizes[1]} bytes, and all of them do not add up to the {len(payload)} "
-        "bytes there are"
+        found[1] == f"payload of {sizes[1]} bytes, and the sizes do not add up to the {len(payload)} "
+        "bytes received"
     )
 
 
@@ -299,7 +299,7 @@ def test_a_bomb_is_what_it_says():
         (2**30, (4, 4, 4), "zstd frame with 1073741824 bytes, expected 64 bytes"),
         (64, (4, 4, 4), "zstd frame cannot be read"),
         (2**30, (-1, 64), "zstd frame with 1073741824 bytes, expected 1 to 4096 times 64 bytes"),
-        (64 * MOST_STEPS, (-1, 64), "zstd frame cannot be read"),
+        (64 * MAX_STEPS, (-1, 64), "zstd frame cannot be read"),
     ],
 )
 def test_a_bomb_is_refused_without_growing(says, shape, expected, monkeypatch):
@@ -341,5 +341,5 @@ def test_what_passes_decodes_to_finite_features_of_the_shape(codec, shape, data)
             rows, counts = decode(payload[start : start + size], np.array([size]), codec, channels(shape)[1])
             assert torch.isfinite(rows).all()
             assert counts.tolist() == [len(rows)]
-            assert len(rows) == shape[0] or (shape[0] < 0 and 1 <= len(rows) <= MOST_STEPS)
+            assert len(rows) == shape[0] or (shape[0] < 0 and 1 <= len(rows) <= MAX_STEPS)
         start += size

@@ -26,7 +26,7 @@ from tiprdc_fl.store.withdrawal import withdraw, withdrawn
 PEOPLE = range(10, 20)
 GONE = (12, 17)
 STORES = ("features.lance", "controls/random/features.lance")
-STEPS = ("_remember", "erase", "_clean_latency", "_clean_quarantine", "_clean_failures")
+STEPS = ("_record_withdrawal", "erase", "_clean_latency", "_clean_quarantine", "_clean_failures")
 
 
 @pytest.fixture
@@ -223,7 +223,7 @@ def test_the_command_says_what_it_removed(run, capsys):
     assert f"to measure again: python -m tiprdc_fl.simulate --config {run}/config.yaml run_dir={run}" in out
     check_gone(run)
     assert main(["withdraw", str(run), "--contributor", "50"]) == 0
-    assert "no store has rows of theirs" in capsys.readouterr().out
+    assert "no store held rows of these contributors" in capsys.readouterr().out
 
 
 def test_the_digest_command_prints_the_digest(run, capsys):
@@ -241,10 +241,10 @@ def test_the_digest_command_prints_the_digest(run, capsys):
         (["withdraw", ".", "-c", "1"], "features.lance: there is no feature store"),
         (
             ["withdraw", "run", "-c", "12", "1.5"],
-            "--contributor 1.5: not an integer; ids are those in run/cont",
+            "--contributor 1.5: not an integer; the ids are in run/cont",
         ),
-        (["withdraw", "run", "-c", "12", "99", "-1"], "--contributor -1, 99: no contributor of this run"),
-        (["withdraw", "run", "-c", "9" * 30], f"--contributor {'9' * 30}: no contributor of this run"),
+        (["withdraw", "run", "-c", "12", "99", "-1"], "--contributor -1, 99: not a contributor of this run"),
+        (["withdraw", "run", "-c", "9" * 30], f"--contributor {'9' * 30}: not a contributor of this run"),
     ],
 )
 def test_mistakes_are_named_and_change_nothing(run, monkeypatch, capsys, arguments, message):
@@ -346,7 +346,7 @@ def test_a_run_goes_on_without_them(tmp_path, monkeypatch, capsys):
     assert simulate.main(arguments) == 0
     people = json.loads((folder / "collection.json").read_text())["contributors"]
     examples = json.loads((folder / "report.json").read_text())["federation"]["examples"]
-    withdrawal._remember(folder / "withdrawals.jsonl", people[:1])  # and then it was interrupted
+    withdrawal._record_withdrawal(folder / "withdrawals.jsonl", people[:1])  # and then it was interrupted
     assert simulate.main(arguments) == 2
     command = f"python -m tiprdc_fl.store withdraw {folder} --contributor {people[0]}"
     assert command in capsys.readouterr().err

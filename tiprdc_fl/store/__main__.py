@@ -1,4 +1,4 @@
-"""``python -m tiprdc_fl.store``: what may be asked of a run folder's stored features."""
+"""``python -m tiprdc_fl.store``: prints the digest of a run's features, or withdraws contributors from it."""
 
 import argparse
 import json
@@ -17,18 +17,18 @@ _EXAMPLES = """examples:
   python -m tiprdc_fl.store withdraw runs/faces --contributor 17 23
 """
 _DIGEST = """Print a SHA-256 over what the contributors sent: the layout, and contributor, row, payload and task
-labels of every row. Two runs with the same digest collected the same features, in whatever order they
-arrived; seconds and sizes are not in it."""
-_WITHDRAW = """Remove what contributors sent from the run folder: their rows in every store, old versions and
-merged files included, their measurements, samples in quarantine and reasons of failure. That they withdrew
-stays, in withdrawals.jsonl: a resumed collection does not ask them again. Figures computed with them
-(results.json, report.json, report.html) are removed too, and what the virtual clock had on them;
-partition.parquet stays, which has the numbers of examples and none of them. The same command completes a
-removal that was interrupted."""
+labels of every row. Two runs with the same digest collected the same features. The digest does not depend on
+the order in which they arrived, nor on seconds and sizes."""
+_WITHDRAW = """Remove from the run folder what contributors sent: their rows in every store (old versions and
+merged files included), their measurements, their samples in quarantine and the reasons of their failures. The
+withdrawal itself is recorded in withdrawals.jsonl, so that a resumed collection does not ask them again. Figures
+computed with their data (results.json, report.json, report.html) and the requests of the virtual clock are removed
+too. partition.parquet stays: it holds numbers of examples, not examples. The same command completes a removal
+that was interrupted."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The command line; returns the exit status: 0, 2 after a user's mistake, 130 after an interrupt."""
+    """Runs the command line and returns the exit status: 0, 2 after a user's mistake, 130 after an interrupt."""
     parsed = _parser().parse_args(arguments)
 
     def work() -> None:
@@ -37,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         else:
             print_withdrawal(parsed.run, parsed.contributor)
 
-    return exit_status(work, "interrupted; the same command completes what it began")
+    return exit_status(work, "interrupted; run the same command again to complete it")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -53,12 +53,13 @@ def _parser() -> argparse.ArgumentParser:
     for command in (digest, removal):
         command.add_argument("run", metavar="RUN", type=Path, help="a run folder of tiprdc_fl.simulate")
     removal.add_argument(
-        *("--contributor", "-c"),
+        "--contributor",
+        "-c",
         nargs="+",
         action="extend",
         required=True,
         metavar="ID",
-        help="who withdraws; one or several ids",
+        help="ids of the contributors who withdraw",
     )
     return parser
 
@@ -67,16 +68,16 @@ def print_digest(run: Path) -> None:
     """Prints the digest of a run folder's features.
 
     Raises:
-        InputError: there are none, or they are damaged.
+        InputError: the folder or its store is missing or damaged.
     """
     print(store_of(run).digest())
 
 
 def print_withdrawal(run: Path, ids: Sequence[str]) -> None:
-    """Has contributors withdraw from a run, and says what was removed.
+    """Withdraws contributors from a run, and prints what was removed.
 
     Raises:
-        InputError: the run folder or its store is missing or damaged, or an id is no contributor's.
+        InputError: the run folder or its store is missing or damaged, or an id is not that of a contributor.
     """
     store_of(run)
     contributors = contributors_of(run, ids)
@@ -86,44 +87,53 @@ def print_withdrawal(run: Path, ids: Sequence[str]) -> None:
         if rows:
             print(f"{store}: {rows:,} rows removed")
     if not any(removed.values()):
-        print("no store has rows of theirs")
+        print("no store held rows of these contributors")
     print(
-        "results.json and the report are removed, because they may be computed with them; to measure again: "
+        "results.json and the report are removed because they may include these contributors; to measure again: "
         f"python -m tiprdc_fl.simulate --config {RunFolder(run).config} run_dir={run}"
     )
 
 
 def store_of(run: Path) -> FeatureStore:
-    """The store of a run folder.
+    """Opens the store of a run folder.
 
     Raises:
-        InputError: no such folder, no store in it, or the store is damaged.
+        InputError: the folder or its store is missing, or the store is damaged.
     """
     if not run.is_dir():
-        raise InputError(f"{run}: there is no such run folder; name one that tiprdc_fl.simulate has made")
+        raise InputError(
+            f"{run}: there is no such run folder; name the run_dir of a run of tiprdc_fl.simulate"
+        )
     return open_store(RunFolder(run).features)
 
 
 def contributors_of(run: Path, ids: Sequence[str]) -> list[int]:
-    """Ids as numbers, in order, once all are contributors of the run; whether they have sent or not.
+    """Parses ids of contributors of a run, whether these have sent features or not.
+
+    Args:
+        run: the run folder.
+        ids: ids as the user typed them.
+
+    Returns:
+        The distinct ids in ascending order.
 
     Raises:
-        InputError: an id is not an integer, or no contributor's; the run has no collection.
+        InputError: an id is not an integer or not that of a contributor, or the run has no collection.
     """
     path = RunFolder(run).contributors
     with reading(path):
         known = {int(contributor) for contributor in json.loads(path.read_text(encoding="utf-8"))}
-    found = []
+    contributors = set[int]()
     for text in ids:
         try:
-            found.append(int(text))
+            contributors.add(int(text))
         except ValueError:
-            raise InputError(f"--contributor {text}: not an integer; ids are those in {path}") from None
-    strangers = sorted(set(found) - known)
-    if strangers:
-        names = ", ".join(map(str, strangers[:10])) + ", ..." * (len(strangers) > 10)
-        raise InputError(f"--contributor {names}: no contributor of this run; ids are those in {path}")
-    return sorted(set(found))
+            raise InputError(f"--contributor {text}: not an integer; the ids are in {path}") from None
+    unknown = sorted(contributors - known)
+    if unknown:
+        names = ", ".join(map(str, unknown[:10])) + ", ..." * (len(unknown) > 10)
+        raise InputError(f"--contributor {names}: not a contributor of this run; the ids are in {path}")
+    return sorted(contributors)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""CODECS: how features become bytes on the device, and features again at the collector.
+"""CODECS: encode features as bytes on the device, and decode them at the collector.
 
-A payload is one example: its channels one after another, each in the codec's number format, and around them
-one zstd frame where the codec's name says so. All functions take a batch of examples at once.
+A payload holds one example: its channels one after another, each in the codec's number format. A codec whose name
+ends in "+zstd" puts them into one zstd frame. All functions take a batch of examples at once.
 """
 
 from collections.abc import Iterator, Sequence
@@ -14,19 +14,19 @@ from torch import Tensor
 from tiprdc_fl.errors import InputError
 from tiprdc_fl.store.formats import Format, affine, floats
 
-MOST_STEPS = 4096  # of one message: bounds what the collector decompresses
+MAX_STEPS = 4096  # of one message; bounds what the collector decompresses
 _LEVEL = 3
-_MAGIC = b"\x28\xb5\x2f\xfd"  # of a zstd frame (RFC 8878, 3.1.1)
-_GROUP_BYTES = 2**24  # of payloads that are looked at together, however large all of them are
+_MAGIC = b"\x28\xb5\x2f\xfd"  # first bytes of a zstd frame (RFC 8878, 3.1.1)
+_GROUP_BYTES = 2**24  # payloads are checked in groups of this size, to bound the memory
 
 
 @dataclass(frozen=True)
 class Codec:
-    """How a payload is made.
+    """How an example becomes a payload.
 
     Attributes:
-        format: of the numbers.
-        zstd: whether a payload is a zstd frame around them.
+        format: number format of the channels.
+        zstd: whether the payload is a zstd frame around them.
     """
 
     format: Format
@@ -52,34 +52,38 @@ CODECS: dict[str, Codec] = {name: Codec(numbers) for name, numbers in _FORMATS.i
 
 
 def channels(shape: Sequence[int]) -> tuple[int, int]:
-    """Rows and values of a row of one example; rows are -1 for a message, which has one for each step.
+    """Number of rows of one example, and number of values in a row.
 
     Args:
-        shape: of an example's features: (c, h, w), (k,), or (-1, d) for a message of any number of steps.
+        shape: shape of an example's features: (c, h, w), (k,), or (-1, d) for messages of any number of steps.
+
+    Returns:
+        Rows, -1 for a message, which has one row for each step; and values of a row.
     """
     rows = 1 if len(shape) == 1 else shape[0]
     return rows, int(np.prod(shape if len(shape) == 1 else shape[1:]))
 
 
 def payload_unit(codec: str, shape: Sequence[int]) -> int:
-    """Bytes, before zstd, of one image's payload, or of one step of a message's."""
+    """Bytes before zstd of the payload of one image, or of one step of a message."""
     rows, values = channels(shape)
     return abs(rows) * CODECS[codec].format.row_bytes(values)
 
 
 def encode(rows: Tensor, counts: np.ndarray, codec: str) -> tuple[np.ndarray, np.ndarray]:
-    """The payloads of examples.
+    """Encodes examples as payloads.
 
     Args:
         rows: channels of all examples one after another, float32 or bfloat16 [r, values] on the CPU.
-        counts: rows of each example, int64 [n].
-        codec: a key of CODECS.
+        counts: number of rows of each example, int64 [n].
+        codec: key of CODECS.
 
     Returns:
-        all payloads end to end, uint8 [total], perhaps in the memory of ``rows``; bytes of each, int64 [n].
+        All payloads end to end, uint8 [total], which may share memory with ``rows``; size of each in bytes,
+        int64 [n].
 
     Raises:
-        InputError: a value is not finite, or not once it is encoded.
+        InputError: a value is not finite, or too large for the codec.
     """
     chosen = CODECS[codec]
     packed = chosen.format.pack(rows)
@@ -87,7 +91,7 @@ def encode(rows: Tensor, counts: np.ndarray, codec: str) -> tuple[np.ndarray, np
     if flawed.any():
         raise InputError(_not_finite(rows, counts, codec, int(flawed.argmax())))
     body, sizes = packed.reshape(-1), counts * packed.shape[1]
-    return _compressed(body, sizes) if chosen.zstd else (body, sizes)
+    return _compress(body, sizes) if chosen.zstd else (body, sizes)
 
 
 def _not_finite(rows: Tensor, counts: np.ndarray, codec: str, row: int) -> str:
@@ -102,16 +106,16 @@ def _not_finite(rows: Tensor, counts: np.ndarray, codec: str, row: int) -> str:
 def decode(
     payload: np.ndarray | bytes | memoryview, sizes: np.ndarray, codec: str, values: int
 ) -> tuple[Tensor, np.ndarray]:
-    """The inverse of ``encode``, for payloads in which ``faults`` finds nothing.
+    """Decodes payloads in which ``faults`` invalid nothing; the inverse of ``encode``.
 
     Args:
         payload: all payloads end to end.
-        sizes: bytes of each, int64 [n].
-        codec: a key of CODECS.
-        values: of one row.
+        sizes: size of each payload in bytes, int64 [n].
+        codec: key of CODECS.
+        values: number of values in a row.
 
     Returns:
-        rows, float32 [r, values], and rows of each example, int64 [n].
+        Rows, float32 [r, values], and the number of rows of each example, int64 [n].
     """
     chosen = CODECS[codec]
     width = chosen.format.row_bytes(values)
@@ -124,89 +128,92 @@ def decode(
 
 
 def _parts(payload: np.ndarray | bytes | memoryview, sizes: np.ndarray) -> list[memoryview]:
-    """Each example's payload, without a copy."""
+    """The payload of each example, without a copy."""
     view, ends = np.frombuffer(payload, np.uint8).data, np.cumsum(sizes)
     pairs = zip((ends - sizes).tolist(), ends.tolist(), strict=True)
     return [view[start:end] for start, end in pairs]
 
 
-def _compressed(body: np.ndarray, sizes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """A frame for each example, with the size of its content in the header."""
+def _compress(body: np.ndarray, sizes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Compresses each example to a zstd frame whose header states the size of its content."""
     writer = zstandard.ZstdCompressor(level=_LEVEL, write_content_size=True, write_checksum=False)
     frames = [writer.compress(part) for part in _parts(body, sizes)]
-    return np.frombuffer(b"".join(frames), np.uint8), np.array([len(one) for one in frames], np.int64)
+    return np.frombuffer(b"".join(frames), np.uint8), np.array([len(frame) for frame in frames], np.int64)
 
 
 def faults(payload: np.ndarray, sizes: np.ndarray, codec: str, shape: Sequence[int]) -> dict[int, str]:
-    """Which examples are no payloads of this codec and shape, and why, in one line each.
+    """Finds the payloads that are invalid for a codec and shape.
 
-    Never raises, whatever the bytes are, and never decompresses more than the shape allows: a frame's header
-    is believed only where it names a size that fits, and its body has no more room than that.
+    It raises for no bytes whatever, and never decompresses more than the shape allows: a zstd frame is read only if
+    its header states a permitted size, and into a buffer of exactly that size.
 
     Args:
         payload: all payloads end to end, uint8 [total].
-        sizes: bytes of each, int64 [n].
-        codec: a key of CODECS.
-        shape: of an example's features, as in ``channels``.
+        sizes: size of each payload in bytes, int64 [n].
+        codec: key of CODECS.
+        shape: shape of an example's features, as in ``channels``.
+
+    Returns:
+        The reason, in one line, for each invalid example, by its number.
     """
     if len(sizes) and (sizes.min() < 0 or sizes.max() > len(payload) or sizes.sum() != len(payload)):
-        rest = f"bytes, and all of them do not add up to the {len(payload)} bytes there are"
+        rest = f"bytes, and the sizes do not add up to the {len(payload)} bytes received"
         return {number: f"payload of {size} {rest}" for number, size in enumerate(sizes.tolist())}
-    chosen, parts, found = CODECS[codec], _parts(payload, sizes), {}
+    chosen, parts, invalid = CODECS[codec], _parts(payload, sizes), {}
     contents = np.array([_content(part) for part in parts], np.int64) if chosen.zstd else sizes
-    _check_sizes(contents, codec, shape, found)
+    _check_sizes(contents, codec, shape, invalid)
     width = chosen.format.row_bytes(channels(shape)[1])
-    for group in _groups(contents, found):
-        bodies = _opened(parts, contents, group, found) if chosen.zstd else {n: parts[n] for n in group}
+    for group in _groups(contents, invalid):
+        bodies = _decompress(parts, contents, group, invalid) if chosen.zstd else {n: parts[n] for n in group}
         packed = np.frombuffer(b"".join(bodies.values()), np.uint8).reshape(-1, width)
         numbers = np.array([*bodies], np.int64)
         owners = np.repeat(numbers, contents[numbers] // width)
         for reason, rows in chosen.format.flaws(packed).items():
-            found.update(dict.fromkeys(owners[rows].tolist(), reason))
-    return dict(sorted(found.items()))
+            invalid.update(dict.fromkeys(owners[rows].tolist(), reason))
+    return dict(sorted(invalid.items()))
 
 
 def _content(frame: memoryview) -> int:
-    """Bytes that a frame says it holds: -1 where it does not, -2 where it is none."""
+    """Size of the content that a frame's header states, in bytes; -1 if it states none, -2 if it is no frame."""
     try:
         parameters = zstandard.get_frame_parameters(frame)
     except zstandard.ZstdError:
         return -2
-    if frame[:4] != _MAGIC:  # the library takes skippable frames, too
+    if frame[:4] != _MAGIC:  # the library accepts skippable frames too
         return -2
     return -1 if parameters.content_size > 2**62 else parameters.content_size
 
 
-def _check_sizes(contents: np.ndarray, codec: str, shape: Sequence[int], found: dict[int, str]) -> None:
-    """Adds the examples whose contents have no size of this shape."""
+def _check_sizes(contents: np.ndarray, codec: str, shape: Sequence[int], invalid: dict[int, str]) -> None:
+    """Adds to ``invalid`` the examples whose size does not fit the shape."""
     unit, message = payload_unit(codec, shape), channels(shape)[0] < 0
     units = contents // unit
-    fits = (contents % unit == 0) & (units >= 1) & (units <= (MOST_STEPS if message else 1))
-    expected = f"1 to {MOST_STEPS} times {unit} bytes" if message else f"{unit} bytes"
+    fits = (contents % unit == 0) & (units >= 1) & (units <= (MAX_STEPS if message else 1))
+    expected = f"1 to {MAX_STEPS} times {unit} bytes" if message else f"{unit} bytes"
     word = "zstd frame with" if CODECS[codec].zstd else "payload of"
     unsized = {-2: "not a zstd frame", -1: "zstd frame does not say the size of its content"}
     for number in np.flatnonzero(~fits).tolist():
         size = int(contents[number])
-        found[number] = unsized.get(size, f"{word} {size} bytes, expected {expected}")
+        invalid[number] = unsized.get(size, f"{word} {size} bytes, expected {expected}")
 
 
-def _groups(contents: np.ndarray, found: dict[int, str]) -> Iterator[list[int]]:
-    """Numbers of the examples without faults so far, in groups of about _GROUP_BYTES before zstd."""
-    good = np.setdiff1d(np.arange(len(contents)), list(found))
+def _groups(contents: np.ndarray, invalid: dict[int, str]) -> Iterator[list[int]]:
+    """Yields numbers of the examples that are not in ``invalid``, in groups of about _GROUP_BYTES before zstd."""
+    good = np.setdiff1d(np.arange(len(contents)), list(invalid))
     edges = np.flatnonzero(np.diff(np.cumsum(contents[good]) // _GROUP_BYTES)) + 1
     yield from (group.tolist() for group in np.split(good, edges) if len(group))
 
 
-def _opened(
-    parts: list[memoryview], contents: np.ndarray, group: list[int], found: dict[int, str]
+def _decompress(
+    parts: list[memoryview], contents: np.ndarray, group: list[int], invalid: dict[int, str]
 ) -> dict[int, bytes]:
-    """What a group's frames hold, by example; those that cannot be read are added to ``found`` instead."""
+    """Contents of a group's frames, by example; unreadable frames are added to ``invalid`` instead."""
     reader, bodies = zstandard.ZstdDecompressor(), {}
     for number in group:
         try:
-            # The library makes room for what the header says, and fails where the frame holds more or less.
+            # The library allocates the stated size, and fails if the frame holds more or less.
             room = int(contents[number])
             bodies[number] = reader.decompress(parts[number], max_output_size=room, allow_extra_data=False)
         except zstandard.ZstdError as error:
-            found[number] = f"zstd frame cannot be read: {error}"
+            invalid[number] = f"zstd frame cannot be read: {error}"
     return bodies

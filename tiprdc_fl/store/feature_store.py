@@ -1,10 +1,9 @@
-"""The feature store: a Lance dataset with a row for each example that contributors sent.
+"""The feature store: a Lance dataset with one row for each example that contributors sent.
 
-Columns: contributor (int64), row (int32, the example's number among the contributor's own), payload
-(encoded features), task_NAME (int8 label), raw_bytes (size of the raw example), measurements of the
-contributor, repeated on each of its rows (seconds of each stage on the device, sent_bytes of the whole
-contribution). Codec and feature shape are in the schema's metadata. ``python -m tiprdc_fl.store`` runs the
-commands of ``__main__``.
+Columns: contributor (int64), row (int32, number of the example among those of its contributor), payload (encoded
+features), task_NAME (int8 label), raw_bytes (size of the raw example). The contributor's measurements are repeated
+on each of its rows: seconds of each stage on the device, and sent_bytes of the whole contribution. Codec and
+feature shape are in the schema's metadata.
 """
 
 import hashlib
@@ -32,8 +31,8 @@ class FeatureStore:
     """An open store.
 
     Attributes:
-        path: of the Lance dataset.
-        layout: what it holds.
+        path: folder of the Lance dataset.
+        layout: what the dataset holds.
     """
 
     path: Path
@@ -45,9 +44,9 @@ class FeatureStore:
 
     @cached_property
     def keys(self) -> pa.Table:
-        """Every column but the payload, ordered by (contributor, row), with each row's ``position``.
+        """All columns except the payload, sorted by (contributor, row), with the ``position`` of each row.
 
-        Positions differ between two stores of the same features, because replies arrive in any order.
+        Two stores of the same features differ in the positions, because replies arrive in any order.
 
         Raises:
             InputError: the store is damaged.
@@ -75,10 +74,10 @@ class FeatureStore:
         return torch.nn.utils.rnn.pad_sequence(list(rows.split(counts.tolist())), batch_first=True)
 
     def digest(self) -> str:
-        """SHA-256 over the layout, then over each row's SHA-256 in order of (contributor, row).
+        """SHA-256 over the layout and over the SHA-256 of each row, sorted by (contributor, row).
 
-        A row's is over contributor, row, task labels and payload, not over measurements and sizes. Rows are read
-        in the order in which they lie, so that only some 50 bytes of each are held, whatever its payload.
+        The SHA-256 of a row covers contributor, row, task labels and payload, but no measurements or sizes. Rows
+        are read in the order of their positions, so only some 50 bytes of each are in memory at a time.
 
         Raises:
             InputError: the store is damaged.
@@ -87,69 +86,82 @@ class FeatureStore:
             people, rows, hashes = self._hashes()
         result = hashlib.sha256(json.dumps(asdict(self.layout)).encode())
         order = np.lexsort((rows, people))
-        for start in range(0, len(order), 2**16):
+        for start in range(0, len(order), 2**16):  # in parts, to bound the memory of a copy
             result.update(hashes[order[start : start + 2**16]].tobytes())
         return result.hexdigest()
 
     def _hashes(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Contributor, row and SHA-256, uint8 [n, 32], of every row, in the order in which they lie."""
+        """Contributor, int64 [n], row, int32 [n], and SHA-256, uint8 [n, 32], in the order of positions."""
         names = ["contributor", "row", *(f"task_{task}" for task in self.layout.tasks)]
         count, start = self._dataset.count_rows(), 0
         people, rows = np.empty(count, np.int64), np.empty(count, np.int32)
         hashes = np.empty((count, 32), np.uint8)
         for batch in scan(self._dataset, [*names, "payload"]):
-            here = slice(start, start := start + len(batch))
-            people[here], rows[here] = (batch.column(name).to_numpy() for name in names[:2])
-            hashes[here] = _hashed([batch.column(name).to_numpy() for name in names], batch.column("payload"))
+            span = slice(start, start := start + len(batch))
+            people[span], rows[span] = (batch.column(name).to_numpy() for name in names[:2])
+            hashes[span] = _row_hashes(
+                [batch.column(name).to_numpy() for name in names], batch.column("payload")
+            )
         return people, rows, hashes
 
 
-def _hashed(numbers: Sequence[np.ndarray], payloads: pa.Array) -> np.ndarray:
-    """SHA-256 of each row's numbers, little-endian, and payload; uint8 [n, 32]."""
+def _row_hashes(numbers: Sequence[np.ndarray], payloads: pa.Array) -> np.ndarray:
+    """SHA-256 of each row, uint8 [n, 32]: over its numbers in little-endian order, then its payload."""
     parts = [number.astype(number.dtype.newbyteorder("<")).view(np.uint8) for number in numbers]
     heads = np.hstack([part.reshape(len(payloads), -1) for part in parts])
     hashes = bytearray()
     for head, payload in zip(heads, payloads, strict=True):
-        one = hashlib.sha256(head)
-        one.update(payload.as_buffer())
-        hashes += one.digest()
+        row_hash = hashlib.sha256(head)
+        row_hash.update(payload.as_buffer())
+        hashes += row_hash.digest()
     return np.frombuffer(hashes, np.uint8).reshape(-1, 32)
 
 
 def open_store(path: Path, layout: Layout | None = None) -> FeatureStore:
-    """The store at ``path``; with ``layout``, a new one where there is none.
+    """Opens the store at ``path``.
+
+    Args:
+        path: folder of the Lance dataset.
+        layout: the layout that the store must have; a missing store is created with it. None accepts any layout.
 
     Raises:
-        InputError: there is no store, it cannot be read, or it holds features of another layout.
+        InputError: the store is missing, cannot be read, or has another layout.
     """
     if not path.exists():
         if layout is None:
-            raise InputError(f"{path}: there is no feature store")
+            raise InputError(
+                f"{path}: there is no feature store; name a run folder that has collected features"
+            )
         with writing(path):
             lance.write_dataset(layout.schema().empty_table(), str(path))
     if not path.is_dir():
-        raise InputError(f"{path}: not a feature store of tiprdc_fl, but a file")
+        raise InputError(f"{path}: not a feature store of tiprdc_fl: it is a file, not a folder")
     metadata = open_lance(path).schema.metadata
     try:
         fields = json.loads(metadata[b"layout"])
-        found = Layout(fields["extractor"], fields["codec"], tuple(fields["shape"]), tuple(fields["tasks"]))
+        stored = Layout(
+            extractor=fields["extractor"],
+            codec=fields["codec"],
+            shape=tuple(fields["shape"]),
+            tasks=tuple(fields["tasks"]),
+        )
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(f"{path}: not a feature store of tiprdc_fl ({error})") from error
-    if layout not in (None, found):
+    if layout not in (None, stored):
         raise InputError(
-            f"{path}: holds features of another run ({found}, not {layout}); use another run_dir"
+            f"{path}: holds features of another run ({stored}, not {layout}); use another run_dir"
         )
-    return FeatureStore(path, found)
+    return FeatureStore(path, stored)
 
 
 def stored_contributors(store: FeatureStore) -> set[int]:
-    """Ids of the contributors whose contribution is committed.
+    """Ids of the contributors whose contributions are committed.
 
     Raises:
         InputError: the store is damaged.
     """
-    found: set[int] = set()
+    contributors: set[int] = set()
     with reading(store.path):
         for batch in scan(open_lance(store.path), ["contributor"]):
-            found.update(np.unique(batch.column("contributor").to_numpy()).tolist())
-    return found
+            contributors.update(np.unique(batch.column("contributor").to_numpy()).tolist())
+    return contributors

@@ -1,6 +1,6 @@
-"""Number formats: how the channels of features become bytes, and numbers again.
+"""Number formats: conversion of the channels of features to bytes and back.
 
-A row is one channel of one example: its values, one after another. All of a batch's rows are converted at once.
+A row holds the values of one channel of one example. All rows of a batch are converted at once.
 """
 
 from collections.abc import Callable
@@ -13,7 +13,7 @@ from torch import Tensor
 
 # Little-endian, so that a store means the same on every machine.
 _HALF = np.dtype("<f2")
-_HEAD = 2 * _HALF.itemsize  # low and step in front of a quantised row
+_HEAD = 2 * _HALF.itemsize  # bytes of low and step, which precede a quantised row
 
 
 @dataclass(frozen=True)
@@ -21,12 +21,12 @@ class Format:
     """One way to write rows of numbers.
 
     Attributes:
-        label: the numbers in a few words.
-        error: bound of the difference between a number sent and the one that comes back.
-        row_bytes: values of a row -> its bytes.
-        pack: rows, float [r, values] -> uint8 [r, row_bytes]; of numbers that do not fit, what has flaws.
-        unpack: rows, uint8 [r, row_bytes], and values of a row -> float32 [r, values], memory of its own.
-        flaws: rows, uint8 [r, row_bytes] -> what is wrong with rows -> bool [r], which.
+        label: short description of the numbers.
+        error: bound on the difference between a number and its decoded value, in words.
+        row_bytes: number of values in a row -> size of the row in bytes.
+        pack: rows, float [r, values] -> uint8 [r, row_bytes]. Numbers that do not fit give rows with flaws.
+        unpack: rows, uint8 [r, row_bytes], and number of values in a row -> float32 [r, values], not shared.
+        flaws: rows, uint8 [r, row_bytes] -> for each kind of flaw, by description, the rows that have it, bool [r].
     """
 
     label: str
@@ -41,7 +41,7 @@ def floats(bits: int) -> Format:
     """Floating-point numbers of 32 or 16 bits.
 
     float16 keeps 11 bits of every value within +-65504: its error is at most 2^-11 of the value, or 2^-25 below
-    6e-5. Features that were computed in bfloat16 (8 bits) lose nothing but what lies below 6e-8.
+    6e-5. Features that were computed in bfloat16 (8 bits) lose nothing except values below 6e-8.
     """
     return Format(
         label=f"{bits}-bit floating-point numbers",
@@ -54,13 +54,12 @@ def floats(bits: int) -> Format:
 
 
 def affine(bits: int) -> Format:
-    """Integers of 8, 4, 2 or 1 bits between the least and the largest value of each row, 2^bits - 1 steps apart.
+    """Integers of 8, 4, 2 or 1 bits that divide the range of each row's values into 2^bits - 1 equal steps.
 
-    A row begins with low and step in float16; a value is low + integer * step, the integers of several values
-    in a byte, the first in its lowest bits. The error is at most half a step (and float32's rounding, 2^-22
-    of the largest value). As low is rounded down and step up, a step is at most
-    1.001 ((largest - least) + |least| / 1024 + 6e-8) / (2^bits - 1) + 6e-8. Where the least value is 0, as
-    after a rectifier, every 0 comes back as 0.
+    A row begins with low and step in float16. A value is low + integer * step. Several integers share a byte, the
+    first in its lowest bits. The error is at most half a step, plus float32's rounding (2^-22 of the largest
+    value). As low is rounded down and step up, a step is at most 1.001 ((largest - least) + |least| / 1024 + 6e-8)
+    / (2^bits - 1) + 6e-8. If the least value is 0, as after a rectifier, every 0 is decoded as 0.
     """
     return Format(
         label=f"{bits}-bit integers with a scale for each channel",
@@ -73,7 +72,7 @@ def affine(bits: int) -> Format:
 
 
 def _pack_floats(bits: int, rows: Tensor) -> np.ndarray:
-    """Torch converts to float16 several times faster than numpy."""
+    """Converts with torch, which is several times faster to float16 than numpy."""
     numbers = rows.to(torch.float16 if bits == 16 else torch.float32).contiguous().numpy()
     return numbers.astype(f"<f{bits // 8}", copy=False).view(np.uint8)
 
@@ -84,7 +83,7 @@ def _unpack_floats(bits: int, packed: np.ndarray, values: int) -> Tensor:
 
 
 def _float_flaws(bits: int, packed: np.ndarray) -> dict[str, np.ndarray]:
-    """Infinity and NaN have every bit of the exponent set."""
+    """Rows with an infinity or NaN, in which every bit of the exponent is set."""
     exponent = np.array(0x7C00 if bits == 16 else 0x7F800000, f"<u{bits // 8}")
     numbers = np.ascontiguousarray(packed).view(exponent.dtype)
     return {"features are not finite": ((numbers & exponent) == exponent).any(axis=1)}
@@ -102,8 +101,8 @@ def _pack_affine(bits: int, rows: Tensor) -> np.ndarray:
 
 
 def _low_and_step(least: np.ndarray, largest: np.ndarray, steps: int) -> tuple[np.ndarray, np.ndarray]:
-    """Float16 [r] each: low at most the least value, and low + steps * step at least the largest."""
-    with np.errstate(over="ignore", invalid="ignore"):  # what does not fit is not finite, and refused as that
+    """Low and step, float16 [r] each, with low <= least and low + steps * step >= largest."""
+    with np.errstate(over="ignore", invalid="ignore"):  # overflow gives infinity, which the flaws then report
         low = least.astype(np.float16)
         low = np.where(low > least, np.nextafter(low, np.float16(-np.inf)), low)
         exact = (largest - low.astype(np.float32)) / np.float32(steps)
@@ -112,7 +111,7 @@ def _low_and_step(least: np.ndarray, largest: np.ndarray, steps: int) -> tuple[n
 
 
 def _gather(integers: Tensor, bits: int) -> Tensor:
-    """Several integers in each byte: uint8 [r, values] -> [r, bytes]."""
+    """Packs integers into bytes: uint8 [r, values] -> [r, bytes]."""
     each = 8 // bits
     padded = torch.nn.functional.pad(integers, (0, -integers.shape[1] % each))
     gathered = padded[:, ::each]

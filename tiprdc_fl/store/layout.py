@@ -1,4 +1,4 @@
-"""Columns of a store, and what a contribution may hold."""
+"""Layout: the columns of a feature store and what its features are."""
 
 import json
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ STAGES = ("load", "prepare", "forward", "encode")
 
 
 def contribution_schema(tasks: Sequence[str]) -> pa.Schema:
-    """What a contributor sends."""
+    """Columns that a contributor sends: features, task labels, measurements; no others are accepted."""
     fields = [
         pa.field("contributor", pa.int64()),
         pa.field("row", pa.int32()),
@@ -24,13 +24,13 @@ def contribution_schema(tasks: Sequence[str]) -> pa.Schema:
 
 @dataclass(frozen=True)
 class Layout:
-    """What a store holds, kept in its schema's metadata.
+    """What a store holds; it is kept in the metadata of the store's schema.
 
     Attributes:
         extractor: digest of the extractor that made the features.
-        codec: key of CODECS.
-        shape: of one example's features; a leading -1 for messages.
-        tasks: names of the task labels.
+        codec: key of CODECS, which encoded the features.
+        shape: shape of one example's features: (c, h, w), (k,), or (-1, d) for messages of any number of steps.
+        tasks: names of the task attributes whose labels are stored.
     """
 
     extractor: str
@@ -39,7 +39,7 @@ class Layout:
     tasks: tuple[str, ...]
 
     def schema(self) -> pa.Schema:
-        """Columns of the store: a contribution's and the size that it had when it arrived."""
+        """Columns of the store: those of a contribution, and the size of the contribution as received."""
         sent = pa.field("sent_bytes", pa.int64(), nullable=False)
         return (
             contribution_schema(self.tasks).append(sent).with_metadata({"layout": json.dumps(asdict(self))})

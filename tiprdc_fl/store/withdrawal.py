@@ -1,4 +1,4 @@
-"""Contributors who withdraw: what they sent is removed from the run folder, that they withdrew is kept."""
+"""Withdrawal: a contributor's data is removed from the run folder, and a record of the withdrawal is kept."""
 
 import json
 from collections.abc import Collection, Iterator
@@ -17,10 +17,10 @@ from tiprdc_fl.store.paths import SAMPLES, RunFolder
 
 
 def withdrawn(folder: Path) -> frozenset[int]:
-    """Ids of the contributors who have withdrawn from the run that a folder belongs to.
+    """Ids of the contributors who have withdrawn from a run.
 
     Args:
-        folder: the run folder or one in it, such as ``controls/random``.
+        folder: the run folder, or a folder in it such as ``controls/random``.
 
     Raises:
         InputError: the record cannot be read.
@@ -30,7 +30,7 @@ def withdrawn(folder: Path) -> frozenset[int]:
 
 @contextmanager
 def nobody_withdraws(folder: Path, before: frozenset[int]) -> Iterator[None]:
-    """A block whose figures would hold, or miss, a contributor who withdraws in the midst of it.
+    """Guards a block that measures figures: a withdrawal since the features were read would make them wrong.
 
     Args:
         folder: the run folder.
@@ -42,7 +42,7 @@ def nobody_withdraws(folder: Path, before: frozenset[int]) -> Iterator[None]:
     failed = None
     try:
         yield
-    except InputError as error:  # a store that was changed under its reader
+    except InputError as error:  # a withdrawal may have changed the store while the block read it
         failed = error
     if withdrawn(folder) != before:
         text = "contributors withdrew while their features were measured; run the same command again"
@@ -52,7 +52,15 @@ def nobody_withdraws(folder: Path, before: frozenset[int]) -> Iterator[None]:
 
 
 def check_removed(store: Path, contributors: Collection[int]) -> None:
-    """Raises InputError where a store still has rows of contributors who have withdrawn."""
+    """Checks that a store holds no rows of contributors who have withdrawn.
+
+    Args:
+        store: path of the store.
+        contributors: ids of withdrawn contributors that the store holds.
+
+    Raises:
+        InputError: there are such contributors.
+    """
     if contributors:
         run, ids = _run_of(store.parent).path, " ".join(map(str, sorted(contributors)[:10]))
         raise InputError(
@@ -63,13 +71,13 @@ def check_removed(store: Path, contributors: Collection[int]) -> None:
 
 
 def _run_of(folder: Path) -> RunFolder:
-    """The nearest folder from here upwards that has a collection; ``folder`` itself where none has."""
-    folders = map(RunFolder, (folder, *folder.parents))
-    return next((run for run in folders if run.collection.is_file()), RunFolder(folder))
+    """The nearest run folder, from here upwards, with a collection; ``folder`` itself if there is none."""
+    candidates = map(RunFolder, (folder, *folder.parents))
+    return next((run for run in candidates if run.collection.is_file()), RunFolder(folder))
 
 
 def _stale(run: RunFolder) -> tuple[Path, ...]:
-    """Figures computed with contributors who withdrew, and the virtual clock's course: made again next."""
+    """Figures computed with withdrawn data, and the clock's requests; the next run makes them anew."""
     return run.results, run.report_json, run.report_html, run.requests, run.course
 
 
@@ -84,77 +92,80 @@ def _record(path: Path) -> list[dict[str, Any]]:
 def withdraw(folder: Path, contributors: Collection[int]) -> dict[str, int]:
     """Records that contributors withdraw, then removes what they sent from every file of the run folder.
 
-    The record comes first: from then on nobody asks or stores them, and the same call completes a removal that
-    was interrupted, its own or an earlier one. Repeating it is harmless. ``partition.parquet`` stays: it says which
-    example of which person the simulation dealt to whom, by number, and nothing of what is in it.
+    The record is written first. From then on no process asks these contributors or stores their contributions, and
+    any later call completes a removal that was interrupted. Repeating a call is harmless. ``partition.parquet``
+    stays: it holds the numbers of the examples that the simulation assigned to contributors, not the examples.
 
     Args:
         folder: the run folder.
-        contributors: their ids.
+        contributors: ids of the contributors who withdraw.
 
     Returns:
-        rows removed from each store, by its path within the folder.
+        Number of rows removed from each store, by the store's path within the folder.
 
     Raises:
         InputError: the folder cannot be written, or a file in it cannot be read.
     """
     run = RunFolder(folder)
     with writing(folder), locked(folder):
-        _remember(run.withdrawals, contributors)
-        gone = withdrawn(folder)
+        _record_withdrawal(run.withdrawals, contributors)
+        departed = withdrawn(folder)
         for path in _stale(run):
             path.unlink(missing_ok=True)
         stores = sorted(path for path in folder.rglob("*.lance") if path.is_dir())
-        removed = {str(path.relative_to(folder)): erase(path, gone) for path in stores}
-        _clean_latency(run.latency, gone)
-        _clean_quarantine(run.quarantine, gone)
-        _clean_failures(run.collected, gone)
+        removed = {str(path.relative_to(folder)): erase(path, departed) for path in stores}
+        _clean_latency(run.latency, departed)
+        _clean_quarantine(run.quarantine, departed)
+        _clean_failures(run.collected, departed)
     return removed
 
 
-def _remember(path: Path, contributors: Collection[int]) -> None:
-    """Adds those to the record who are not in it."""
+def _record_withdrawal(path: Path, contributors: Collection[int]) -> None:
+    """Adds the contributors whom the record lacks."""
     lines, now = _record(path), datetime.now(UTC).isoformat(timespec="seconds")
     known = {line["contributor"] for line in lines}
-    new = [{"contributor": one, "time": now} for one in sorted(set(contributors) - known)]
+    new = [{"contributor": contributor, "time": now} for contributor in sorted(set(contributors) - known)]
     if new:
         write_lines(path, [*lines, *new])
 
 
-def _clean_latency(path: Path, gone: Collection[int]) -> None:
-    draft_of(path).unlink(missing_ok=True)  # of a run that was killed
+def _clean_latency(path: Path, departed: Collection[int]) -> None:
+    draft_of(path).unlink(missing_ok=True)  # left by a run that was killed
     if path.exists():
         with reading(path):
             table = pq.read_table(path)
-        kept = table.filter(np.isin(table.column("contributor").to_numpy(), list(gone), invert=True))
+        kept = table.filter(np.isin(table.column("contributor").to_numpy(), list(departed), invert=True))
         if len(kept) < len(table):
             write_table(path, kept)
 
 
-def _clean_quarantine(folder: Path, gone: Collection[int]) -> None:
-    """Drops their samples, and torn lines: whose these are nobody can say."""
+def _clean_quarantine(folder: Path, departed: Collection[int]) -> None:
+    """Drops the samples of withdrawn contributors, and torn lines, whose contributor is unknown."""
     path = folder / SAMPLES
     draft_of(path).unlink(missing_ok=True)
     if path.exists():
-        lines = [_parsed(line) for line in path.read_text(encoding="utf-8", errors="replace").splitlines()]
-        kept = [line for line in lines if line is not None and line["contributor"] not in gone]
+        lines = [
+            _parse_sample(line) for line in path.read_text(encoding="utf-8", errors="replace").splitlines()
+        ]
+        kept = [line for line in lines if line is not None and line["contributor"] not in departed]
         if len(kept) < len(lines):
             write_lines(path, kept)
 
 
-def _parsed(line: str) -> dict[str, Any] | None:
+def _parse_sample(line: str) -> dict[str, Any] | None:
+    """A line of the quarantine file; None if it is torn."""
     try:
-        found = json.loads(line)
+        sample = json.loads(line)
     except ValueError:
         return None
-    return found if isinstance(found, dict) and "contributor" in found else None
+    return sample if isinstance(sample, dict) and "contributor" in sample else None
 
 
-def _clean_failures(path: Path, gone: Collection[int]) -> None:
-    """Drops the reasons of their failures, which may quote what they sent."""
+def _clean_failures(path: Path, departed: Collection[int]) -> None:
+    """Drops the failures of withdrawn contributors; their reasons may quote what was sent."""
     if path.exists():
         with reading(path):
-            told = json.loads(path.read_text(encoding="utf-8"))
-            kept = [failure for failure in told["failures"] if failure["contributor"] not in gone]
-        if len(kept) < len(told["failures"]):
-            write_json(path, told | {"failures": kept})
+            outcome = json.loads(path.read_text(encoding="utf-8"))
+            kept = [failure for failure in outcome["failures"] if failure["contributor"] not in departed]
+        if len(kept) < len(outcome["failures"]):
+            write_json(path, outcome | {"failures": kept})
