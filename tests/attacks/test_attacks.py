@@ -10,9 +10,17 @@ from threadpoolctl import threadpool_limits
 from torch import Tensor, nn
 
 from tiprdc_fl import seeding
-from tiprdc_fl.attacks.classical import WORDS, Classical, Lesson, bag_of_words, learn_neighbours, learn_trees
-from tiprdc_fl.attacks.probe import Candidate, Fit, Rows, probe
-from tiprdc_fl.attacks.reduction import MOST, cells, mean_and_max
+from tiprdc_fl.attacks.classical import (
+    WORDS,
+    Classical,
+    TrainingSet,
+    bag_of_words,
+    learn_neighbours,
+    learn_trees,
+)
+from tiprdc_fl.attacks.fitting import Fit
+from tiprdc_fl.attacks.probe import Candidate, Rows, probe
+from tiprdc_fl.attacks.reduction import MAX_VALUES, cells, mean_and_max
 from tiprdc_fl.attacks.suite import ATTACKS, attacks_for, check_attacks
 from tiprdc_fl.errors import InputError
 from tiprdc_fl.models.architecture import Architecture, build_extractor
@@ -166,8 +174,8 @@ def test_an_attack_that_does_not_fit_is_refused(names, wrong):
 def test_pooled_rows_are_short(shape):
     x = torch.ones(2, *shape)
     found = cells(x)
-    assert found.shape[1] <= MOST and torch.allclose(found, torch.ones_like(found))
-    if x[0].numel() <= MOST:
+    assert found.shape[1] <= MAX_VALUES and torch.allclose(found, torch.ones_like(found))
+    if x[0].numel() <= MAX_VALUES:
         assert torch.equal(found, x.flatten(1))
 
 
@@ -188,9 +196,11 @@ def test_a_bag_counts_the_most_frequent_words():
     ]
 
 
-def lesson(rows: np.ndarray, labels: np.ndarray, classes: int = 2, seed: int = 0) -> Lesson:
+def lesson(rows: np.ndarray, labels: np.ndarray, classes: int = 2, seed: int = 0) -> TrainingSet:
     shares = (np.bincount(labels, minlength=classes) + 1) / (len(labels) + classes)
-    return Lesson(rows.astype(np.float32), labels, rows[:20].astype(np.float32), labels[:20], shares, seed)
+    return TrainingSet(
+        rows.astype(np.float32), labels, rows[:20].astype(np.float32), labels[:20], shares, seed
+    )
 
 
 @pytest.mark.parametrize("name", CLASSICAL)

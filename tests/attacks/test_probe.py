@@ -12,8 +12,9 @@ from torch import Tensor, nn
 
 from tiprdc_fl import seeding
 from tiprdc_fl.attacks.classical import Classical, learn_neighbours, learn_trees
+from tiprdc_fl.attacks.fitting import CHECKS, Fit
 from tiprdc_fl.attacks.networks import Perceptron
-from tiprdc_fl.attacks.probe import CHECKS, Candidate, Fit, Prediction, Rows, probe
+from tiprdc_fl.attacks.probe import Candidate, Prediction, Rows, probe
 from tiprdc_fl.evaluation.bootstrap import resample
 from tiprdc_fl.evaluation.scores import measure
 

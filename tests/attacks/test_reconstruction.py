@@ -1,4 +1,4 @@
-"""Reconstruction: the decoder's shapes, what it learns, and the arithmetic of likeness."""
+"""Reconstruction: the decoder's shapes, what it learns, and the arithmetic of similarity."""
 
 import math
 from dataclasses import replace
@@ -10,9 +10,9 @@ from PIL import Image
 from torch import Tensor
 
 from tiprdc_fl import seeding
-from tiprdc_fl.attacks.likeness import BEST_PSNR, likeness, scales_of
-from tiprdc_fl.attacks.probe import Fit
+from tiprdc_fl.attacks.fitting import Fit
 from tiprdc_fl.attacks.reconstruction import Images, Reconstructions, reconstruct
+from tiprdc_fl.attacks.similarity import BEST_PSNR, scales_of, similarity
 from tiprdc_fl.errors import InputError
 from tiprdc_fl.evaluation.faces_grid import grid
 from tiprdc_fl.models.architecture import Architecture, build_extractor, seen_shape
@@ -166,29 +166,29 @@ def test_too_few_rows_are_refused():
 
 
 @pytest.mark.parametrize("size", [32, 44, 99, 176])
-def test_likeness_of_equal_images_is_perfect(size):
+def test_similarity_of_equal_images_is_perfect(size):
     x = pictures(0, 2, size)
-    found = likeness(x, x)
+    found = similarity(x, x)
     assert found.ssim == pytest.approx([1, 1], abs=1e-5)
     assert found.ms_ssim == pytest.approx([1, 1], abs=1e-5)
     assert found.psnr.tolist() == [BEST_PSNR] * 2
 
 
 def test_psnr_by_hand():
-    found = likeness(torch.full((1, 3, 32, 32), 0.6), torch.full((1, 3, 32, 32), 0.5))
+    found = similarity(torch.full((1, 3, 32, 32), 0.6), torch.full((1, 3, 32, 32), 0.5))
     assert found.psnr == pytest.approx([20], abs=1e-4)  # an error of 0.1 everywhere
 
 
 def test_opposed_structures_count_as_none_rather_than_as_no_number():
     x = pictures(0, 6)
-    found = likeness(1 - x, x)
+    found = similarity(1 - x, x)
     assert np.isfinite(found.ms_ssim).all() and (found.ms_ssim >= 0).all()
     assert (found.ssim < 0.5).all()
 
 
-def test_likeness_is_of_each_image_alone():
+def test_similarity_is_of_each_image_alone():
     x, y = pictures(0, 5), pictures(1, 5)
-    together, alone = likeness(x, y), likeness(x[2:3], y[2:3])
+    together, alone = similarity(x, y), similarity(x[2:3], y[2:3])
     for name in ("ssim", "ms_ssim", "psnr"):
         assert getattr(together, name)[2] == pytest.approx(getattr(alone, name)[0], abs=1e-5)
 

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from tiprdc_fl.attacks.reduction import cell_counts, reduced
+from tiprdc_fl.attacks.reduction import cell_counts, reduce_features
 from tiprdc_fl.attacks.reidentification import (
     Metric,
-    Owned,
+    OwnedRows,
     Pairs,
     Reidentification,
     auc,
@@ -17,7 +17,7 @@ from tiprdc_fl.attacks.reidentification import (
 from tiprdc_fl.errors import InputError
 
 
-def drawn(seed: int, people: int, per_person: int, trait: float, size: int = 16, first: int = 0) -> Owned:
+def drawn(seed: int, people: int, per_person: int, trait: float, size: int = 16, first: int = 0) -> OwnedRows:
     """Gaussian rows whose persons' means scatter by ``trait`` where examples scatter by one."""
     generator = np.random.default_rng(seed)
     means = trait * generator.normal(size=(people, size))
@@ -26,12 +26,12 @@ def drawn(seed: int, people: int, per_person: int, trait: float, size: int = 16,
     return owned(x, owners)
 
 
-def owned(x: np.ndarray, people: np.ndarray) -> Owned:
+def owned(x: np.ndarray, people: np.ndarray) -> OwnedRows:
     tensor = torch.from_numpy(np.asarray(x, dtype=np.float32))
-    return Owned(lambda chosen: tensor[chosen], people)
+    return OwnedRows(lambda chosen: tensor[chosen], people)
 
 
-def found(rows: Owned, measured: Owned, **more) -> Reidentification:
+def found(rows: OwnedRows, measured: OwnedRows, **more) -> Reidentification:
     result = reidentify(rows, measured, seed=0, **more)
     assert result is not None
     return result
@@ -70,7 +70,7 @@ def test_the_metric_ignores_what_changes_within_a_person():
     """The person is in one quiet coordinate of eight; plain cosine similarity sees the loud ones."""
     generator = np.random.default_rng(0)
 
-    def part(first: int) -> Owned:
+    def part(first: int) -> OwnedRows:
         people = np.repeat(np.arange(150), 6)
         x = generator.normal(size=(len(people), 8))
         x[:, 0] = 0.05 * x[:, 0] + generator.normal(size=150)[people]
@@ -78,7 +78,7 @@ def test_the_metric_ignores_what_changes_within_a_person():
 
     rows, measured = part(0), part(1000)
     learned = found(rows, measured)
-    nobody_twice = Owned(rows.read, np.arange(len(rows.people)))
+    nobody_twice = OwnedRows(rows.read, np.arange(len(rows.people)))
     plain = found(nobody_twice, measured)
     # One coordinate's cosine is no more than its sign, which any two people share every second time.
     assert area(learned.example, learned) > 0.7 > 0.65 > area(plain.example, plain) > 0.5
@@ -140,7 +140,7 @@ def test_every_other_person_is_met_where_there_are_few():
 
 def test_people_with_one_example_are_in_no_pair():
     measured = drawn(1, 6, 3, trait=1, first=1000)
-    alone = Owned(measured.read, np.where(np.arange(18) == 4, 7, measured.people))
+    alone = OwnedRows(measured.read, np.where(np.arange(18) == 4, 7, measured.people))
     result = found(drawn(0, 20, 4, trait=1), alone)
     assert result.people[0] == 7 and result.usable == 6
     assert 0 not in result.contribution.first and 0 not in result.contribution.second
@@ -169,7 +169,7 @@ def test_constant_features_are_guessed_at_chance():
 def test_the_seed_decides_and_scales_of_features_do_not_matter():
     rows, measured = drawn(0, 30, 4, trait=1), drawn(1, 30, 4, trait=1)
     scaled = [
-        Owned(lambda chosen, part=part: 8 * part.read(chosen), part.people) for part in (rows, measured)
+        OwnedRows(lambda chosen, part=part: 8 * part.read(chosen), part.people) for part in (rows, measured)
     ]
     first, again, eightfold = found(rows, measured), found(rows, measured), found(*scaled)
     assert np.array_equal(first.contribution.scores, again.contribution.scores)
@@ -180,7 +180,7 @@ def test_the_seed_decides_and_scales_of_features_do_not_matter():
 
 def test_halves_do_not_depend_on_who_else_is_measured():
     rows, measured = drawn(0, 30, 4, trait=1), drawn(1, 30, 4, trait=1)
-    some = found(rows, Owned(measured.read, measured.people[:40]))
+    some = found(rows, OwnedRows(measured.read, measured.people[:40]))
     assert np.allclose(some.example.scores[:10], found(rows, measured).example.scores[:10])
 
 
@@ -198,14 +198,14 @@ def test_auc_does_not_depend_on_how_resamples_are_gathered(monkeypatch):
     result = found(drawn(0, 30, 4, trait=1), drawn(1, 30, 4, trait=0.5))
     counts = np.random.default_rng(0).multinomial(30, np.full(30, 1 / 30), size=20).astype(float)
     whole = auc(result.example, counts)
-    monkeypatch.setattr("tiprdc_fl.attacks.roc.HELD", 1)
+    monkeypatch.setattr("tiprdc_fl.attacks.roc.MAX_WEIGHTS", 1)
     assert np.array_equal(auc(result.example, counts), whole)
 
 
 def test_images_are_reduced_to_means_of_cells():
     x = torch.arange(16.0).reshape(1, 1, 4, 4)
-    assert reduced(x, most=4).tolist() == [[2.5, 4.5, 10.5, 12.5]]
-    assert reduced(x, most=16).tolist() == [list(range(16))]
+    assert reduce_features(x, max_values=4).tolist() == [[2.5, 4.5, 10.5, 12.5]]
+    assert reduce_features(x, max_values=16).tolist() == [list(range(16))]
 
 
 @pytest.mark.parametrize(
@@ -216,12 +216,12 @@ def test_reduced_images_fit_and_waste_little(shape):
     values = shape[0] * rows * columns
     assert values <= 1024 and rows <= shape[1] and columns <= shape[2]
     assert values == np.prod(shape) or 2 * values > 1024
-    assert reduced(torch.zeros(2, *shape)).shape == (2, values)
+    assert reduce_features(torch.zeros(2, *shape)).shape == (2, values)
 
 
 def test_messages_are_reduced_over_their_valid_steps():
     z = torch.tensor([[[1.0, -4], [3, -2], [0, 0]], [[0, 0], [0, 0], [0, 0]]])
-    assert reduced(z).tolist() == [[2, -3, 3, -2], [0, 0, 0, 0]]
+    assert reduce_features(z).tolist() == [[2, -3, 3, -2], [0, 0, 0, 0]]
 
 
 def test_messages_of_batches_of_any_length_are_compared():
@@ -233,15 +233,15 @@ def test_messages_of_batches_of_any_length_are_compared():
         return torch.from_numpy(steps + 0.1 * np.cos(np.arange(steps.size)).reshape(steps.shape)).float()
 
     people = np.arange(240) // 4
-    result = found(Owned(read, people), Owned(read, 100 + people))
+    result = found(OwnedRows(read, people), OwnedRows(read, 100 + people))
     assert area(result.contribution, result) > 0.95
 
 
 def test_components_are_taken_as_they_are():
     x = torch.tensor([[1.0, 2], [3, 4]])
-    assert reduced(x).tolist() == x.tolist()
+    assert reduce_features(x).tolist() == x.tolist()
 
 
 def test_other_shapes_are_refused():
     with pytest.raises(InputError, match=r"features of shape \[5\]: expected \[n, c, h, w\]"):
-        reduced(torch.zeros(5))
+        reduce_features(torch.zeros(5))

@@ -7,7 +7,8 @@ import pytest
 import torch
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, roc_auc_score
 
-from tiprdc_fl.attacks.probe import Fit, Prediction, Rows
+from tiprdc_fl.attacks.fitting import Fit
+from tiprdc_fl.attacks.probe import Prediction, Rows
 from tiprdc_fl.attacks.suite import attacks_for
 from tiprdc_fl.evaluation.bootstrap import Interval, resample
 from tiprdc_fl.evaluation.results import evaluate, majority

@@ -18,7 +18,7 @@ from simulations.benchmarks.scaling.probes import (
 )
 from simulations.benchmarks.scaling.setting import Size, players_of
 from simulations.benchmarks.scaling.turns import rate, seconds_in_turns
-from tiprdc_fl.attacks.probe import CHECKS, Fit, split_rows
+from tiprdc_fl.attacks.fitting import CHECKS, Fit, split_rows
 from tiprdc_fl.data.source import open_dataset
 
 TINY = Size(32, 2, 8)

@@ -1,7 +1,7 @@
-"""Adversaries that are no networks: nearest neighbours and boosted trees, from scikit-learn.
+"""Classical adversaries: nearest neighbours and boosted trees, from scikit-learn.
 
-They learn from a short row of numbers for each example, made of the batches that networks are trained on in the
-first pass over the rows, so nothing is read for them alone.
+They learn from a short row of numbers for each example. These rows are computed from the batches that the networks
+read in their first pass, so that no row is read for classical adversaries alone.
 """
 
 from collections.abc import Callable, Iterator
@@ -18,27 +18,29 @@ from torch import Tensor
 
 from tiprdc_fl import seeding
 
-WORDS = 500
-# Values that are learned from in the end. Trees on all 960 pooled values of CelebA faces take 15 times as long as
-# on 64 and reach 0.81 balanced accuracy on Male instead of 0.75 (Smiling 0.73 and 0.70).
-MOST_LEARNED = 64
+WORDS = 500  # words that a bag of words counts
+# Values of a row that a classical adversary learns from. Trees on all 960 pooled values of CelebA faces take 15
+# times as long as on 64 and reach 0.81 balanced accuracy on Male instead of 0.75 (Smiling: 0.73 instead of 0.70).
+MAX_LEARNED = 64
 NEIGHBOURS = (5, 15, 45)
-TREES, STAGE = 100, 10
-LEAST = 1e-6  # probability that a tree may give
+TREES, STAGE = 100, 10  # largest number of trees, and trees between two validations
+MIN_PROBABILITY = 1e-6  # lower limit on the probabilities of trees
 
 Reduce = Callable[[Tensor], Tensor]
 Predict = Callable[[np.ndarray], np.ndarray]
 
 
 @dataclass(frozen=True)
-class Lesson:
-    """What a classical adversary learns from.
+class TrainingSet:
+    """The examples that a classical adversary learns from.
 
     Attributes:
-        rows: reduced training rows, float32 [n, d]; labels: int64 [n].
-        validation: the validation people's, float32 [m, d]; validation_labels: int64 [m].
-        shares: of each class among the training rows, none of them 0, float [classes].
-        seed: of whatever is drawn.
+        rows: reduced training rows, float32 [n, d].
+        labels: their labels, int64 [n].
+        validation: reduced rows of the validation people, float32 [m, d].
+        validation_labels: their labels, int64 [m].
+        shares: share of each class among the training rows, above 0, float [classes].
+        seed: seed of the adversary's random choices.
     """
 
     rows: np.ndarray
@@ -55,139 +57,144 @@ class Classical:
 
     Attributes:
         reduce: a batch of inputs -> rows float [batch, d].
-        learn: lesson -> function from rows [n, d] to logits under balanced classes, float [n, classes].
+        learn: training set -> function from rows [n, d] to logits under balanced classes, float [n, classes].
     """
 
     reduce: Reduce
-    learn: Callable[[Lesson], Predict]
+    learn: Callable[[TrainingSet], Predict]
 
 
 @dataclass(frozen=True)
-class Reduced:
-    """Rows that were reduced as their batches came by.
+class ReducedRows:
+    """Reduced rows, gathered batch by batch.
 
     Attributes:
-        rows: row numbers, ascending; place i of every array belongs to rows[i].
-        reducers: functions that reduce, each once.
-        values: reducer -> float32 [rows, d], filled by ``add``.
+        rows: row numbers, ascending; entry i of every array belongs to rows[i].
+        reducers: the functions that reduce a batch.
+        values: reduced rows, float32 [rows, d], by reducer; filled by ``add``.
     """
 
     rows: np.ndarray
     reducers: frozenset[Reduce] = frozenset()
     values: dict[Reduce, np.ndarray] = field(default_factory=dict)
 
-    def add(self, chosen: np.ndarray, x: Tensor) -> None:
-        """Keeps the rows ``chosen``, whose inputs are ``x``."""
+    def add(self, batch: np.ndarray, x: Tensor) -> None:
+        """Reduces a batch and keeps the result.
+
+        Args:
+            batch: row numbers, int64 [n].
+            x: inputs of the probes for these rows, [n, ...].
+        """
         for reduce in self.reducers:
-            found = reduce(x).float().cpu().numpy()
+            reduced = reduce(x).float().cpu().numpy()
             if reduce not in self.values:
-                self.values[reduce] = np.empty((len(self.rows), found.shape[1]), np.float32)
-            self.values[reduce][np.searchsorted(self.rows, chosen)] = found
+                self.values[reduce] = np.empty((len(self.rows), reduced.shape[1]), np.float32)
+            self.values[reduce][np.searchsorted(self.rows, batch)] = reduced
 
 
 def bag_of_words(tokens: Tensor) -> Tensor:
-    """How often each of the WORDS most frequent ids stands in a message, [batch, length] -> [batch, WORDS].
+    """Counts of the WORDS most frequent words in each message, [batch, length] -> [batch, WORDS].
 
-    A vocabulary is ordered by frequency, so these are ids 1 (unknown words) to WORDS.
+    A vocabulary is sorted by frequency, so their ids are 1 (unknown words) to WORDS.
     """
     common = torch.where(tokens <= WORDS, tokens, 0)
     counts = torch.zeros(len(tokens), WORDS + 1, device=tokens.device)
     return counts.scatter_add_(1, common, torch.ones_like(common, dtype=counts.dtype))[:, 1:]
 
 
-def learn_neighbours(lesson: Lesson) -> Predict:
-    """Nearest neighbours, nearer ones counting more, among whitened principal components.
+def learn_neighbours(examples: TrainingSet) -> Predict:
+    """Learns nearest neighbours, weighted by inverse distance, on whitened principal components.
 
-    How many neighbours is decided on the validation people. One neighbour more, who is of every class by its
-    share, keeps probabilities off 0; dividing by the shares makes the classes equal.
+    The number of neighbours is chosen on the validation people. One more neighbour, which belongs to every class by
+    the class's share, keeps probabilities above 0. Division by the shares balances the classes.
     """
-    components = _whitened(lesson.rows)
-    sizes = sorted({min(size, len(lesson.rows)) for size in NEIGHBOURS})
-    tried = {size: _neighbours(lesson, components, size) for size in sizes}
-    best = max(sizes, key=lambda size: _score(tried[size](lesson.validation), lesson.validation_labels))
-    return tried[best]
+    components = _whitened(examples.rows)
+    sizes = sorted({min(size, len(examples.rows)) for size in NEIGHBOURS})
+    models = {size: _neighbours(examples, components, size) for size in sizes}
+    best = max(sizes, key=lambda size: _score(models[size](examples.validation), examples.validation_labels))
+    return models[best]
 
 
-def _neighbours(lesson: Lesson, components: Predict, size: int) -> Predict:
+def _neighbours(examples: TrainingSet, components: Predict, size: int) -> Predict:
     model = KNeighborsClassifier(size, weights="distance", n_jobs=1)
-    model.fit(components(lesson.rows), lesson.labels)
+    model.fit(components(examples.rows), examples.labels)
 
     def predict(rows: np.ndarray) -> np.ndarray:
         with threadpool_limits(1):
-            seen = np.asarray(model.predict_proba(components(rows)))
-        found = _of_all_classes(model, seen, len(lesson.shares))
-        return np.log((size * found / lesson.shares + 1) / (size + 1))
+            known = np.asarray(model.predict_proba(components(rows)))
+        probabilities = _of_all_classes(model, known, len(examples.shares))
+        return np.log((size * probabilities / examples.shares + 1) / (size + 1))
 
     return predict
 
 
-def learn_trees(lesson: Lesson) -> Predict:
-    """Gradient-boosted trees on the values that tell the classes apart best one by one; classes balanced.
+def learn_trees(examples: TrainingSet) -> Predict:
+    """Learns gradient-boosted trees with balanced classes, on the values that separate the classes best.
 
-    How many trees count is decided on the validation people: of a rare class many of them learn by heart.
+    The number of trees is chosen on the validation people, because many trees overfit a rare class.
     """
-    classes, (mean, scale) = len(lesson.shares), _scale(lesson.rows)
-    if len(np.unique(lesson.labels)) == 1:
+    classes, (mean, scale) = len(examples.shares), _scale(examples.rows)
+    if len(np.unique(examples.labels)) == 1:
         return lambda rows: np.zeros((len(rows), classes))
-    telling = _telling((lesson.rows - mean) / scale, lesson.labels)
+    columns = _separating_columns((examples.rows - mean) / scale, examples.labels)
     model = HistGradientBoostingClassifier(
         learning_rate=0.1,
         max_iter=TREES,
         early_stopping=False,  # pyright: ignore[reportArgumentType]
         class_weight="balanced",
-        random_state=seeding.derive(lesson.seed, "trees") % 2**32,
+        random_state=seeding.derive(examples.seed, "trees") % 2**32,
     )
-    with threadpool_limits(1):  # one thread or many: the same trees
-        model.fit(lesson.rows[:, telling], lesson.labels)
+    with threadpool_limits(1):  # the trees do not depend on the number of threads
+        model.fit(examples.rows[:, columns], examples.labels)
 
-    staged = partial(_staged, model, telling, classes)
-    scores = [_score(logits, lesson.validation_labels) for logits in staged(lesson.validation)]
-    best = len(scores) - 1 - int(np.argmax(scores[::-1]))  # the last of equals
+    staged = partial(_staged, model, columns, classes)
+    scores = [_score(logits, examples.validation_labels) for logits in staged(examples.validation)]
+    best = len(scores) - 1 - int(np.argmax(scores[::-1]))  # the last of equal scores
     return lambda rows: next(islice(staged(rows), best, None))
 
 
 def _staged(
     model: HistGradientBoostingClassifier, columns: np.ndarray, classes: int, rows: np.ndarray
 ) -> Iterator[np.ndarray]:
-    """Logits after every STAGE trees."""
+    """Yields logits after every STAGE trees, float [n, classes]."""
     with threadpool_limits(1):
-        for found in islice(model.staged_predict_proba(rows[:, columns]), STAGE - 1, None, STAGE):
-            yield np.log(_of_all_classes(model, found, classes).clip(LEAST))
+        for known in islice(model.staged_predict_proba(rows[:, columns]), STAGE - 1, None, STAGE):
+            yield np.log(_of_all_classes(model, known, classes).clip(MIN_PROBABILITY))
 
 
 def _of_all_classes(
-    model: KNeighborsClassifier | HistGradientBoostingClassifier, probabilities: np.ndarray, classes: int
+    model: KNeighborsClassifier | HistGradientBoostingClassifier, known: np.ndarray, classes: int
 ) -> np.ndarray:
-    """Probabilities [n, classes], 0 for a class that the model has not seen, of those of the classes it has."""
-    found = np.zeros((len(probabilities), classes))
-    found[:, np.asarray(model.classes_)] = probabilities
-    return found
+    """Probabilities of all classes, [n, classes], from those of the classes in the training rows; 0 for others."""
+    probabilities = np.zeros((len(known), classes))
+    probabilities[:, np.asarray(model.classes_)] = known
+    return probabilities
 
 
 def _scale(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and standard deviation of each column, 1 where it is constant."""
+    """Mean and standard deviation of each column; the deviation of a constant column counts as 1."""
     deviation = rows.std(axis=0)
     return rows.mean(axis=0), np.where(deviation > 0, deviation, 1).astype(np.float32)
 
 
-def _telling(rows: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Columns of standardised rows in which the classes' means differ most, at most MOST_LEARNED.
+def _separating_columns(rows: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Columns of standardised rows in which the means of the classes differ most, at most MAX_LEARNED.
 
-    Every column has variance 1, so the variance between classes ranks them as the F statistic would.
+    Every column has variance 1, so the variance between classes ranks columns as the F statistic does.
     """
     groups = [rows[labels == value] for value in np.unique(labels)]
     between = np.sum([len(group) * group.mean(axis=0) ** 2 for group in groups], axis=0)
-    return np.argsort(-between, kind="stable")[:MOST_LEARNED]
+    return np.argsort(-between, kind="stable")[:MAX_LEARNED]
 
 
 def _whitened(rows: np.ndarray) -> Predict:
-    """Function from rows to their first principal components, each of variance 1, at most MOST_LEARNED."""
+    """Returns a function from rows to their first MAX_LEARNED principal components, each scaled to variance 1."""
     mean, scale = _scale(rows)
     standard = (rows - mean) / scale
-    with threadpool_limits(1):  # the order of sums decides the last digit
+    with threadpool_limits(1):  # the last digit depends on the order of the sums
         values, vectors = np.linalg.eigh(standard.T @ standard / len(standard))
-    values, vectors = values[::-1][:MOST_LEARNED], vectors[:, ::-1][:, :MOST_LEARNED]
-    real = values > 1e-6 * values[0]  # the others are rounding, and become 0
+    values, vectors = values[::-1][:MAX_LEARNED], vectors[:, ::-1][:, :MAX_LEARNED]
+    real = values > 1e-6 * values[0]  # the others are rounding errors and become 0
     basis = vectors * np.where(real, 1 / np.sqrt(np.where(real, values, 1)), 0)
 
     def components(rows: np.ndarray) -> np.ndarray:
@@ -198,6 +205,6 @@ def _whitened(rows: np.ndarray) -> Predict:
 
 
 def _score(logits: np.ndarray, labels: np.ndarray) -> float:
-    """Balanced accuracy over the classes that occur."""
+    """Balanced accuracy over the classes that occur among the labels."""
     guess = logits.argmax(axis=1)
     return float(np.mean([(guess[labels == value] == value).mean() for value in np.unique(labels)]))

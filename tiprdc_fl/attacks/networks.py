@@ -1,4 +1,4 @@
-"""ATTACKS: name -> fresh probe that infers an attribute, as an adversary or as a task model."""
+"""Networks of probes: perceptrons, standardisation of features, and summaries of messages."""
 
 from collections.abc import Callable, Sequence
 
@@ -8,14 +8,14 @@ from torch import Tensor, nn
 from tiprdc_fl.models.image import fully_connected
 from tiprdc_fl.models.text import PAD, valid_steps
 
-HIDDEN = 512  # units of each of the multilayer perceptron's two layers
+HIDDEN = 512  # units in each of the two hidden layers of the perceptron
 
 
 class Standardised(nn.Module):
     """A classifier on standardised features, [batch, channels, h, w] -> logits [batch, classes].
 
-    Channels of an adversarially trained extractor differ widely in scale; without this the same classifier
-    learns markedly less in the same number of epochs.
+    The channels of an adversarially trained extractor differ widely in scale. Without standardisation the same
+    classifier learns markedly less in the same number of epochs.
     """
 
     def __init__(self, channels: int, classifier: nn.Module):
@@ -31,7 +31,7 @@ class Standardised(nn.Module):
 class Perceptron(nn.Module):
     """Fully connected layers on standardised inputs, [batch, ...] -> logits [batch, classes].
 
-    Without hidden layers this is logistic regression; hidden ones have ReLU and dropout 0.5 behind them.
+    Without hidden layers this is logistic regression. ReLU and dropout 0.5 follow each hidden layer.
     """
 
     def __init__(self, inputs: int, classes: int, hidden: Sequence[int] = ()):
@@ -45,7 +45,7 @@ class Perceptron(nn.Module):
 
 
 class Summarised(nn.Module):
-    """A classifier on a summary of each example, which ``summarise`` makes of a batch."""
+    """A classifier on a summary of each example: ``summarise`` maps a batch to [batch, d]."""
 
     def __init__(self, summarise: Callable[[Tensor], Tensor], classifier: nn.Module):
         super().__init__()
@@ -72,7 +72,7 @@ class MeanOfWords(nn.Module):
 class BagOfWords(nn.Module):
     """Logistic regression on the words of a message, tokens [batch, length] -> [batch, classes].
 
-    A word counts as often as it stands in the message; its weight starts at zero.
+    Each occurrence of a word counts. The weights start at zero.
     """
 
     def __init__(self, vocabulary_size: int, classes: int):

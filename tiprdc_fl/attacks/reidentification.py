@@ -1,8 +1,8 @@
 """Re-identification: do two contributions come from the same person?
 
-A contribution carries its contributor's id, so the adversary knows which of the collected rows belong together
-and can learn from them what stays the same within a person. With that it compares contributions of people it
-has never seen: who can tell that two of them are one person's can follow people under changing ids.
+A contribution carries its contributor's id, so the adversary knows which collected rows belong to one person. From
+them it learns a metric under which a person's rows are close. It then compares contributions of people it has never
+seen. An adversary that recognises two contributions of one person can follow people under changing ids.
 """
 
 from collections.abc import Callable
@@ -12,23 +12,23 @@ import numpy as np
 from torch import Tensor
 
 from tiprdc_fl import seeding
-from tiprdc_fl.attacks.reduction import reduced
+from tiprdc_fl.attacks.reduction import reduce_features
 from tiprdc_fl.attacks.roc import weighted_auc
 from tiprdc_fl.errors import InputError
 
 BATCH = 512  # rows read at a time
-COMPONENTS = 128  # most principal components that the metric is learned on
-OTHERS = 50  # most people that each person's contribution is compared with
-SMALLEST = 1e-6  # share of the largest variance below which a direction is rounding error
+MAX_COMPONENTS = 128  # principal components that the metric is learned on
+MAX_OTHERS = 50  # other people with whom each person's contribution is compared
+ROUNDING_SHARE = 1e-6  # of the largest variance; a direction with less is rounding error
 
 
 @dataclass(frozen=True)
-class Owned:
-    """Rows whose owners are known.
+class OwnedRows:
+    """Rows with the person of each.
 
     Attributes:
-        read: row numbers -> what the adversary sees of them, float [n, ...] as ``reduced`` takes it.
-        people: whose rows they are, int64 [rows].
+        read: row numbers -> inputs of the adversary, float [n, ...], as ``reduce_features`` takes them.
+        people: person of each row, int64 [rows].
     """
 
     read: Callable[[np.ndarray], Tensor]
@@ -37,12 +37,13 @@ class Owned:
 
 @dataclass(frozen=True)
 class Pairs:
-    """Compared pairs.
+    """Compared pairs of contributions or of examples.
 
     Attributes:
-        scores: cosine similarity, higher for pairs that look like one person's, float64 [pairs].
-        same: whether they are one person's, bool [pairs].
-        first, second: whose the two sides are, as positions in ``Reidentification.people``, int64 [pairs].
+        scores: cosine similarity of the two sides, float64 [pairs].
+        same: whether both sides come from one person, bool [pairs].
+        first: person of the first side, as a position in ``Reidentification.people``, int64 [pairs].
+        second: person of the second side, likewise.
     """
 
     scores: np.ndarray
@@ -53,14 +54,14 @@ class Pairs:
 
 @dataclass(frozen=True)
 class Reidentification:
-    """What the adversary says of people it has not learned from.
+    """The adversary's scores for people it has not learned from.
 
     Attributes:
-        contribution: half of a person's examples against the other half, or half of another person's.
-        example: one example of each of the same halves.
+        contribution: pairs of contributions; each side is half of one person's examples.
+        example: pairs of single examples, one from each of the same halves.
         people: ids of the measured people, sorted, int64 [people].
-        usable: how many of them have at least two examples; the others are in no pair.
-        components: how many values the metric compares.
+        usable: number of measured people with at least two examples; only they are in pairs.
+        components: number of values that the metric compares.
     """
 
     contribution: Pairs
@@ -72,11 +73,11 @@ class Reidentification:
 
 @dataclass(frozen=True)
 class Metric:
-    """A map under which a person's examples scatter alike in all directions, by one, around the person's mean.
+    """A linear map after which a person's examples have variance 1 around the person's mean in every direction.
 
     Attributes:
-        mean: of the rows it was learned from, float64 [k].
-        basis: float64 [k, components].
+        mean: mean of the training rows, float64 [k].
+        basis: directions of the components, float64 [k, components].
         between: variance of people's means along each component, float64 [components].
     """
 
@@ -85,34 +86,40 @@ class Metric:
     between: np.ndarray
 
     def embed(self, x: np.ndarray) -> np.ndarray:
-        """Reduced rows [n, k] as embeddings [n, components]."""
+        """Maps reduced rows [n, k] to embeddings [n, components]."""
         return (x - self.mean) @ self.basis
 
     def weigh(self, means: np.ndarray, counts: np.ndarray) -> np.ndarray:
-        """Means of ``counts`` embeddings each, every component by the square root of its reliability.
+        """Multiplies every component of a mean embedding by the square root of its reliability.
 
-        That is between / (between + 1 / count): the share of the mean's variance that is the person's own
-        (probabilistic linear discriminant analysis, Ioffe 2006). Single examples are best compared by the few
-        components that tell people apart, means of many by nearly all.
+        The reliability is between / (between + 1 / count), the share of the mean's variance that comes from the
+        person (probabilistic linear discriminant analysis, Ioffe 2006). Single examples are best compared by the
+        few components that separate people, means of many examples by nearly all components.
+
+        Args:
+            means: mean embeddings, float64 [n, components].
+            counts: number of embeddings in each mean, int64 [n].
         """
         variance = self.between + 1 / counts[:, None]
         return means * np.sqrt(self.between / variance)
 
 
-def reidentify(rows: Owned, measured: Owned, seed: int, others: int = OTHERS) -> Reidentification | None:
-    """Learns a metric from ``rows`` and compares the measured people by it.
+def reidentify(
+    rows: OwnedRows, measured: OwnedRows, seed: int, others: int = MAX_OTHERS
+) -> Reidentification | None:
+    """Learns a metric from ``rows``, and compares the measured people by it.
 
-    Each measured person's examples are split at random into two halves, two contributions of one person. The pairs
-    are each person's two halves, and each first half with the second halves of up to ``others`` other people.
+    Each measured person's examples are divided at random into two halves, which stand for two contributions. A pair
+    is a person's two halves, or a person's first half and the second half of one of up to ``others`` other people.
 
     Args:
-        rows: to learn from.
-        measured: other people's rows.
-        seed: of the halves and of the people to compare with.
-        others: most people to compare each person with.
+        rows: rows to learn from.
+        measured: rows of other people, to compare.
+        seed: seed of the halves and of the people to compare with.
+        others: number of other people to compare each person with, at most.
 
     Returns:
-        The pairs; None where fewer than two measured people have two examples.
+        The compared pairs; None if fewer than two measured people have two examples.
 
     Raises:
         InputError: there are fewer than two rows to learn from.
@@ -129,25 +136,42 @@ def reidentify(rows: Owned, measured: Owned, seed: int, others: int = OTHERS) ->
     embedded = metric.embed(_read(measured))
     order = np.split(np.argsort(owner, kind="stable"), np.cumsum(sizes)[:-1])
     halves = [_halves(order[index], seed, int(people[index])) for index in usable]
-    first, second = _compared(people[usable], seed, others)
-    found = []
-    for most in (None, 1):
-        a, b = ([half[side][:most] for half in halves] for side in (0, 1))
-        a, b = _of_groups(metric, embedded, a), _of_groups(metric, embedded, b)
-        found.append(Pairs(_cosine(a[first], b[second]), first == second, usable[first], usable[second]))
-    return Reidentification(found[0], found[1], people, len(usable), metric.basis.shape[1])
+    first, second = _pairs(people[usable], seed, others)
+
+    def compare(examples: int | None) -> Pairs:
+        """Compares halves by that number of their examples; None compares all."""
+        a, b = (
+            _mean_embeddings(metric, embedded, [half[side][:examples] for half in halves]) for side in (0, 1)
+        )
+        return Pairs(
+            scores=_cosine(a[first], b[second]),
+            same=first == second,
+            first=usable[first],
+            second=usable[second],
+        )
+
+    return Reidentification(
+        contribution=compare(None),
+        example=compare(1),
+        people=people,
+        usable=len(usable),
+        components=metric.basis.shape[1],
+    )
 
 
 def auc(pairs: Pairs, counts: np.ndarray) -> np.ndarray:
-    """Area under the ROC curve of the scores in every resample of people, float [1 + resamples].
+    """Area under the ROC curve of the scores in every resample of people.
 
-    A pair of two people weighs the product of how often they were drawn, a person's own pair as often as the
-    person was; ties count half. NaN in a resample that lacks either kind of pair.
+    A pair of two people has the product of their counts as its weight, a pair of one person that person's count.
+    Ties count half.
 
     Args:
         pairs: compared pairs.
-        counts: how often each person stands in each resample, float [1 + resamples, people], the people as in
-            ``Reidentification.people``, the first row all ones.
+        counts: how often each person of ``Reidentification.people`` occurs in each resample, float
+            [1 + resamples, people]; the first row is all ones.
+
+    Returns:
+        The area in each resample, float [1 + resamples]; NaN where a resample lacks one kind of pair.
     """
 
     def weigh(part: np.ndarray, rows: np.ndarray) -> np.ndarray:
@@ -158,40 +182,45 @@ def auc(pairs: Pairs, counts: np.ndarray) -> np.ndarray:
 
 
 def learn_metric(x: np.ndarray, people: np.ndarray) -> Metric:
-    """Linear discriminant analysis of people, on standardised values and at most COMPONENTS principal components.
+    """Learns a metric by linear discriminant analysis of people.
 
-    The scatter within people is shrunk as Ledoit and Wolf (2004) propose and made the unit; the components are
-    those of the scatter between people, less what people's means scatter by chance. Where nobody has two rows,
-    nothing is known of the scatter within people, and components are scaled to unit variance instead.
+    The values are standardised and reduced to at most MAX_COMPONENTS principal components. The scatter within
+    people, shrunk after Ledoit and Wolf (2004), is scaled to 1. The components are those of the scatter between
+    people, less the scatter that people's means have by chance. If nobody has two rows, the scatter within people
+    is unknown, and the principal components are scaled to variance 1 instead.
 
     Args:
         x: reduced rows, float [n, k], at least two.
-        people: whose they are, int64 [n].
+        people: person of each row, int64 [n].
     """
     mean, scale = x.mean(axis=0, dtype=np.float64), x.std(axis=0, dtype=np.float64)
-    scale[scale <= np.abs(mean) * SMALLEST] = np.inf  # a constant says nothing of anybody
+    scale[scale <= np.abs(mean) * ROUNDING_SHARE] = np.inf  # a constant value identifies nobody
     basis, variances = _principal((x - mean) / scale)
     if not len(variances):
         return Metric(mean, basis, variances)
     y = (x - mean) / scale @ basis
-    turned, between = _discriminants(y, people, SMALLEST * variances.max())
-    return Metric(mean, basis @ turned / scale[:, None], between)
+    directions, between = _discriminants(y, people, ROUNDING_SHARE * variances.max())
+    return Metric(mean, basis @ directions / scale[:, None], between)
 
 
 def _principal(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The principal components of centred rows and their variances, float64 [k, components], [components]."""
+    """Principal components of centred rows, float64 [k, components], and their variances, float64 [components]."""
     variances, vectors = np.linalg.eigh(x.T @ x / len(x))
-    kept = np.flatnonzero(variances > SMALLEST * max(variances[-1], SMALLEST))[-COMPONENTS:]
+    kept = np.flatnonzero(variances > ROUNDING_SHARE * max(variances[-1], ROUNDING_SHARE))[-MAX_COMPONENTS:]
     return vectors[:, kept], variances[kept]
 
 
 def _discriminants(y: np.ndarray, people: np.ndarray, least: float) -> tuple[np.ndarray, np.ndarray]:
-    """The map of LDA on principal components and the variance between people along each of its components.
+    """Linear discriminants on principal components.
 
     Args:
         y: centred rows, float64 [n, components].
-        people: whose they are, int64 [n].
-        least: variance within people below which a direction is taken to have this much.
+        people: person of each row, int64 [n].
+        least: lower limit on the variance within people along a direction.
+
+    Returns:
+        Directions of the discriminants, float64 [components, components], and the variance between people along
+        each of them, float64 [components].
     """
     _, owner, sizes = np.unique(people, return_inverse=True, return_counts=True)
     means = np.zeros((len(sizes), y.shape[1]))
@@ -201,41 +230,41 @@ def _discriminants(y: np.ndarray, people: np.ndarray, least: float) -> tuple[np.
     if not repeated.any():
         return np.diag(1 / y.std(axis=0)), np.ones(y.shape[1])
     white = _whitening((y - means[owner])[repeated], int((sizes > 1).sum()), least)
-    apart = (means - means.mean(axis=0)) @ white
+    whitened = (means - means.mean(axis=0)) @ white
     chance = (1 / sizes).mean()
-    between, turn = np.linalg.eigh(apart.T @ apart / max(1, len(sizes) - 1))
-    return white @ turn, np.maximum(0, between - chance)
+    between, rotation = np.linalg.eigh(whitened.T @ whitened / max(1, len(sizes) - 1))
+    return white @ rotation, np.maximum(0, between - chance)
 
 
 def _whitening(residuals: np.ndarray, people: int, least: float) -> np.ndarray:
-    """The map that gives the scatter within people unit variance, float64 [components, components]."""
-    from sklearn.covariance import ledoit_wolf  # half a second to import, and most runs need none of it
+    """The linear map that scales the scatter within people to variance 1, float64 [components, components]."""
+    from sklearn.covariance import ledoit_wolf  # takes half a second to import, and most runs do not need it
 
     within = ledoit_wolf(residuals, assume_centered=True)[0] * len(residuals) / (len(residuals) - people)
     variances, vectors = np.linalg.eigh(within)
     return vectors / np.sqrt(np.maximum(variances, least))
 
 
-def _of_groups(metric: Metric, embedded: np.ndarray, groups: list[np.ndarray]) -> np.ndarray:
-    """Weighed mean embedding of each group of rows, [groups, components]."""
+def _mean_embeddings(metric: Metric, embedded: np.ndarray, groups: list[np.ndarray]) -> np.ndarray:
+    """Weighted mean embedding of each group of rows, [groups, components]."""
     means = np.stack([embedded[rows].mean(axis=0) for rows in groups])
     return metric.weigh(means, np.array([len(rows) for rows in groups]))
 
 
-def _read(owned: Owned) -> np.ndarray:
+def _read(owned: OwnedRows) -> np.ndarray:
     """All rows, reduced, float32 [rows, k]; each is read once."""
     batches = np.array_split(np.arange(len(owned.people)), -(-len(owned.people) // BATCH))
-    return np.concatenate([reduced(owned.read(chosen)) for chosen in batches])
+    return np.concatenate([reduce_features(owned.read(batch)) for batch in batches])
 
 
 def _halves(rows: np.ndarray, seed: int, person: int) -> tuple[np.ndarray, np.ndarray]:
-    """A person's rows in two random halves; they do not depend on who else is measured."""
+    """Divides a person's rows into two random halves, which do not depend on the other measured people."""
     shuffled = seeding.generator(seed, "reidentification", "halves", person).permutation(rows)
     return shuffled[: len(rows) // 2], shuffled[len(rows) // 2 :]
 
 
-def _compared(people: np.ndarray, seed: int, others: int) -> tuple[np.ndarray, np.ndarray]:
-    """Positions in ``people`` of the two sides of every pair: each with themselves, then with random others."""
+def _pairs(people: np.ndarray, seed: int, others: int) -> tuple[np.ndarray, np.ndarray]:
+    """Positions in ``people`` of the two sides of every pair: each person with itself, then with random others."""
     count = len(people)
     first, second = [np.arange(count)], [np.arange(count)]
     for index, person in enumerate(people):
@@ -247,6 +276,6 @@ def _compared(people: np.ndarray, seed: int, others: int) -> tuple[np.ndarray, n
 
 
 def _cosine(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Cosine similarity of matching rows, [pairs]; 0 beside an embedding of zeros."""
+    """Cosine similarity of matching rows, [pairs]; 0 if either embedding is zero."""
     norms = np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1)
     return np.einsum("pk,pk->p", a, b) / np.where(norms > 0, norms, 1)

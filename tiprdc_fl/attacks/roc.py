@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-HELD = 2**22  # weights of rows held at a time: 32 MB
+MAX_WEIGHTS = 2**22  # weights of rows in memory at a time: 32 MB
 
 
 def weighted_auc(
@@ -13,21 +13,23 @@ def weighted_auc(
     counts: np.ndarray,
     weigh: Callable[[np.ndarray, np.ndarray], np.ndarray],
 ) -> np.ndarray:
-    """Weighted share of (positive, negative) pairs of rows in the right order; ties count half.
+    """Area under the ROC curve in each resample.
+
+    It is the weighted share of (positive, negative) pairs of rows in the right order; ties count half.
 
     Args:
-        scores: of each row, float [n]; higher for positive ones.
-        positive: which rows are, bool [n].
-        counts: how often each person stands in each resample, float [1 + resamples, people].
+        scores: score of each row, float [n]; higher for positive rows.
+        positive: whether each row is positive, bool [n].
+        counts: how often each person occurs in each resample, float [1 + resamples, people].
         weigh: (some rows of ``counts`` [r, people], row numbers [n]) -> weight of each row, float [r, n].
 
     Returns:
-        float [1 + resamples]; NaN in a resample that lacks either kind of row.
+        The area in each resample, float [1 + resamples]; NaN where a resample has no positive or no negative row.
     """
     order = np.argsort(scores, kind="stable")
     groups = np.flatnonzero(np.diff(scores[order], prepend=-np.inf))  # first row of each distinct score
     positive, result = positive[order], []
-    for part in np.array_split(counts, min(len(counts), -(-len(counts) * len(order) // HELD))):
+    for part in np.array_split(counts, min(len(counts), -(-len(counts) * len(order) // MAX_WEIGHTS))):
         weights = weigh(part, order)
         up = np.add.reduceat(weights * positive, groups, axis=1)
         down = np.add.reduceat(weights * ~positive, groups, axis=1)

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from tiprdc_fl import seeding
-from tiprdc_fl.attacks.probe import Candidate, Fit, Prediction, Rows, probe
+from tiprdc_fl.attacks.fitting import Fit
+from tiprdc_fl.attacks.probe import Candidate, Prediction, Rows, probe
 from tiprdc_fl.attacks.suite import ATTACKS
 from tiprdc_fl.evaluation.bootstrap import Interval, Resamples, resample
 from tiprdc_fl.evaluation.scores import measure, measure_people

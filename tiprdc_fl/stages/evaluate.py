@@ -8,8 +8,9 @@ import numpy as np
 from torch import Tensor
 
 from tiprdc_fl import seeding
-from tiprdc_fl.attacks.probe import FEWEST_ROWS, Fit, Prediction, Rows
-from tiprdc_fl.attacks.reidentification import Owned, auc, reidentify
+from tiprdc_fl.attacks.fitting import FEWEST_ROWS, Fit
+from tiprdc_fl.attacks.probe import Prediction, Rows
+from tiprdc_fl.attacks.reidentification import OwnedRows, auc, reidentify
 from tiprdc_fl.attacks.suite import check_attacks
 from tiprdc_fl.config.keys import Config
 from tiprdc_fl.disk import reading, write_json
@@ -267,8 +268,8 @@ def _rows_at(rows: Rows, chosen: np.ndarray, names: Sequence[str]) -> Rows:
 
 def reconstruction(current: Run, views: Views, fit: Fit) -> ReconstructionResult:
     """A decoder that learned from the collector's people rebuilds the holdout people's images."""
-    from tiprdc_fl.attacks.likeness import Likeness
     from tiprdc_fl.attacks.reconstruction import Images, reconstruct
+    from tiprdc_fl.attacks.similarity import Similarity
 
     features, own, holdout = views.shown["features"], views.collector, views.holdout
     if views.auxiliary is None or own is None:
@@ -291,8 +292,8 @@ def reconstruction(current: Run, views: Views, fit: Fit) -> ReconstructionResult
         )
     save_pictures(current.folder, rebuilt.originals, rebuilt.pictures)
 
-    def figures(likeness: Likeness) -> dict[str, Figure]:
-        return {name: Figure.model_validate(mean(values, people)) for name, values in vars(likeness).items()}
+    def figures(similarity: Similarity) -> dict[str, Figure]:
+        return {name: Figure.model_validate(mean(values, people)) for name, values in vars(similarity).items()}
 
     return ReconstructionResult(
         **figures(rebuilt.decoder),
@@ -325,8 +326,8 @@ def _reidentified(current: Run, name: str, view: Representation) -> Iterator[Rei
     """Re-identification from one representation; nothing where nobody has two examples."""
     seed = current.config.seed
     matched = reidentify(
-        Owned(view.insider.read, view.insider.people),
-        Owned(view.measured.read, view.measured.people),
+        OwnedRows(view.insider.read, view.insider.people),
+        OwnedRows(view.measured.read, view.measured.people),
         seed,
     )
     if matched is None:

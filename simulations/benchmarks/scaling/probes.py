@@ -15,7 +15,8 @@ from torch import Tensor
 from simulations.benchmarks.scaling.figures import Measured
 from simulations.benchmarks.scaling.setting import chosen_precision
 from tiprdc_fl import seeding, simulate
-from tiprdc_fl.attacks.probe import Candidate, Fit, Rows, probe
+from tiprdc_fl.attacks.fitting import Fit
+from tiprdc_fl.attacks.probe import Candidate, Rows, probe
 from tiprdc_fl.attacks.suite import ATTACKS
 from tiprdc_fl.federation.collection import features_path
 from tiprdc_fl.models.architecture import Architecture
