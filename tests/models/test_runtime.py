@@ -233,7 +233,8 @@ def test_a_worker_refuses_another_model_than_it_was_promised(asked, model, named
 def test_a_file_of_another_extractor_is_refused():
     other = from_bytes(to_bytes(extractor_of(IMAGE).network, replace(IMAGE, precision="bfloat16")))
     with pytest.raises(
-        InputError, match=f"is of {extractor_of(IMAGE).digest}, the one asked for is {other.digest}"
+        InputError,
+        match=f"is of the extractor {extractor_of(IMAGE).digest}, but the request names {other.digest}",
     ):
         RUNTIMES["onnxruntime"].start(other, onnx_of(IMAGE))
 

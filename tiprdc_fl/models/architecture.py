@@ -1,4 +1,4 @@
-"""What an extractor is built from, and the networks that fit it."""
+"""The architecture of an extractor, and constructors of the networks that fit it."""
 
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -18,20 +18,20 @@ Noise = Literal["none", "gaussian", "laplace"]
 
 @dataclass(frozen=True)
 class Architecture:
-    """Architecture and preprocessing of an extractor: with the weights, all that is needed to use it.
+    """Architecture and preprocessing of an extractor. Together with the weights it suffices to run the extractor.
 
     Attributes:
         modality: "image" (Table 1) or "text" (Table 2).
-        width: scales every layer; 64 is the paper's.
+        width: factor of every layer's size; 64 in the paper.
         image_size: height and width in pixels (images).
         vocabulary: token of each id, PAD and UNKNOWN first (text).
-        max_tokens: longer messages are cut (text).
+        max_tokens: number of tokens after which a message is cut (text).
         precision: "bfloat16" runs under autocast, "float32" does not.
         transform: what the device computes: "extract" features (Tables 1 and 2), "project" them to principal
             components, or "pass" the preprocessed input on.
-        components: of "project".
-        noise: that the device adds to what it computed, independently to every value.
-        noise_scale: the Gaussian's standard deviation or the Laplace distribution's scale b.
+        components: number of principal components of "project".
+        noise: distribution of the noise that the device adds to every value independently.
+        noise_scale: standard deviation of the Gaussian, or scale b of the Laplace distribution.
     """
 
     modality: Literal["image", "text"]
@@ -46,7 +46,11 @@ class Architecture:
     noise_scale: float = 0.0
 
     def __post_init__(self) -> None:
-        """Raises InputError when an image is too small for Table 1's five poolings."""
+        """Checks the image size.
+
+        Raises:
+            InputError: an image is too small for the five poolings of Table 1.
+        """
         if self.modality == "image" and min(self.image_size) < SMALLEST_IMAGE:
             raise InputError(
                 f"data.image_size={list(self.image_size)}: Table 1 halves an image five times, "
@@ -60,9 +64,9 @@ class Architecture:
 
 
 def feature_shape(architecture: Architecture) -> tuple[int, ...]:
-    """Shape of what is sent of one example; a leading -1 for a message of any length.
+    """Shape of what a device sends for one example; a leading -1 stands for a message of any length.
 
-    Features (2w, h/4, w/4) or (-1, d); principal components (k,) or (-1, k); an image (3, h, w).
+    It is (2w, h/4, w/4) or (-1, d) for features, (k,) or (-1, k) for principal components, (3, h, w) for an image.
     """
     if architecture.transform == "extract":
         return seen_shape(architecture)
@@ -72,7 +76,7 @@ def feature_shape(architecture: Architecture) -> tuple[int, ...]:
 
 
 def seen_shape(architecture: Architecture) -> tuple[int, ...]:
-    """Shape of one example as probes see it: components are restored to features first."""
+    """Shape of one example as probes see it; principal components are restored to features first."""
     if architecture.transform == "pass":
         return (3, *architecture.image_size)
     if architecture.modality == "text":
@@ -82,12 +86,12 @@ def seen_shape(architecture: Architecture) -> tuple[int, ...]:
 
 
 def extracting(architecture: Architecture) -> Architecture:
-    """The same architecture where the device computes features and adds nothing."""
+    """The same architecture with features as its output and without noise."""
     return replace(architecture, transform="extract", components=0, noise="none", noise_scale=0.0)
 
 
 def build_extractor(architecture: Architecture) -> nn.Module:
-    """What runs on the device, noise aside, with fresh weights."""
+    """The network that runs on the device, with fresh weights; noise is not part of it."""
     if architecture.transform == "pass":
         return nn.Identity()
     if architecture.transform == "project":
@@ -108,7 +112,7 @@ def build_classifier(architecture: Architecture, classes: int) -> nn.Module:
 def build_estimator(
     architecture: Architecture, classes: int, convolutions: int
 ) -> ImageEstimator | TextEstimator:
-    """The mutual information estimator; ``convolutions`` as in ImageEstimator."""
+    """The mutual information estimator; ``convolutions`` as in ``ImageEstimator``, ignored for text."""
     if architecture.modality == "text":
         return TextEstimator(architecture.width, len(architecture.vocabulary), classes)
     return ImageEstimator(architecture.width, architecture.image_size, classes, convolutions)

@@ -1,7 +1,7 @@
-"""What an extractor's file costs on one thread, one example at a time, in a process of its own.
+"""Seconds and memory of an extractor's file on one thread, one example at a time, in a process of its own.
 
 ``measure`` starts ``python -m tiprdc_fl.models.cost FILE PRECISION INPUTS.npy``, which imports only what the file
-needs: so the memory is that of a device that has nothing else to do.
+needs. Its memory is therefore that of a device that does nothing else.
 """
 
 import json
@@ -20,20 +20,20 @@ import numpy as np
 
 from tiprdc_fl.errors import InputError
 
-WARM_UP = 10  # examples that do not count
+WARM_UP = 10  # calls that are not timed
 CALLS = 200
-SECONDS = 5.0  # no call begins later
+SECONDS = 5.0  # after which no further call begins
 THREADS = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
 
 
 @dataclass(frozen=True)
 class Cost:
-    """Of a file.
+    """What running an extractor's file costs.
 
     Attributes:
-        seconds: of each call with one example, warm-up excluded, float [calls].
+        seconds: duration of each call with one example, without the warm-up, float [calls].
         peak_bytes: peak resident memory of the process.
-        idle_bytes: resident memory once what the file needs was imported, before it was read.
+        idle_bytes: resident memory after the imports and before the file is read.
     """
 
     seconds: np.ndarray
@@ -42,12 +42,12 @@ class Cost:
 
 
 def measure(path: Path, inputs: np.ndarray, precision: str = "float32") -> Cost:
-    """The cost of an extractor's file.
+    """Measures the cost of an extractor's file in a new process.
 
     Args:
-        path: ``.safetensors`` and ``.pt2`` run in torch, ``.onnx`` in onnxruntime.
-        inputs: preprocessed, float32 [n, 3, h, w] or int64 [n, length]; taken in turn, one a call.
-        precision: that torch runs a ``.safetensors`` file in.
+        path: the file; ``.safetensors`` and ``.pt2`` run in torch, ``.onnx`` in onnxruntime.
+        inputs: preprocessed inputs, float32 [n, 3, h, w] or int64 [n, length]; each call takes the next one.
+        precision: precision in which torch runs a ``.safetensors`` file.
 
     Raises:
         InputError: the process failed.
@@ -60,12 +60,12 @@ def measure(path: Path, inputs: np.ndarray, precision: str = "float32") -> Cost:
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
         raise InputError(f"measuring {path} failed: {last[:200]}")
-    found = json.loads(done.stdout.splitlines()[-1])
-    return Cost(np.array(found["seconds"]), found["peak_bytes"], found["idle_bytes"])
+    figures = json.loads(done.stdout.splitlines()[-1])
+    return Cost(np.array(figures["seconds"]), figures["peak_bytes"], figures["idle_bytes"])
 
 
 def main(path: Path, precision: str, inputs: str) -> dict[str, Any]:
-    """What the process of ``measure`` prints."""
+    """Measures in this process; returns the fields of ``Cost``, which the process prints."""
     start = _torch if path.suffix in (".safetensors", ".pt2") else _onnxruntime
     load = start(path, precision)
     idle = memory("VmRSS")
@@ -108,11 +108,11 @@ def _torch(path: Path, precision: str) -> Load:
         network = torch.export.load(path).module() if path.suffix == ".pt2" else load_extractor(path).network
 
         def run(example: np.ndarray) -> torch.Tensor:
-            given = torch.from_numpy(example)
-            if given.ndim == 4:
-                given = given.to(memory_format=torch.channels_last)  # as preprocess leaves images
+            x = torch.from_numpy(example)
+            if x.ndim == 4:
+                x = x.to(memory_format=torch.channels_last)  # the layout that preprocess returns
             with torch.inference_mode(), autocast(precision, "cpu"):
-                return network(given)
+                return network(x)
 
         return run
 
@@ -122,7 +122,7 @@ def _torch(path: Path, precision: str) -> Load:
 def memory(field: str) -> int:
     """VmRSS or VmHWM of this process in bytes.
 
-    ``ru_maxrss`` is only for where there is no /proc: Linux hands it on from the process that started this one.
+    ``ru_maxrss`` is used only where /proc is missing, because Linux inherits it from the parent process.
     """
     status = Path("/proc/self/status")
     if status.exists():

@@ -1,4 +1,4 @@
-"""The extractor's layers in reverse (Section 5.2, Figure 5): features -> images."""
+"""Decoders for the reconstruction attack (Section 5.2, Figure 5): features -> images."""
 
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -9,7 +9,7 @@ from tiprdc_fl.models.image import ImageExtractor, initialise
 
 
 def convolutions(channels_in: int, channels: int) -> nn.Sequential:
-    """Two times (3x3 convolution, batch normalisation, ReLU); the side lengths stay."""
+    """Twice 3x3 convolution, batch normalisation, ReLU: [batch, channels_in, h, w] -> [batch, channels, h, w]."""
     layers: list[nn.Module] = []
     for size in (channels_in, channels):
         layers += [
@@ -24,12 +24,12 @@ class ImageDecoder(nn.Module):
     """Decoder: 2 x conv-2w, upsample, 2 x conv-w, upsample, conv-3, sigmoid (Table 1, left, upside down).
 
     Features float [batch, 2w, h//4, w//4] -> images float [batch, 3, h, w] in (0, 1); 408,003 weights at the
-    paper's width 64. Each upsampling interpolates to the exact size before the pooling that it undoes, which
-    rounds down: 54x44 -> 109x89 -> 218x178.
+    paper's width 64. The extractor's pooling rounds sizes down, and each upsampling returns to the size before it:
+    54x44 -> 109x89 -> 218x178.
 
-    Upsampling is bilinear: max pooling could be undone exactly only with the positions of the maxima, and those
-    stay on the device. Features are standardised first, because channels of an adversarially trained extractor
-    differ widely in scale.
+    Upsampling is bilinear, because the positions of the maxima, which would invert max pooling exactly, stay on the
+    device. Features are standardised first, because channels of an adversarially trained extractor differ widely in
+    scale.
 
     Args:
         width: channels of the extractor's first convolution.
@@ -44,7 +44,7 @@ class ImageDecoder(nn.Module):
         self.shallow = convolutions(2 * width, width)
         self.output = nn.Conv2d(width, 3, 3, padding=1)
         initialise(self)
-        nn.init.zeros_(self.output.weight)  # it starts at mid-grey rather than at random colours
+        nn.init.zeros_(self.output.weight)  # training starts at mid-grey instead of random colours
 
     def forward(self, z: Tensor) -> Tensor:
         """Images of a batch of features."""
@@ -58,10 +58,10 @@ def _enlarged(x: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 class Denoiser(nn.Module):
-    """The image that was sent plus a correction, which the extractor's and the decoder's layers make of it.
+    """Adds a correction to a noisy image; the layers of the extractor and the decoder compute it from the image.
 
     Images float [batch, 3, h, w] with noise of any size -> [batch, 3, h, w] within [0, 1]. The correction starts at
-    zero: what an adversary holds already is the least it can do.
+    zero, because the noisy image itself is the adversary's first guess.
     """
 
     def __init__(self, width: int, image_size: tuple[int, int]):
@@ -75,9 +75,9 @@ class Denoiser(nn.Module):
 
 
 def build_decoder(architecture: Architecture) -> nn.Module:
-    """A fresh network from what probes see of an example (``seen_shape``) to its image.
+    """Builds a fresh network from what probes see of an example (``seen_shape``) to its image.
 
-    Where the device sends images ("pass", noisy or raw) the adversary removes the noise instead.
+    If the device sends images ("pass", raw or noisy), the network removes the noise.
 
     Raises:
         InputError: the architecture is for text.

@@ -1,4 +1,4 @@
-"""A frozen extractor: how it is stored, found again, and run."""
+"""A frozen extractor: its file, its inputs and its features."""
 
 import hashlib
 import json
@@ -30,18 +30,18 @@ class Images(Protocol):
     """Images uint8 [n, 3, h, w], in memory (a tensor) or not."""
 
     def __getitem__(self, index: Any, /) -> Tensor:
-        """Some of them, as a tensor."""
+        """The images at some indices, as a tensor."""
         ...
 
 
 @dataclass(frozen=True)
 class Extractor:
-    """A network in evaluation mode with what is needed to feed it.
+    """A frozen feature extractor, with what is needed to preprocess its inputs.
 
     Attributes:
-        network: the feature extractor, frozen.
-        architecture: its architecture and preprocessing.
-        digest: SHA-256 of the file it is stored as, which names it everywhere.
+        network: inputs -> features, in evaluation mode and without gradients.
+        architecture: architecture and preprocessing.
+        digest: SHA-256 of the extractor's file, which identifies it.
     """
 
     network: nn.Module
@@ -50,10 +50,10 @@ class Extractor:
 
 
 def preprocess(architecture: Architecture, inputs: Images | list[str]) -> Tensor:
-    """Raw inputs as the network takes them.
+    """Converts raw inputs to inputs of the network.
 
     Args:
-        architecture: says which modality, and the vocabulary.
+        architecture: architecture of the extractor, which has the vocabulary.
         inputs: images uint8 [n, 3, h, w], or n messages.
 
     Returns:
@@ -67,7 +67,7 @@ def preprocess(architecture: Architecture, inputs: Images | list[str]) -> Tensor
 
 
 def batch_reader(architecture: Architecture, inputs: Images | list[str]) -> Callable[[np.ndarray], Tensor]:
-    """A function from indices to preprocessed batches; messages are tokenised once, here."""
+    """Returns a function from indices to preprocessed batches; messages are tokenised only once."""
     if not isinstance(inputs, list):
         return lambda indices: preprocess(architecture, inputs[torch.from_numpy(indices)])
     tokens = preprocess(architecture, inputs)
@@ -82,50 +82,47 @@ def batch_reader(architecture: Architecture, inputs: Images | list[str]) -> Call
 
 @contextmanager
 def autocast(precision: str, device: str) -> Iterator[None]:
-    """bfloat16 autocast where ``precision`` asks for it, and plain float32 where not."""
+    """A block under bfloat16 autocast if ``precision`` is "bfloat16", else in float32."""
     with torch.autocast(device, torch.bfloat16, enabled=precision == "bfloat16"):
         yield
 
 
 def freeze(network: nn.Module) -> nn.Module:
-    """The network in evaluation mode, without gradients, channels last."""
+    """Puts the network into evaluation mode, without gradients and with channels last; returns it."""
     network.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
     return network.eval().requires_grad_(False)
 
 
 @torch.inference_mode()
 def forward(extractor: Extractor, prepared: Tensor) -> Tensor:
-    """Features of one batch of preprocessed inputs as the network gives them, [n, *feature_shape].
-
-    They are float32, or bfloat16 where the architecture's precision is that.
-    """
+    """Features of one batch of preprocessed inputs, in the architecture's precision, [n, *feature_shape]."""
     with autocast(extractor.architecture.precision, prepared.device.type):
         return extractor.network(prepared)
 
 
 @torch.inference_mode()
 def restore(extractor: Extractor, z: Tensor) -> Tensor:
-    """What was sent as probes see it, [n, *seen_shape]: principal components become features again."""
+    """Converts what was sent to what probes see, [n, *seen_shape]: principal components become features again."""
     return extractor.network.restore(z) if extractor.architecture.transform == "project" else z  # pyright: ignore
 
 
 def to_bytes(network: nn.Module, architecture: Architecture) -> bytes:
-    """The extractor as a safetensors file with its architecture in the header."""
+    """Encodes the extractor as a safetensors file with its architecture in the header."""
     state = {name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}
-    # One key only: safetensors writes several in an order that differs from one process to the next.
+    # A single key, because safetensors writes several keys in a different order in each process.
     return save_tensors(state, metadata={HEADER: header_of(architecture)})
 
 
 def header_of(architecture: Architecture) -> str:
-    """An architecture with its preprocessing in words, as JSON."""
+    """The architecture as JSON, with a description of its preprocessing."""
     return json.dumps(asdict(architecture) | {"preprocessing": PREPROCESSING[architecture.modality]})
 
 
 def from_bytes(data: bytes) -> Extractor:
-    """The extractor of a safetensors file.
+    """Decodes the extractor in a safetensors file.
 
     Raises:
-        InputError: the bytes are no safetensors file, carry no architecture, or the weights do not fit it.
+        InputError: the bytes are not a safetensors file, lack an architecture, or hold weights that do not fit it.
     """
     try:
         state = load_tensors(data)
@@ -139,10 +136,10 @@ def from_bytes(data: bytes) -> Extractor:
 
 
 def load_extractor(path: Path) -> Extractor:
-    """The extractor stored at ``path``; the file alone is enough.
+    """Loads an extractor from its file, which holds everything that is needed.
 
     Raises:
-        InputError: the file is missing or is not an extractor.
+        InputError: the file is missing or is not that of an extractor.
     """
     try:
         data = path.read_bytes()
@@ -161,7 +158,7 @@ def _header(data: bytes) -> str:
 
 def _architecture(header: str) -> Architecture:
     fields = json.loads(header)
-    del fields["preprocessing"]  # in words, for whoever reads the file without this package
+    del fields["preprocessing"]  # a description for readers without this package
     fields["image_size"] = tuple(fields["image_size"])
     fields["vocabulary"] = tuple(fields["vocabulary"])
     return Architecture(**fields)

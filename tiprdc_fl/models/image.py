@@ -1,10 +1,10 @@
 """Table 1, and V-CL#16 and V-CL#19 of Table 3: the networks for images.
 
-Every convolution is 3x3 with padding 1, batch normalisation and ReLU; pooling rounds down; dropout 0.5
-stands between fully connected layers; weights start as He et al. (2015) propose, but for output layers, which
-start at zero: no ReLU follows them, and with dropout before them random ones start at losses of several nats
-that a probe of a few epochs does not recover from. ``width`` is the number of channels of the first
-convolution, 64 in the paper; every layer scales with it (written w below).
+Every convolution is 3x3 with padding 1, batch normalisation and ReLU. Pooling rounds sizes down. Dropout 0.5 stands
+between fully connected layers. Weights are initialised after He et al. (2015), except those of output layers, which
+start at zero: after dropout, random output weights give an initial loss of several nats, from which a probe does
+not recover in a few epochs. ``width`` (w below) is the number of channels of the first convolution, 64 in the
+paper; every layer scales with it.
 """
 
 from collections.abc import Sequence
@@ -14,14 +14,14 @@ import torch
 from torch import Tensor, nn
 
 PAPER_WIDTH = 64
-SMALLEST_IMAGE = 32  # five poolings by two: nothing is left of a smaller image
+SMALLEST_IMAGE = 32  # pixels; five poolings halve it to 1
 
 
 def conv_block(channels_in: int, channels: int, convolutions: int) -> nn.Sequential:
     """``convolutions`` times (3x3 convolution, batch normalisation, ReLU), then 2x2 max pooling.
 
-    The last ReLU stands behind the pooling: a maximum above 0 is the same before and after it, so values and
-    gradients are, and it has a quarter of the values to go through.
+    The last ReLU is computed after the pooling, on a quarter of the values. Both orders give the same values and
+    gradients, because ReLU does not change which value is the maximum.
     """
     layers: list[nn.Module] = []
     for _ in range(convolutions):
@@ -57,13 +57,13 @@ def fully_connected(sizes: Sequence[int]) -> nn.Sequential:
 
 
 def flat_size(width: int, image_size: tuple[int, int]) -> int:
-    """Values that the trunk leaves of one image: 8w * h/32 * w/32 (15,360 for 218x178 at width 64)."""
+    """Number of values that the trunk returns for one image: 8w * h/32 * w/32 (15,360 for 218x178 at width 64)."""
     height, breadth = (side // 4 // 2 // 2 // 2 for side in image_size)
     return 8 * width * height * breadth
 
 
 def initialise(network: nn.Module) -> None:
-    """He initialisation of every convolution and linear layer in the network, in place."""
+    """Initialises every convolution and linear layer of the network after He et al., in place."""
     for module in network.modules():
         if isinstance(module, nn.Conv2d | nn.Linear):
             nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
@@ -97,9 +97,9 @@ class ImageClassifier(nn.Module):
     Args:
         width: channels of the extractor's first convolution.
         image_size: height and width in pixels.
-        classes: how many logits.
-        convolutions: in each block: 3 in Table 1 and in V-CL#16 of Table 3, which is the same network; 4 in
-            V-CL#19.
+        classes: number of classes.
+        convolutions: convolutions in each block: 3 in Table 1 and in V-CL#16 of Table 3, which is the same network;
+            4 in V-CL#19.
     """
 
     def __init__(self, width: int, image_size: tuple[int, int], classes: int, convolutions: int = 3):
@@ -117,16 +117,15 @@ class ImageClassifier(nn.Module):
 class ImageEstimator(nn.Module):
     """Mutual information estimator E_omega (Table 1, right, and Figure 3).
 
-    The image passes its own two blocks, then a trunk whose weights it shares with the features; both are
-    flattened, joined with one-hot u, and go through fc-64w, fc-8w, fc-1. The three parts are separate
-    methods because Eq. 9 scores the same features with two images: what depends on one of them only is
-    computed once.
+    The image passes two blocks of its own, then a trunk that it shares with the features. Both are flattened,
+    concatenated with one-hot u, and pass fc-64w, fc-8w, fc-1. The parts are separate methods because Eq. 9 scores
+    the same features with two images; each embedding is computed once.
 
     Args:
         width: channels of the first convolution.
         image_size: height and width in pixels.
         classes: length of one-hot u.
-        convolutions: in the first block: 3 in Table 1, 2 in the authors' code.
+        convolutions: convolutions in the first block: 3 in Table 1, 2 in the authors' code.
     """
 
     def __init__(self, width: int, image_size: tuple[int, int], classes: int, convolutions: int = 3):

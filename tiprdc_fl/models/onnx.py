@@ -1,8 +1,8 @@
 """A frozen extractor as files that run without this package: ONNX in float32 or int8, and torch.export.
 
-An exported extractor takes what the extractor's network takes, preprocessed inputs (PREPROCESSING, and in words in
-the file itself), in batches of any size, and computes in float32 whatever the extractor's own precision. Messages
-are padded to max_tokens: their length is fixed. Noise is no part of it: a device adds its own.
+An exported extractor takes preprocessed inputs (PREPROCESSING, which the file repeats) in batches of any size, and
+computes in float32 at any precision of the extractor. Messages are padded to max_tokens. Noise is not part of the
+file, because each device adds its own.
 """
 
 import copy
@@ -31,19 +31,26 @@ if TYPE_CHECKING:
 PACKAGES = ("onnx", "onnxruntime", "onnxscript")
 DIGEST = "tiprdc_fl.export"  # key of the extractor's digest in a file's metadata, beside HEADER
 INPUT, OUTPUT = "inputs", "features"
-# Features of a float32 file may differ by so much from torch's float32, as a share of the largest feature: sums
-# are made in another order, and batch normalisation is folded into the convolutions.
+# Largest difference of a float32 file's features from torch's, as a share of the largest feature. They differ
+# because sums have another order and batch normalisation is folded into the convolutions.
 TOLERANCE = 1e-5
-# And by so much from a bfloat16 extractor's own features: its numbers have 8 bits, each off by up to 2**-9, and
-# layers add up.
+# Largest difference from a bfloat16 extractor's features. A bfloat16 number has 8 bits and an error of up to 2**-9,
+# and the errors of the layers add up.
 BFLOAT16_TOLERANCE = 0.03
 CALIBRATION_BATCH = 16
-# What has integers behind it; the rest, principal components and LSTM, stays in float32.
+# Operators that compute with integers; principal components and the LSTM stay in float32.
 INTEGER_OPERATORS = ("Conv", "Relu", "MaxPool")
 
 
 def check_packages(wanted_by: str) -> None:
-    """Raises InputError when a package that export needs is not installed."""
+    """Checks that the packages for export are installed.
+
+    Args:
+        wanted_by: what needs them, for the message.
+
+    Raises:
+        InputError: a package is missing.
+    """
     missing = [name for name in PACKAGES if find_spec(name) is None]
     if missing:
         raise InputError(
@@ -53,22 +60,26 @@ def check_packages(wanted_by: str) -> None:
 
 
 def check_exportable(architecture: Architecture) -> None:
-    """Raises InputError when the device runs no network, but passes its input on."""
+    """Checks that the device runs a network.
+
+    Raises:
+        InputError: the device passes its input on.
+    """
     if architecture.transform == "pass":
         raise InputError(
-            "nothing to export: this extractor passes images on as they are (protection.name=raw, noisy or dp)"
+            "nothing to export: this extractor passes images on unchanged (protection.name=raw, noisy or dp)"
         )
 
 
 def example_input(architecture: Architecture, count: int = 2) -> Tensor:
-    """Inputs of zeros, shaped as the network takes them: nobody's data gets into a file."""
+    """Inputs of zeros in the shape that the network takes; with zeros, no person's data gets into a file."""
     if architecture.modality == "text":
         return torch.zeros(count, architecture.max_tokens, dtype=torch.int64)
     return torch.zeros(count, 3, *architecture.image_size)
 
 
 def to_program(extractor: Extractor) -> bytes:
-    """A file of torch.export, read by ``torch.export.load``.
+    """Exports to a file of torch.export, which ``torch.export.load`` reads.
 
     Raises:
         InputError: there is no network to export.
@@ -76,7 +87,7 @@ def to_program(extractor: Extractor) -> bytes:
     program, file = _traced(extractor), io.BytesIO()
     for module in program.graph_module.modules():
         for node in getattr(getattr(module, "graph", None), "nodes", ()):
-            node.meta.pop("stack_trace", None)  # paths of the machine that exported it
+            node.meta.pop("stack_trace", None)  # it holds paths of this machine
     program.example_inputs = None  # zeros, which would be most of the file
     extra = {DIGEST: extractor.digest, HEADER: header_of(extractor.architecture)}
     with _quiet():
@@ -85,7 +96,7 @@ def to_program(extractor: Extractor) -> bytes:
 
 
 def to_onnx(extractor: Extractor) -> bytes:
-    """A float32 ONNX file, weights inside; the same extractor gives the same bytes.
+    """Exports to a float32 ONNX file with its weights; the same extractor gives the same bytes.
 
     Raises:
         InputError: there is no network to export, or a package is missing.
@@ -95,21 +106,21 @@ def to_onnx(extractor: Extractor) -> bytes:
         program = torch.onnx.export(
             _traced(extractor), dynamo=True, input_names=[INPUT], output_names=[OUTPUT], verbose=False
         )
-    assert program is not None  # it is for dynamo=True
+    assert program is not None  # it is None only without dynamo=True
     return _described(program.model_proto, extractor)  # pyright: ignore[reportArgumentType]
 
 
 def to_int8(extractor: Extractor, model: bytes, examples: Tensor) -> bytes:
-    """A float32 ONNX file with integers of 8 bits.
+    """Quantises a float32 ONNX file to integers of 8 bits.
 
-    Images: weights with a scale for each channel, and between layers values with a scale for each layer, from the
-    range that examples have there. Messages: the table of word vectors, which is most of the file; the LSTM's
-    values would need scales that depend on the batch, so it stays in float32.
+    For images, weights have a scale for each channel, and values between layers a scale for each layer, from the
+    range of the examples there. For messages only the table of word vectors is quantised, which is most of the
+    file. The LSTM stays in float32, because its scales would depend on the batch.
 
     Args:
-        extractor: that the file is of.
-        model: as ``to_onnx`` makes it.
-        examples: preprocessed inputs, to calibrate on.
+        extractor: the extractor that was exported.
+        model: bytes of the file, as ``to_onnx`` returns them.
+        examples: preprocessed inputs for the calibration.
     """
     from onnx import load_from_string
     from onnxruntime import quantization
@@ -119,9 +130,11 @@ def to_int8(extractor: Extractor, model: bytes, examples: Tensor) -> bytes:
         path = Path(folder) / "int8.onnx"
         if images:
             quantization.quantize_static(
-                *(proto, path, _Calibration(examples)),  # pyright: ignore[reportArgumentType]
+                model_input=proto,
+                model_output=path,
+                calibration_data_reader=_Calibration(examples),  # pyright: ignore[reportArgumentType]
                 per_channel=True,
-                activation_type=quantization.QuantType.QUInt8,  # after a ReLU there is nothing below 0
+                activation_type=quantization.QuantType.QUInt8,  # values after a ReLU are at least 0
                 weight_type=quantization.QuantType.QInt8,
                 op_types_to_quantize=list(INTEGER_OPERATORS),
             )
@@ -131,7 +144,7 @@ def to_int8(extractor: Extractor, model: bytes, examples: Tensor) -> bytes:
 
 
 class _Calibration:
-    """Examples in batches, as onnxruntime's calibration asks for them."""
+    """Examples in batches, with the interface that onnxruntime's calibration expects."""
 
     def __init__(self, examples: Tensor):
         self.batches = iter(examples.split(CALIBRATION_BATCH))
@@ -142,17 +155,17 @@ class _Calibration:
         return None if batch is None else {INPUT: batch.contiguous().numpy()}
 
     def __len__(self) -> int:
-        """Unknown to onnxruntime, which asks where memory is short."""
+        """0, which onnxruntime takes as unknown; it asks for the length only when memory is short."""
         return 0
 
 
 def digest_of(model: bytes) -> str | None:
-    """Digest of the extractor that an ONNX file is of; None where the file does not say."""
+    """Digest of the extractor that an ONNX file was exported from; None if the file does not state it."""
     from onnx import load_from_string
 
     try:
-        return {one.key: one.value for one in load_from_string(model).metadata_props}.get(DIGEST)
-    except Exception:  # protobuf's own: not an ONNX file
+        return {entry.key: entry.value for entry in load_from_string(model).metadata_props}.get(DIGEST)
+    except Exception:  # protobuf raises its own classes for what is not an ONNX file
         return None
 
 
@@ -165,7 +178,7 @@ def _traced(extractor: Extractor) -> torch.export.ExportedProgram:
 
 
 def _whole(network: nn.Module) -> nn.Module:
-    """The network; principal components in a product without the zeros that torch's kernels need."""
+    """The network; a projection is exported without the zeros that align rows for torch's kernels."""
     if not isinstance(network, Projection):
         return network
     network = copy.deepcopy(network)
@@ -175,7 +188,7 @@ def _whole(network: nn.Module) -> nn.Module:
 
 
 def _described(proto: "ModelProto", extractor: Extractor) -> bytes:
-    """The file with the extractor's digest and architecture, without paths of the machine that exported it."""
+    """Serialises a model with the extractor's digest and architecture, and without paths of this machine."""
     graph: Any = proto.graph
     for part in (
         proto,
@@ -189,11 +202,10 @@ def _described(proto: "ModelProto", extractor: Extractor) -> bytes:
         del part.metadata_props[:]
         part.doc_string = ""
     symbol = _shape(graph.input[0])[0].dim_param
-    for dimension in (
-        one for value in (*graph.input, *graph.output, *graph.value_info) for one in _shape(value)
-    ):
-        if dimension.dim_param == symbol:
-            dimension.dim_param = "batch"
+    for value in (*graph.input, *graph.output, *graph.value_info):
+        for dimension in _shape(value):
+            if dimension.dim_param == symbol:
+                dimension.dim_param = "batch"
     for key, value in {DIGEST: extractor.digest, HEADER: header_of(extractor.architecture)}.items():
         proto.metadata_props.add(key=key, value=value)
     return proto.SerializeToString(deterministic=True)
@@ -205,9 +217,9 @@ def _shape(value: Any) -> Any:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Without what the exporters have to say of themselves.
+    """A block in which the exporters' warnings and log lines are dropped.
 
-    The root logger has a handler meanwhile: else its first warning would install one that stays.
+    The root logger has a handler meanwhile, because its first warning would otherwise install a permanent one.
     """
     root, handler, before = logging.getLogger(), logging.NullHandler(), logging.root.manager.disable
     root.addHandler(handler)

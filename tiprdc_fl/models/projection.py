@@ -1,21 +1,21 @@
-"""What stands in for, or behind, the extractor in the paper's baselines (Section 5.2)."""
+"""Projection of features to principal components, for the paper's baseline Hybrid (Section 5.2)."""
 
 import torch
 from torch import Tensor, nn
 
-ALIGNED = 16  # numbers of float32 in 64 bytes, the widest that a kernel loads at once
+ALIGNED = 16  # float32 numbers in 64 bytes, the widest load of a kernel
 
 
 class Projection(nn.Module):
     """An encoder followed by principal components scaled to [0, 1] (baseline Hybrid, Osia et al. 2020).
 
-    Inputs -> components float [batch, components] of an image, [batch, length, components] of a message, whose
-    padded steps stay zero. ``restore`` is the collector's half: components -> features of the encoder's shape.
+    Inputs -> components, float [batch, components] for images and [batch, length, components] for messages, whose
+    padded steps stay zero. The device runs ``forward``; the collector runs ``restore``, components -> features.
 
     Args:
         encoder: inputs -> features z.
-        shape: of one example's features; a leading -1 for messages, whose steps are projected one by one.
-        components: how many.
+        shape: shape of one example's features; a leading -1 for messages, whose steps are projected one by one.
+        components: number of components.
     """
 
     def __init__(self, encoder: nn.Module, shape: tuple[int, ...], components: int):
@@ -28,10 +28,10 @@ class Projection(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """Components of a batch, clipped to the range that the collector's examples have."""
+        """Components of a batch, clipped to the range of the collector's examples."""
         z = self.encoder(x).float()
         flat = z if self.shape[0] < 0 else z.flatten(1)
-        with torch.autocast(x.device.type, enabled=False):  # bfloat16 would round what is measured in float32
+        with torch.autocast(x.device.type, enabled=False):  # the components are computed in float32
             return self._scaled(z, flat)
 
     def _scaled(self, z: Tensor, flat: Tensor) -> Tensor:
@@ -40,16 +40,16 @@ class Projection(nn.Module):
         return scaled.clamp(1e-4, 1.0) * valid  # never 0: a step of zeros is padding
 
     def _projected(self, flat: Tensor) -> Tensor:
-        """``flat`` [..., size] times the basis [..., components].
+        """Multiplies ``flat`` [..., size] by the basis; returns [..., components].
 
-        Zeros fill each row up to a multiple of ALIGNED: where components are few, some kernels begin a row's sum
-        at its first number on an aligned address, so its bits would depend on where it lies.
+        Zeros extend each row to a multiple of ALIGNED. With few components, some kernels begin the sum of a row at
+        its first aligned address, and the last bits of the sum would then depend on the row's position.
         """
         missing = (0, -flat.shape[-1] % ALIGNED)
         return nn.functional.pad(flat, missing) @ nn.functional.pad(self.basis, missing).T
 
     def restore(self, components: Tensor) -> Tensor:
-        """Features [batch, *shape] of (noisy) components; a step of zeros is padding and stays one."""
+        """Converts (noisy) components to features [batch, *shape]; a step of zeros is padding and stays zero."""
         flat = (components * (self.high - self.low) + self.low) @ self.basis + self.mean
         if self.shape[0] < 0:
             return flat * (components != 0).any(dim=2, keepdim=True)

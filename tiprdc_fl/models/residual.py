@@ -1,7 +1,7 @@
-"""Res-CL of Table 3: the adversary that is built otherwise than the classifier of Table 1.
+"""Res-CL of Table 3, the residual adversary.
 
-The table's other two are that classifier with three convolutions a block (V-CL#16) and with four (V-CL#19): see
-``tiprdc_fl.models.image.ImageClassifier``.
+The other two adversaries of the table are the classifier of Table 1 with three (V-CL#16) and with four (V-CL#19)
+convolutions in a block: see ``tiprdc_fl.models.image.ImageClassifier``.
 """
 
 import torch.nn.functional as F
@@ -11,10 +11,10 @@ from tiprdc_fl.models.image import fully_connected, initialise
 
 
 class ResidualBlock(nn.Module):
-    """Basic residual block (He et al. 2016): two 3x3 convolutions around which the input is added.
+    """Basic residual block (He et al. 2016): two 3x3 convolutions, to whose output the input is added.
 
-    [batch, channels_in, h, w] -> [batch, channels, h/stride, w/stride], rounded up. Where the shape changes, a
-    1x1 convolution carries the input over.
+    [batch, channels_in, h, w] -> [batch, channels, h/stride, w/stride], rounded up. If the shape changes, the
+    shortcut is a 1x1 convolution.
     """
 
     def __init__(self, channels_in: int, channels: int, stride: int = 1):
@@ -28,8 +28,8 @@ class ResidualBlock(nn.Module):
         )
         self.shortcut: nn.Module = nn.Identity()
         if stride > 1 or channels_in != channels:
-            carry = nn.Conv2d(channels_in, channels, 1, stride, bias=False)
-            self.shortcut = nn.Sequential(carry, nn.BatchNorm2d(channels))
+            resize = nn.Conv2d(channels_in, channels, 1, stride, bias=False)
+            self.shortcut = nn.Sequential(resize, nn.BatchNorm2d(channels))
 
     def forward(self, x: Tensor) -> Tensor:
         """Output of a batch."""
@@ -39,8 +39,8 @@ class ResidualBlock(nn.Module):
 class ResidualClassifier(nn.Module):
     """Res-CL (Table 3, right): residual blocks of 2w (stride 2), 4w and 8w, average pooling, fc-classes.
 
-    Features [batch, 2w, h, w] -> logits [batch, classes]; the average is over what is left of the picture, so
-    one network fits images of any size. w is the extractor's width, 64 in the paper.
+    Features [batch, 2w, h, w] -> logits [batch, classes]. The pooling averages over all positions, so the network
+    fits images of any size. w is the extractor's width, 64 in the paper.
     """
 
     def __init__(self, width: int, classes: int):

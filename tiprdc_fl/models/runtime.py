@@ -1,10 +1,11 @@
-"""RUNTIMES: what runs a frozen extractor on a device: torch, or onnxruntime on a file exported from it.
+"""RUNTIMES: run a frozen extractor on a device, with torch, or with onnxruntime on an exported file.
 
-No bit of an example's features depends on the other examples of its batch, on their number, or on its place among
-them. The number of rows decides which kernels run and in which order they sum, and so does, with some kernels, the
-place of a row. Therefore every pass of an extractor has one shape: ``rows_of`` examples, messages as long as
-max_tokens; what is missing is zeros, whose features are cut off. And a runner that starts fills one pass with
-copies of one example: where a processor's kernels treat any place differently, its passes are of one example each.
+The features of an example are equal to the bit in every batch: they do not depend on the other examples, on their
+number, or on the example's place. The number of rows decides which kernels run and in which order they sum; with
+some kernels the place of a row does so too. Therefore every pass of an extractor has one shape: ``rows_of``
+examples, and messages of max_tokens. Zeros fill a pass, and their features are dropped. A runner that starts also
+fills one pass with copies of one example. If their features differ, the processor's kernels treat places
+differently, and every pass then has one example.
 """
 
 from collections.abc import Callable, Iterator
@@ -23,14 +24,15 @@ from tiprdc_fl.models.extractor import Extractor, forward
 from tiprdc_fl.models.onnx import DIGEST, INPUT
 from tiprdc_fl.models.text import UNKNOWN
 
-# One thread everywhere: sums are then made in one order, whatever the number of workers.
+# One thread everywhere, so that the order of sums does not depend on the number of workers.
 EXTRACTION_THREADS = 1
-# Most examples of a pass: more are hardly faster, and who has 20 and works alone pays for those that are missing.
+# Largest number of examples in a pass. More are hardly faster, and a contributor that works alone pays for the
+# zeros.
 ROWS = 24
-# Most values of a pass behind the first convolution: 2 MB of float32. More leave a core's cache: at 218x178 and
-# width 64, an image takes 1.8 times as long in passes of 12 as in passes of one.
+# Largest number of values in a pass after the first convolution: 2 MB of float32. More do not fit into a core's
+# cache: at 218x178 and width 64, an image takes 1.8 times as long in passes of 12 as in passes of one.
 PASS_VALUES = 2**19
-# A batch of preprocessed inputs -> its features [n, *feature_shape], float32, or bfloat16 where torch computes so.
+# A batch of preprocessed inputs -> its features [n, *feature_shape], float32 or bfloat16.
 Runner = Callable[[Tensor], Tensor]
 
 
@@ -39,8 +41,8 @@ class Runtime:
     """One way to run an extractor.
 
     Attributes:
-        start: extractor, and the bytes of the file that it runs -> a runner.
-        ending: of that file, beside the extractor's; "" where the extractor is enough.
+        start: extractor, and bytes of the runtime's own file -> a runner.
+        ending: ending of that file, which lies beside the extractor's; "" if the runtime needs no file of its own.
     """
 
     start: Callable[[Extractor, bytes], Runner]
@@ -49,7 +51,7 @@ class Runtime:
 
 @contextmanager
 def extraction_threads() -> Iterator[None]:
-    """EXTRACTION_THREADS in torch, and afterwards as many as before."""
+    """A block in which torch uses EXTRACTION_THREADS threads."""
     threads = torch.get_num_threads()
     torch.set_num_threads(EXTRACTION_THREADS)
     try:
@@ -59,7 +61,7 @@ def extraction_threads() -> Iterator[None]:
 
 
 def rows_of(architecture: Architecture) -> int:
-    """How many examples a pass of an extractor has, on every machine whose kernels allow it."""
+    """Number of examples in a pass of an extractor, on machines whose kernels treat all places alike."""
     if architecture.modality == "text":
         return ROWS
     height, breadth = architecture.image_size
@@ -67,11 +69,11 @@ def rows_of(architecture: Architecture) -> int:
 
 
 def in_passes(run: Runner, architecture: Architecture) -> Runner:
-    """A runner of batches of any size, in passes of one shape.
+    """Returns a runner that takes batches of any size and divides them into passes of one shape.
 
     Args:
-        run: makes one pass.
-        architecture: of the extractor that it runs.
+        run: runs one pass.
+        architecture: architecture of the extractor that ``run`` runs.
     """
     length = architecture.max_tokens if architecture.modality == "text" else 0
     rows = rows_of(architecture) if _is_the_same_in_every_row(run, architecture) else 1
@@ -85,9 +87,9 @@ def in_passes(run: Runner, architecture: Architecture) -> Runner:
 
 
 def _filled(part: Tensor, rows: int, length: int) -> Tensor:
-    """A pass of some inputs: zeros behind them, and PAD, which is 0, behind each message.
+    """Fills a pass: zeros after the inputs, and PAD, which is 0, after each message.
 
-    It is a copy even where nothing is missing: kernels may sum in another order at another address.
+    The result is a copy even of a full pass, because kernels may sum in another order at another address.
     """
     missing = (0, rows - len(part))
     if length:
@@ -96,7 +98,7 @@ def _filled(part: Tensor, rows: int, length: int) -> Tensor:
 
 
 def _is_the_same_in_every_row(run: Runner, architecture: Architecture) -> bool:
-    """Whether a pass of copies of one example gives copies of its features, to the bit."""
+    """Whether all features of a pass of copies of one example are equal to the bit."""
     generator = seeding.torch_generator(0, "runtime")
     if architecture.modality == "text":
         size = (1, architecture.max_tokens)
@@ -114,15 +116,18 @@ def _torch(extractor: Extractor, model: bytes) -> Runner:
 
 
 def _onnxruntime(extractor: Extractor, model: bytes) -> Runner:
-    """On one thread, one operator after another.
+    """Starts onnxruntime on one thread.
 
     Raises:
-        InputError: onnxruntime is missing, or the file is damaged or of another extractor.
+        InputError: onnxruntime is missing, or the file is damaged or was exported from another extractor.
     """
     session = open_session(model)
-    found = session.get_modelmeta().custom_metadata_map.get(DIGEST)
-    if found != extractor.digest:
-        raise InputError(f"an exported extractor is of {found}, the one asked for is {extractor.digest}")
+    digest = session.get_modelmeta().custom_metadata_map.get(DIGEST)
+    if digest != extractor.digest:
+        raise InputError(
+            f"the exported file is of the extractor {digest}, but the request names {extractor.digest}: export it "
+            "again with python -m tiprdc_fl.export"
+        )
 
     def run(prepared: Tensor) -> Tensor:
         (features,) = session.run(None, {INPUT: prepared.contiguous().numpy()})
@@ -139,16 +144,16 @@ RUNTIMES: dict[str, Runtime] = {
 
 
 def model_path(extractor: Path, runtime: str) -> Path | None:
-    """Where the file lies that a runtime runs, beside the extractor's; None where the extractor is enough."""
+    """Path of the file that a runtime runs, beside the extractor's; None if it runs the extractor's own file."""
     ending = RUNTIMES[runtime].ending
     return extractor.with_suffix(ending) if ending else None
 
 
 def read_model(extractor: Path, runtime: str) -> bytes:
-    """The file that a runtime runs; empty where the extractor is enough.
+    """Reads the file that a runtime runs; empty if it runs the extractor's own file.
 
     Raises:
-        InputError: it is not there.
+        InputError: the file is missing.
     """
     path = model_path(extractor, runtime)
     try:
@@ -161,7 +166,7 @@ def read_model(extractor: Path, runtime: str) -> bytes:
 
 
 def open_session(model: bytes) -> Any:
-    """An ``onnxruntime.InferenceSession`` of one thread.
+    """Opens an ``onnxruntime.InferenceSession`` with one thread.
 
     Raises:
         InputError: onnxruntime is missing, or it cannot read the file.
@@ -179,7 +184,7 @@ def open_session(model: bytes) -> Any:
     options.log_severity_level = 3  # errors
     try:
         return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # of classes of its own, which say nothing more
+    except Exception as error:  # onnxruntime's own classes of errors add no information
         reason = " ".join(str(error).split())[:200]
         raise InputError(
             f"not an ONNX file that onnxruntime can run ({len(model)} bytes): {reason}"

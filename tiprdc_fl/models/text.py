@@ -1,8 +1,8 @@
 """Table 2: the networks for text, and the tokens they read.
 
-The paper's size d is 300 at width 64; every layer scales with the width. A sequence is padded at its end with
-the token PAD, and a padded step of features is all zeros: that is how the networks tell a message's length,
-so that features alone, without the text, are enough for a probe.
+The paper's size d is 300 at width 64; every layer scales with the width. A message is padded at its end with the
+token PAD, and the features of a padded step are zeros. Networks on features recognise the length of a message by
+them.
 """
 
 import re
@@ -21,20 +21,20 @@ _WORD = re.compile(r"\w+|[^\w\s]")
 
 
 def words_of(message: str) -> list[str]:
-    """Lower-case words and single punctuation marks of a message, in order."""
+    """Splits a message into lower-case words and single punctuation marks."""
     return _WORD.findall(message.lower())
 
 
 def build_vocabulary(messages: Sequence[str], people: Sequence[int], size: int) -> tuple[str, ...]:
     """The ``size`` most frequent tokens, PAD and UNKNOWN first; ties in alphabetical order.
 
-    The vocabulary goes to every contributor, so it has no word that fewer than FEWEST_SPEAKERS people use: a
-    rare name would tell who the collector's people are.
+    The vocabulary is sent to every contributor. It has only words that at least FEWEST_SPEAKERS people use, because
+    a rare name could identify the collector's people.
 
     Args:
-        messages: the collector's.
-        people: whose each message is.
-        size: most tokens, PAD and UNKNOWN included.
+        messages: messages of the collector's people.
+        people: person of each message.
+        size: largest number of tokens, PAD and UNKNOWN included.
     """
     counts: Counter[str] = Counter()
     speakers: dict[str, set[int]] = defaultdict(set)
@@ -49,17 +49,18 @@ def build_vocabulary(messages: Sequence[str], people: Sequence[int], size: int) 
 
 
 def tokenise(messages: Sequence[str], ids: dict[str, int], max_tokens: int) -> Tensor:
-    """Token ids int64 [n, length], PAD at the end; length is that of the longest, at most ``max_tokens``.
+    """Converts messages to token ids, int64 [n, length], with PAD at the end.
 
-    A message without any word becomes one UNKNOWN, so that every message has a valid step.
+    The length is that of the longest message, at most ``max_tokens``. A message without words becomes one UNKNOWN,
+    so that every message has a valid step.
     """
     rows = [
         [ids.get(word, UNKNOWN) for word in words_of(message)[:max_tokens]] or [UNKNOWN]
         for message in messages
     ]
     tokens = torch.full((len(rows), max(map(len, rows), default=1)), PAD, dtype=torch.int64)
-    for row, found in zip(tokens, rows, strict=True):
-        row[: len(found)] = torch.tensor(found)
+    for padded, row in zip(tokens, rows, strict=True):
+        padded[: len(row)] = torch.tensor(row)
     return tokens
 
 
@@ -69,14 +70,14 @@ def text_size(width: int) -> int:
 
 
 def last_valid(states: Tensor, mask: Tensor) -> Tensor:
-    """The state at each last valid step: [batch, length, d], bool [batch, length] -> [batch, d]."""
+    """State of each message at its last valid step: [batch, length, d], bool [batch, length] -> [batch, d]."""
     steps = torch.arange(mask.shape[1], device=mask.device)
     last = torch.where(mask, steps, 0).amax(dim=1)
     return states[torch.arange(len(states), device=states.device), last]
 
 
 def valid_steps(z: Tensor) -> Tensor:
-    """Which steps of features [batch, length, d] are not padding, bool [batch, length]."""
+    """Whether each step of features [batch, length, d] is not padding, bool [batch, length]."""
     return (z != 0).any(dim=2)
 
 
@@ -119,8 +120,9 @@ class TextClassifier(nn.Module):
 class TextEstimator(nn.Module):
     """Mutual information estimator E_omega (Table 2, right).
 
-    The message passes embedding-d and lstm-d and joins the features step by step; both go through 2 x lstm-d.
-    The state at the last step valid in either is joined with one-hot u and goes through fc-d/2 and fc-1.
+    The message passes embedding-d and lstm-d, and its states are concatenated with the features step by step. Both
+    pass 2 x lstm-d. The state at the last step that is valid in either is concatenated with one-hot u and passes
+    fc-d/2 and fc-1.
     """
 
     def __init__(self, width: int, vocabulary_size: int, classes: int):
@@ -135,7 +137,7 @@ class TextEstimator(nn.Module):
         return self.message(tokens)
 
     def embed_features(self, z: Tensor) -> Tensor:
-        """Features join the message's states as they are."""
+        """Features [batch, length, d], unchanged."""
         return z
 
     def score(self, x_embedding: Tensor, z_embedding: Tensor, u: Tensor) -> Tensor:

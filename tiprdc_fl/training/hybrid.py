@@ -17,11 +17,15 @@ from tiprdc_fl.training.objectives import adversary_loss, extractor_objective, j
 
 @dataclass(frozen=True)
 class Players:
-    """The three networks of Figure 3 with an optimiser each: theta, psi and omega in the paper.
+    """The three networks of Figure 3, each with an optimiser named after its weights in the paper.
 
     Attributes:
-        extractor: E_theta. adversary: E_psi. estimator: E_omega.
-        theta: optimiser of the extractor. psi: of the adversary. omega: of the estimator.
+        extractor: E_theta.
+        adversary: E_psi.
+        estimator: E_omega.
+        theta: optimiser of the extractor.
+        psi: optimiser of the adversary.
+        omega: optimiser of the estimator.
         classes: number of classes of each head of the adversary.
         precision: "bfloat16" or "float32".
     """
@@ -38,7 +42,13 @@ class Players:
 
 @dataclass(frozen=True)
 class Losses:
-    """What one step saw, in nats: Eq. 8 before psi's update, Eq. 9 before omega's, -Eq. 18 before theta's."""
+    """Losses of one step in nats, each before the update that it causes.
+
+    Attributes:
+        adversary: Eq. 8, before psi's update.
+        bound: Eq. 9, before omega's update.
+        extractor: the negative of Eq. 18, before theta's update.
+    """
 
     adversary: Tensor
     bound: Tensor
@@ -53,7 +63,16 @@ def build_players(
     weight_decay: float,
     device: str,
 ) -> Players:
-    """The three networks with fresh weights; the caller has seeded torch."""
+    """Builds the three networks with fresh weights; the caller seeds torch before.
+
+    Args:
+        architecture: architecture of the extractor.
+        classes: number of classes of each head of the adversary.
+        convolutions: convolutions in the first block of the estimator, see ``ImageEstimator``.
+        learning_rate: Adam's learning rate.
+        weight_decay: Adam's weight decay.
+        device: "cpu" or "cuda".
+    """
     extractor = build_extractor(architecture)
     adversary = build_classifier(architecture, sum(classes))
     estimator = build_estimator(architecture, sum(classes), convolutions)
@@ -64,11 +83,25 @@ def build_players(
         Adam(network.parameters(), learning_rate, weight_decay=weight_decay, fused=True)
         for network in networks
     )
-    return Players(extractor, adversary, estimator, theta, psi, omega, tuple(classes), architecture.precision)
+    return Players(
+        extractor=extractor,
+        adversary=adversary,
+        estimator=estimator,
+        theta=theta,
+        psi=psi,
+        omega=omega,
+        classes=tuple(classes),
+        precision=architecture.precision,
+    )
 
 
 def pretrain_step(players: Players, x: Tensor, u: Tensor) -> Tensor:
-    """Extractor and adversary together on the private attribute, without the adversarial term.
+    """One step of pretraining: extractor and adversary together learn the private attribute.
+
+    Args:
+        players: the networks; extractor and adversary are updated in place.
+        x: preprocessed inputs [batch, ...].
+        u: the adversary's labels, int64 [batch, heads].
 
     Returns:
         The adversary's loss (Eq. 8) before the update.
@@ -80,19 +113,21 @@ def pretrain_step(players: Players, x: Tensor, u: Tensor) -> Tensor:
 
 
 def hybrid_step(players: Players, x: Tensor, u: Tensor, order: Tensor, budget: float) -> Losses:
-    """One step of Algorithm 1, lines 3 to 5: psi, omega, theta, each on current weights.
+    """One step of Algorithm 1, lines 3 to 5: updates psi, omega and theta in turn, each on the current weights.
 
-    The extractor runs once: theta does not change while psi and omega are updated, so their passes would
-    see the same z, and the weights are those of the literal three passes. (Running averages of batch
-    normalisation move once a step instead of three times, towards the same statistics.) x is embedded without
-    gradients for theta's update: its embedding does not depend on theta.
+    The extractor runs once. Theta does not change while psi and omega are updated, so all three passes of the paper
+    compute the same z, and the updated weights are equal. (The running averages of batch normalisation move once a
+    step instead of three times, towards the same statistics.)
 
     Args:
-        players: updated in place.
+        players: the networks, which are updated in place.
         x: preprocessed inputs [batch, ...].
         u: the adversary's labels, int64 [batch, heads].
         order: index of each example's x' (Eq. 9), int64 [batch].
-        budget: the paper's lambda; 1 skips the mutual information, 0 the adversary's term.
+        budget: the paper's lambda. At 1 the mutual information is skipped, at 0 the adversary's term.
+
+    Returns:
+        The losses before each update.
     """
     hot, device = one_hot(u, players.classes), x.device.type
     with autocast(players.precision, device):
@@ -104,8 +139,8 @@ def hybrid_step(players: Players, x: Tensor, u: Tensor, order: Tensor, budget: f
         with autocast(players.precision, device):
             bound = _bound(players.estimator, players.estimator.embed_input(x), z.detach(), hot, order)
         _update(-bound, players.omega)
-    # A new autocast context, and frozen weights, which autocast does not keep: with neither, theta would be served
-    # the casts of psi and omega from before their updates.
+    # Autocast caches casts of trainable weights within a context. A new context and frozen weights each ensure that
+    # theta's update sees psi and omega after their updates.
     with autocast(players.precision, device), _frozen(players.adversary), _frozen(players.estimator):
         loss = -_objective(players, x, z, u, hot, order, budget)
     _update(loss, players.theta)
@@ -115,6 +150,7 @@ def hybrid_step(players: Players, x: Tensor, u: Tensor, order: Tensor, budget: f
 def _objective(
     players: Players, x: Tensor, z: Tensor, u: Tensor, hot: Tensor, order: Tensor, budget: float
 ) -> Tensor:
+    """Eq. 18 on the current weights, in nats."""
     adversary = bound = torch.zeros((), device=z.device)
     if budget > 0:
         adversary = adversary_loss(players.adversary(z), u, players.classes)
@@ -128,6 +164,7 @@ def _objective(
 def _bound(
     estimator: ImageEstimator | TextEstimator, x_embedding: Tensor, z: Tensor, hot: Tensor, order: Tensor
 ) -> Tensor:
+    """Eq. 9 in nats, at most 0."""
     z_embedding = estimator.embed_features(z)
     joint = estimator.score(x_embedding, z_embedding, hot)
     marginal = estimator.score(x_embedding[order], z_embedding, hot)
@@ -144,7 +181,7 @@ def _update(loss: Tensor, *optimisers: Optimizer) -> None:
 
 @contextmanager
 def _frozen(network: nn.Module) -> Iterator[None]:
-    """Without gradients into the network's own weights: they would be computed and thrown away."""
+    """Turns off gradients of the network's own weights, which would be computed in vain."""
     network.requires_grad_(False)
     try:
         yield

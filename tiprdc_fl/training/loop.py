@@ -1,4 +1,4 @@
-"""Trains an extractor on the collector's people: pretraining, then Algorithm 1, epoch by epoch."""
+"""The training loop of an extractor on the collector's people: pretraining, then epochs of Algorithm 1."""
 
 import math
 from collections.abc import Callable, Iterator, Sequence
@@ -21,7 +21,7 @@ from tiprdc_fl.models.extractor import autocast, batch_reader, to_bytes
 from tiprdc_fl.training.hybrid import Players, build_players, hybrid_step, pretrain_step
 from tiprdc_fl.training.objectives import attribute_probabilities, head_labels, pair
 
-VALIDATION_SHARE = 0.1  # of the collector's people: the co-trained adversary is measured on them
+VALIDATION_SHARE = 0.1  # of the collector's people, on whom the co-trained adversary is measured
 
 
 @dataclass(frozen=True)
@@ -29,18 +29,18 @@ class Plan:
     """Settings of a training; the keys of the configuration's ``training`` section.
 
     Attributes:
-        private: attributes to hide.
-        budget: the paper's lambda.
-        epochs: of Algorithm 1.
-        pretrain_epochs: before it.
+        private: names of the private attributes.
+        budget: the paper's lambda, in [0, 1].
+        epochs: epochs of Algorithm 1.
+        pretrain_epochs: epochs of pretraining before them.
         batch_size: examples in a batch.
-        learning_rate: Adam's.
-        weight_decay: Adam's.
-        decay_at: share of the epochs after which the learning rate is a tenth.
+        learning_rate: Adam's learning rate.
+        weight_decay: Adam's weight decay.
+        decay_at: share of the epochs after which the learning rate is divided by ten.
         pairing: "derangement" or "shift", see ``objectives.pair``.
         heads: "joint" or "separate", see ``objectives.head_labels``.
-        convolutions: in the estimator's first block.
-        seed: of weights, order of examples, dropout and pairing.
+        convolutions: convolutions in the first block of the estimator.
+        seed: seed of weights, order of examples, dropout and pairing.
         device: "cpu" or "cuda".
     """
 
@@ -61,7 +61,17 @@ class Plan:
 
 @dataclass(frozen=True)
 class _Data:
-    """The collector's examples, prepared: how to read a batch, labels, and which rows are held out."""
+    """The collector's examples, prepared for the training.
+
+    Attributes:
+        read: row numbers -> preprocessed inputs [n, ...].
+        labels: labels of the private attributes, int [rows, attributes].
+        attribute_classes: number of classes of each private attribute.
+        u: labels that the adversary predicts, int64 [rows, heads].
+        head_classes: number of classes of each head of the adversary.
+        training: numbers of the training rows.
+        validation: numbers of the validation rows.
+    """
 
     read: Callable[[np.ndarray], Tensor]
     labels: np.ndarray
@@ -80,31 +90,31 @@ def train_extractor(
     on_batch: Callable[[int], None] = lambda examples: None,
     on_epoch: Callable[[dict[str, Any]], None] = lambda figures: None,
 ) -> list[dict[str, Any]]:
-    """Trains and stores ``extractor.safetensors`` in ``folder``; resumes from the folder's checkpoint.
+    """Trains an extractor and writes it to ``extractor.safetensors``; resumes from a checkpoint if there is one.
 
     Args:
-        examples: of the collector's people.
-        architecture: of the extractor.
-        plan: the settings.
-        folder: where the extractor and, while it trains, ``checkpoint.pt`` lie.
+        examples: examples of the collector's people.
+        architecture: architecture of the extractor.
+        plan: settings of the training.
+        folder: folder of the extractor and, during the training, of ``checkpoint.pt``.
         on_batch: called with the number of examples after each step.
-        on_epoch: called with the figures of each epoch that is trained now.
+        on_epoch: called with the figures of each epoch that this call trains.
 
     Returns:
-        The figures of every epoch (see ``_figures``).
+        The figures of every epoch (see ``_figures``), those before a resumption included.
 
     Raises:
-        InputError: a loss is not finite, or there are too few people or examples.
+        InputError: a loss is not finite, there are too few people or examples, or the checkpoint is damaged.
     """
     data = _prepare(examples, architecture, plan)
     seeding.seed_torch(plan.seed, "training", "weights")
     players = build_players(
-        architecture,
-        data.head_classes,
-        plan.convolutions,
-        plan.learning_rate,
-        plan.weight_decay,
-        plan.device,
+        architecture=architecture,
+        classes=data.head_classes,
+        convolutions=plan.convolutions,
+        learning_rate=plan.learning_rate,
+        weight_decay=plan.weight_decay,
+        device=plan.device,
     )
     history = _resume(players, folder / "checkpoint.pt")
     for epoch in range(len(history), plan.pretrain_epochs + plan.epochs):
@@ -112,19 +122,29 @@ def train_extractor(
         on_epoch(history[-1])
         _save(players, history, folder / "checkpoint.pt")
     write_json(folder / "training.json", history)
-    write_bytes(folder / "extractor.safetensors", to_bytes(players.extractor, architecture))  # ends the stage
+    # The extractor comes last, because its file marks the stage as complete.
+    write_bytes(folder / "extractor.safetensors", to_bytes(players.extractor, architecture))
     return history
 
 
 def validation_rows(people: np.ndarray, seed: int) -> np.ndarray:
-    """Which examples the co-trained adversary is measured on, those of a tenth of the people, bool [n]."""
+    """Chooses the examples of a tenth of the people, on whom the co-trained adversary is measured, bool [n].
+
+    Args:
+        people: person of each example, int64 [n].
+        seed: seed of the choice.
+    """
     unique = np.unique(people)
     order = seeding.generator(seed, "training", "validation").permutation(unique)
     return np.isin(people, order[: max(1, round(VALIDATION_SHARE * len(unique)))])
 
 
 def _prepare(examples: Examples, architecture: Architecture, plan: Plan) -> _Data:
-    """Splits the collector's people and shapes the labels."""
+    """Chooses the validation people and encodes the labels.
+
+    Raises:
+        InputError: fewer than two examples are left to train on.
+    """
     labels = np.stack([examples.attributes[name] for name in plan.private], axis=1)
     classes = tuple(max(2, int(column.max(initial=0)) + 1) for column in labels.T)
     u, head_classes = head_labels(labels, classes, plan.heads)
@@ -137,13 +157,25 @@ def _prepare(examples: Examples, architecture: Architecture, plan: Plan) -> _Dat
             "examples to train on; at least 2 are needed: raise data.collector_people"
         )
     read = batch_reader(architecture, examples.loaded)
-    return _Data(read, labels, classes, u, head_classes, training, np.flatnonzero(held_out))
+    return _Data(
+        read=read,
+        labels=labels,
+        attribute_classes=classes,
+        u=u,
+        head_classes=head_classes,
+        training=training,
+        validation=np.flatnonzero(held_out),
+    )
 
 
 def _epoch(
     players: Players, data: _Data, plan: Plan, epoch: int, on_batch: Callable[[int], None]
 ) -> dict[str, Any]:
-    """One epoch and its figures; its randomness depends on the seed and its number alone."""
+    """Trains one epoch, and returns its figures; its random numbers depend only on the seed and the epoch.
+
+    Raises:
+        InputError: a loss is not finite.
+    """
     seeding.seed_torch(plan.seed, "training", epoch)
     generator = seeding.generator(plan.seed, "training", "order", epoch)
     pretraining = epoch < plan.pretrain_epochs
@@ -151,21 +183,25 @@ def _epoch(
     _set_learning_rate(players, plan.learning_rate * (0.1 if late and not pretraining else 1))
     for network in (players.extractor, players.adversary, players.estimator):
         network.train()
-    start, sums, seen = perf_counter(), np.zeros(3), 0
+    start, sums, examples = perf_counter(), np.zeros(3), 0
     for step, rows in enumerate(_batches(data.training, plan.batch_size, generator)):
         losses = _step(players, data, plan, rows, pretraining, generator)
-        if not np.isfinite(losses).all():
-            raise InputError(
-                f"training stopped in epoch {epoch + 1}, step {step + 1}: a loss is not finite "
-                f"(adversary {losses[0]:.3g}, bound {losses[1]:.3g}, extractor {losses[2]:.3g}); "
-                "lower training.learning_rate or set training.precision=float32"
-            )
-        sums, seen = sums + losses * len(rows), seen + len(rows)
+        _check_finite(losses, epoch, step)
+        sums, examples = sums + losses * len(rows), examples + len(rows)
         on_batch(len(rows))
-    rate = seen / (perf_counter() - start)
-    return _figures(epoch, "pretrain" if pretraining else "hybrid", sums / seen, rate) | {
+    rate = examples / (perf_counter() - start)
+    return _figures(epoch, "pretrain" if pretraining else "hybrid", sums / examples, rate) | {
         "adversary_balanced_accuracy": _adversary_accuracy(players, data, plan)
     }
+
+
+def _check_finite(losses: np.ndarray, epoch: int, step: int) -> None:
+    if not np.isfinite(losses).all():
+        raise InputError(
+            f"training stopped in epoch {epoch + 1}, step {step + 1}: a loss is not finite "
+            f"(adversary {losses[0]:.3g}, bound {losses[1]:.3g}, extractor {losses[2]:.3g}); "
+            "lower training.learning_rate or set training.precision=float32"
+        )
 
 
 def _step(
@@ -176,7 +212,7 @@ def _step(
     pretraining: bool,
     generator: np.random.Generator,
 ) -> np.ndarray:
-    """Losses of one step: adversary, bound, extractor; the latter two are 0 in pretraining."""
+    """Trains one step; returns the losses of adversary, bound and extractor (in pretraining 0 for the last two)."""
     x, u = data.read(rows).to(plan.device), data.u[rows].to(plan.device)
     if pretraining:
         return np.array([pretrain_step(players, x, u).item(), 0.0, 0.0])
@@ -186,13 +222,13 @@ def _step(
 
 
 def _batches(rows: np.ndarray, size: int, generator: np.random.Generator) -> Iterator[np.ndarray]:
-    """Every row once, in random order, in equal batches of at least ``size`` where there are as many."""
+    """Yields every row once, in random order, in equal batches of at least ``size`` rows if there are enough."""
     shuffled = generator.permutation(rows)
     yield from np.array_split(shuffled, max(1, len(shuffled) // size))
 
 
 def _figures(epoch: int, phase: str, losses: Sequence[float] | np.ndarray, rate: float) -> dict[str, Any]:
-    """Means over the epoch; losses and bound in nats."""
+    """Figures of an epoch for ``training.json``: means over its examples, losses and bound in nats."""
     adversary, bound, extractor = (float(value) for value in losses)
     return {
         "epoch": epoch + 1,
@@ -206,9 +242,9 @@ def _figures(epoch: int, phase: str, losses: Sequence[float] | np.ndarray, rate:
 
 @torch.no_grad()
 def _adversary_accuracy(players: Players, data: _Data, plan: Plan) -> dict[str, float | None]:
-    """Balanced accuracy of the co-trained adversary on held-out collector people, for each attribute.
+    """Balanced accuracy of the co-trained adversary on the validation people, by private attribute.
 
-    None where these people have only one value of the attribute.
+    It is None if the validation people have only one value of the attribute.
     """
     players.extractor.eval()
     players.adversary.eval()
@@ -217,9 +253,11 @@ def _adversary_accuracy(players: Players, data: _Data, plan: Plan) -> dict[str, 
         x = data.read(rows).to(plan.device)
         with autocast(players.precision, x.device.type):
             logits.append(players.adversary(players.extractor(x)).float().cpu())
-    found = attribute_probabilities(torch.cat(logits), data.attribute_classes, plan.heads)
+    predictions = attribute_probabilities(torch.cat(logits), data.attribute_classes, plan.heads)
     result = {}
-    for name, truth, probabilities in zip(plan.private, data.labels[data.validation].T, found, strict=True):
+    for name, truth, probabilities in zip(
+        plan.private, data.labels[data.validation].T, predictions, strict=True
+    ):
         guess = probabilities.argmax(dim=1).numpy()
         values = np.unique(truth)
         recall = recall_score(truth, guess, labels=values, average="macro")
@@ -239,13 +277,17 @@ def _parts(players: Players) -> dict[str, Any]:
 
 
 def _save(players: Players, history: list[dict[str, Any]], path: Path) -> None:
-    """Checkpoint of networks, optimisers and figures, moved into place when it is whole."""
+    """Writes a checkpoint of networks, optimisers and figures; the file appears only when it is complete."""
     state = {name: part.state_dict() for name, part in _parts(players).items()}
     write_whole(path, lambda draft: torch.save({"history": history, **state}, draft))
 
 
 def _resume(players: Players, path: Path) -> list[dict[str, Any]]:
-    """Figures of the epochs that the checkpoint holds, its state loaded; none when there is no checkpoint."""
+    """Loads the state of a checkpoint, and returns the figures of its epochs; none if there is no checkpoint.
+
+    Raises:
+        InputError: the file is not a checkpoint of this training.
+    """
     if not path.is_file():
         return []
     try:

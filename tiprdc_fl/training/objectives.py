@@ -22,41 +22,49 @@ def adversary_loss(logits: Tensor, u: Tensor, classes: Sequence[int]) -> Tensor:
 
 
 def jensen_shannon_bound(joint: Tensor, marginal: Tensor) -> Tensor:
-    """Eq. 9 and 16: the Jensen-Shannon lower bound of the mutual information of x and (z, u).
+    """Eq. 9 and 16: the Jensen-Shannon lower bound on the mutual information of x and (z, u).
 
     Args:
         joint: the estimator's scores of (x, z, u), float [batch].
         marginal: its scores of (x', z, u) with x' another example, float [batch].
 
     Returns:
-        The bound in nats, at most 0; -2 ln 2 for an estimator that says 0 to everything.
+        The bound in nats, at most 0; -2 ln 2 for an estimator whose scores are all 0.
     """
     return -F.softplus(-joint.float()).mean() - F.softplus(marginal.float()).mean()
 
 
 def extractor_objective(adversary: Tensor, bound: Tensor, budget: float) -> Tensor:
-    """Eq. 11 and 18: what the extractor maximises, budget * Eq. 8 + (1 - budget) * Eq. 9.
+    """Eq. 11 and 18: the objective that the extractor maximises, budget * Eq. 8 + (1 - budget) * Eq. 9.
 
-    It holds a lower bound (Eq. 6) of an upper bound (Eq. 5) of I(z; u), so it guarantees nothing about
-    adversaries other than the one that was trained with it.
+    Its first term is a lower bound (Eq. 6) on an upper bound (Eq. 5) on I(z; u). It therefore guarantees nothing
+    about adversaries other than the one in the training.
+
+    Args:
+        adversary: loss of the adversary (Eq. 8) in nats, scalar.
+        bound: bound of the mutual information (Eq. 9) in nats, scalar.
+        budget: the paper's lambda, in [0, 1].
     """
     return budget * adversary + (1 - budget) * bound
 
 
 def one_hot(u: Tensor, classes: Sequence[int]) -> Tensor:
-    """The heads' one-hot vectors side by side: int64 [batch, heads] -> float [batch, sum(classes)]."""
+    """Concatenates the one-hot vectors of all heads: int64 [batch, heads] -> float [batch, sum(classes)]."""
     hot = [F.one_hot(u[:, i], count) for i, count in enumerate(classes)]
     return torch.cat(hot, dim=1).float()
 
 
 def pair(count: int, pairing: str, generator: np.random.Generator) -> Tensor:
-    """For each example of a batch, the index of the x' it is paired with in Eq. 9, int64 [count].
+    """Pairs each example of a batch with another example x' of it, for Eq. 9.
 
     Args:
-        count: examples in the batch, at least 2.
-        pairing: "derangement" draws a permutation that leaves nobody in place; "shift" is the cyclic shift
-            by one of the authors' code.
+        count: number of examples in the batch, at least 2.
+        pairing: "derangement" draws a random permutation without fixed points; "shift" is the cyclic shift by one
+            of the authors' code.
         generator: draws the derangement.
+
+    Returns:
+        Index of each example's x', int64 [count].
     """
     if pairing == "shift":
         return torch.arange(count).roll(1)
@@ -67,10 +75,10 @@ def pair(count: int, pairing: str, generator: np.random.Generator) -> Tensor:
 
 
 def head_labels(labels: np.ndarray, classes: Sequence[int], heads: str) -> tuple[Tensor, tuple[int, ...]]:
-    """The labels the adversary predicts, from those of the private attributes.
+    """Encodes the labels of the private attributes as the labels that the adversary predicts.
 
     Args:
-        labels: int [n, attributes].
+        labels: labels of the private attributes, int [n, attributes].
         classes: number of classes of each attribute.
         heads: "joint": one softmax over all combinations; "separate": one head for each attribute.
 
@@ -84,7 +92,13 @@ def head_labels(labels: np.ndarray, classes: Sequence[int], heads: str) -> tuple
 
 
 def attribute_probabilities(logits: Tensor, classes: Sequence[int], heads: str) -> list[Tensor]:
-    """Probabilities of each private attribute, float [n, classes of it], whatever the heads are."""
+    """Probabilities of each private attribute, float [n, its classes], from the adversary's logits.
+
+    Args:
+        logits: float [n, sum of the heads' classes].
+        classes: number of classes of each attribute.
+        heads: "joint" or "separate", as in ``head_labels``.
+    """
     if heads == "separate":
         return [part.softmax(dim=1) for part in logits.float().split(list(classes), dim=1)]
     joint = logits.float().softmax(dim=1).reshape(-1, *classes)
