@@ -29,20 +29,19 @@ WANTED = (
 
 
 def celeba(root: Path | None, image_size: tuple[int, int], seed: int) -> Dataset:
-    """CelebA's people, their photographs and all attributes the file names (40 in the original).
+    """CelebA: people, their photographs and all attributes in the file (40 in the original).
 
-    Reads the text files only. The first ``load`` decodes all images into the cache folder, 3 * height *
-    width bytes each (2.5 GB for all of CelebA at 64x64, 23.6 GB at 218x178); a change of an image's size or
-    modification time leads to a new decoded file.
+    Only the text files are read now. The first ``load`` decodes all images into the cache folder, 3 * height *
+    width bytes each (2.5 GB for all of CelebA at 64x64, 23.6 GB at 218x178); see ``images_of``.
 
     Args:
         root: folder with the entries named at the top of this file.
         image_size: (height, width). Images are cropped around their centre to this shape and then resized
-            with antialiasing; at (218, 178) they stay as they are.
+            with antialiasing; at (218, 178) they are unchanged.
         seed: not used; every dataset takes the same arguments.
 
     Returns:
-        the dataset; its ``test_people`` are those of the partition's test images, None without that file.
+        The dataset. Its ``test_people`` are the people of the partition's test images, None without that file.
 
     Raises:
         InputError: a file or an image is missing, or a row is not as described above.
@@ -54,15 +53,15 @@ def celeba(root: Path | None, image_size: tuple[int, int], seed: int) -> Dataset
 
 @dataclass(frozen=True)
 class _Words:
-    """A text file cut at white space.
+    """A text file divided at white space.
 
     Attributes:
         path: the file.
-        text: its bytes, without a byte order mark, with a line end at the end.
+        text: bytes of the file, without a byte order mark, with a line end at the end.
         starts: position of each word's first byte, int64 [words].
         stops: position after each word's last byte, int64 [words].
-        lines: number of each line that is not blank, counted from 1, int64 [lines].
-        counts: its number of words, int64 [lines].
+        lines: number, from 1, of each line that is not blank, int64 [lines].
+        counts: number of words in each of these lines, int64 [lines].
     """
 
     path: Path
@@ -73,18 +72,22 @@ class _Words:
     counts: np.ndarray
 
     def word(self, number: int) -> str:
-        """The word ``number``, counted from 0."""
+        """The word at position ``number``, from 0."""
         return os.fsdecode(self.text[self.starts[number] : self.stops[number]])
 
     def words(self, numbers: np.ndarray) -> list[str]:
-        """Several words, decoded together: a call for each of CelebA's 202,599 file names would be slow."""
+        """Several words, decoded together, because 202,599 calls for CelebA's file names would be slow."""
         spans = zip(self.starts[numbers].tolist(), self.stops[numbers].tolist(), strict=True)
-        joined = os.fsdecode(b" ".join([self.text[start:stop] for start, stop in spans]))
-        return joined.split(" ") if joined else []
+        text = os.fsdecode(b" ".join([self.text[start:stop] for start, stop in spans]))
+        return text.split(" ") if text else []
 
 
 def check_root(root: Path) -> Path:
-    """``root`` as an absolute path; raises InputError unless it holds the three entries."""
+    """Checks that ``root`` holds CelebA's three entries; returns its absolute path.
+
+    Raises:
+        InputError: an entry is missing.
+    """
     if not is_folder(root):
         raise InputError(f"data.root={root} is not a folder; data.name=celeba needs {WANTED}")
     entries = {IMAGES: is_folder, ATTRIBUTES: is_file, IDENTITIES: is_file}
@@ -95,17 +98,17 @@ def check_root(root: Path) -> Path:
 
 
 def read_table(root: Path, size: tuple[int, int]) -> ImageTable:
-    """Read the text files, check them against each other and the images, and order the rows.
+    """Reads the text files, and checks them against each other and against the images.
 
     Args:
         root: folder that ``check_root`` returned.
-        size: (height, width) of the pixels to deliver.
+        size: (height, width) of the decoded images.
 
     Returns:
-        the images by person and, within a person, by file name.
+        The images, ordered by person and then by file name.
 
     Raises:
-        InputError: an image or a row is missing, or a row is not as the format has it.
+        InputError: an image or a row is missing, or a row does not follow the format.
     """
     names, attributes, labels = _read_attributes(root / ATTRIBUTES)
     listed = _read_identities(root / IDENTITIES)
@@ -125,11 +128,11 @@ def read_table(root: Path, size: tuple[int, int]) -> ImageTable:
 
 
 def _read_words(path: Path) -> _Words:
-    """Find the words and lines of a file without a Python loop: CelebA's has 8.3 million words."""
+    """Finds the words and lines of a file without a Python loop, because CelebA's has 8.3 million words."""
     text = read_bytes(path).removeprefix(b"\xef\xbb\xbf") + b"\n"
     codes = np.frombuffer(text, np.uint8)
-    blank = np.concatenate(([True], codes <= ord(" ")))  # every control character counts, also "\r"
-    edges = np.flatnonzero(blank[1:] != blank[:-1])  # starts and stops take turns
+    blank = np.concatenate(([True], codes <= ord(" ")))  # control characters count as blank, "\r" included
+    edges = np.flatnonzero(blank[1:] != blank[:-1])  # starts and stops alternate
     starts, stops = edges[::2], edges[1::2]
     counts = np.diff(np.searchsorted(starts, np.flatnonzero(codes == ord("\n"))), prepend=0)
     filled = np.flatnonzero(counts)
@@ -137,7 +140,7 @@ def _read_words(path: Path) -> _Words:
 
 
 def _check_columns(words: _Words, skip: int, columns: int, meaning: str) -> None:
-    """All rows after the first ``skip`` lines must have the same number of columns."""
+    """Checks that all lines after the first ``skip`` ones have the same number of columns."""
     bad = np.flatnonzero(words.counts[skip:] != columns)
     if len(bad):
         row = skip + int(bad[0])
@@ -148,7 +151,7 @@ def _check_columns(words: _Words, skip: int, columns: int, meaning: str) -> None
 
 
 def _read_attributes(path: Path) -> tuple[list[str], tuple[str, ...], np.ndarray]:
-    """Read list_attr_celeba.txt: file names, names of the attributes, labels int8 [n, attributes]."""
+    """Reads list_attr_celeba.txt: file names, names of the attributes, labels int8 [n, attributes]."""
     words = _read_words(path)
     if len(words.lines) < 2 or words.counts[0] != 1 or not words.word(0).isdecimal():
         raise InputError(
@@ -170,9 +173,9 @@ def _read_attributes(path: Path) -> tuple[list[str], tuple[str, ...], np.ndarray
 
 
 def _read_labels(words: _Words, attributes: tuple[str, ...]) -> np.ndarray:
-    """Turn the words "-1", "0" and "1" into 0, 0 and 1, int8 [n, attributes]; every row has all its columns.
+    """Converts the words "-1", "0" and "1" to 0, 0 and 1, int8 [n, attributes].
 
-    The authors write -1 and 1; copies of the file with 0 and 1 are in use too.
+    The authors write -1 and 1, but copies of the file with 0 and 1 exist. The number of columns is checked before.
     """
     columns = 1 + len(attributes)
     codes = np.frombuffer(words.text, np.uint8)
@@ -194,7 +197,7 @@ def _read_labels(words: _Words, attributes: tuple[str, ...]) -> np.ndarray:
 
 
 def _read_pairs(path: Path, meaning: str) -> tuple[list[str], list[str], list[int]]:
-    """Read a file of two columns: file names without repetition, the second words, the lines' numbers."""
+    """Reads a file of two columns; returns distinct file names, second words and numbers of the lines."""
     words = _read_words(path)
     _check_columns(words, 0, 2, f"a file name and {meaning}")
     names = words.words(np.arange(0, len(words.starts), 2))
@@ -203,7 +206,7 @@ def _read_pairs(path: Path, meaning: str) -> tuple[list[str], list[str], list[in
 
 
 def _read_identities(path: Path) -> dict[str, int]:
-    """Read identity_CelebA.txt: file name -> number of the person."""
+    """Reads identity_CelebA.txt: file name -> number of the person."""
     names, numbers, lines = _read_pairs(path, "the number of the person")
     for line, number in zip(lines, numbers, strict=True):
         if not number.isdecimal():
@@ -212,11 +215,11 @@ def _read_identities(path: Path) -> dict[str, int]:
 
 
 def _read_partition(path: Path, listed: dict[str, int]) -> np.ndarray:
-    """Read list_eval_partition.txt: ids of the people of the test images, int64, ascending.
+    """Reads list_eval_partition.txt; returns ids of the people of the test images, int64, ascending.
 
     Args:
         path: the file.
-        listed: image -> person, of all images.
+        listed: person of each image, by file name.
     """
     names, parts, lines = _read_pairs(path, "its part")
     for name, part, line in zip(names, parts, lines, strict=True):
@@ -231,13 +234,17 @@ def _read_partition(path: Path, listed: dict[str, int]) -> np.ndarray:
         missing = listed.keys() - set(names)
         raise InputError(
             f"{path}: no row for {min(missing)} ({len(missing)} such images); restore the missing rows, or "
-            f"remove the file to do without the official division"
+            f"remove the file to use no official division"
         )
     return _test_people(path, listed, {name for name, part in zip(names, parts, strict=True) if part == "2"})
 
 
 def _test_people(path: Path, listed: dict[str, int], test: set[str]) -> np.ndarray:
-    """People of the ``test`` images; results on people who were trained on would say nothing."""
+    """People of the ``test`` images, int64, ascending.
+
+    Raises:
+        InputError: one of them has other images too; results on people of the training would say nothing.
+    """
     people = {listed[name] for name in test}
     for name, person in listed.items():
         if person in people and name not in test:
@@ -249,7 +256,7 @@ def _test_people(path: Path, listed: dict[str, int], test: set[str]) -> np.ndarr
 
 
 def _check_unique(names: list[str], words: _Words, skip: int) -> None:
-    """No image may be listed twice in one file."""
+    """Checks that a file lists no image twice."""
     if len(set(names)) == len(names):
         return
     seen: dict[str, int] = {}
@@ -260,7 +267,7 @@ def _check_unique(names: list[str], words: _Words, skip: int) -> None:
 
 
 def _check_same(names: list[str], listed: dict[str, int], root: Path) -> None:
-    """Both files must list the same images."""
+    """Checks that both files list the same images."""
     for extra, has, lacks in (
         (set(names) - listed.keys(), ATTRIBUTES, IDENTITIES),
         (listed.keys() - set(names), IDENTITIES, ATTRIBUTES),
@@ -273,7 +280,7 @@ def _check_same(names: list[str], listed: dict[str, int], root: Path) -> None:
 
 
 def _check_images(names: list[str], folder: Path) -> None:
-    """Every listed image must be there; others in the folder are ignored."""
+    """Checks that every listed image exists; other files in the folder are ignored."""
     with reading_input(folder), os.scandir(folder) as entries:
         present = {entry.name for entry in entries}
     missing = [name for name in names if name not in present]

@@ -1,7 +1,7 @@
 """Chit Chat Challenge: chat messages of students, from the PyPI package chitchat-dataset 0.9.0 (MIT licence).
 
-The package holds 258,145 messages by 1,315 people as JSON, which takes seconds to turn into examples; they
-are derived once and kept as an Arrow file that every process maps into memory.
+The package holds 258,145 messages of 1,315 people as JSON. Their conversion to examples takes seconds, so it is
+done once and kept as an Arrow file that every process maps into memory.
 """
 
 import functools
@@ -23,38 +23,39 @@ if TYPE_CHECKING:
 
 ATTRIBUTES = ("Ends_With_Punctuation", "Question")
 
-_FORMAT = 1  # of the Arrow file: raise it when a definition or a column changes
+_FORMAT = 1  # version of the Arrow file; raise it when a definition or a column changes
 _QUESTION = re.compile(r"\?[?.!…\s]*$")
-_HABIT = 0.5
+_HABIT = 0.5  # share of messages with a final mark from which a person has the trait
 
 
 def chitchat(root: Path | None, image_size: tuple[int, int], seed: int) -> Dataset:
     """Messages of 1,315 people with one private trait and one task.
 
-    People are numbered 0..1314 by their sorted sender ids; a person's messages are ordered by time. There are
-    very talkative people: half have at most 17 messages, one has more than 25,000.
+    People are numbered 0..1314 by their sorted sender ids, and a person's messages are ordered by time. Half of the
+    people have at most 17 messages, and one has more than 25,000.
 
     Attributes:
-        Ends_With_Punctuation: the author ends at least half of the messages with one of ``. ! ? …``. A trait
-            of the person, the same for all their messages; meant as the private attribute. The threshold is
-            "more often than not", which is also the middle of these people: the median person's share is
-            0.51, so 54 % have the trait. They write 30 % of the messages.
-        Question: the message ends with a question mark (further ``? ! . …`` may follow it: "what?!");
-            meant as the task. 15 % of the messages.
+        Ends_With_Punctuation: 1 if the author ends at least half of the messages with one of ``. ! ? …``. It is a
+            trait of the person and equal in all of the person's messages; meant as the private attribute. The
+            threshold is close to the median person's share, 0.51. 54 % of the people have the trait, and they write
+            30 % of the messages.
+        Question: 1 if the message ends with a question mark, after which ``? ! . …`` may follow ("what?!"); meant
+            as
+            the task. 15 % of the messages.
 
-    The text is the message without surrounding white space and without the marks that make it a question
-    (from the first question mark of its end on), so that the task has to be solved from the words. Other
-    final punctuation stays: it is how people write, and the trait is what an adversary infers from writing.
-    A single message shows the trait only in part: linear probes on words and punctuation (1- and 2-grams,
-    disjoint people) reach a balanced accuracy of 0.72 for the trait and 0.89 for the question, and the bare
-    rule "has a final mark" 0.73 for the trait. Without any final marks it falls to 0.60, which would leave
-    little to hide; the question stays at 0.88. All of a person's messages together show far more than one.
+    The text is the message without surrounding white space and without the marks that make it a question (from the
+    first question mark of its end on), so that the task has to be solved from the words. Other final punctuation
+    stays, because it is part of the writing from which an adversary infers the trait. A single message reveals the
+    trait in part. Linear probes on words and punctuation (1- and 2-grams, disjoint people) reach a balanced
+    accuracy of 0.72 for the trait and 0.89 for the question, and the rule "has a final mark" reaches 0.73 for the
+    trait. Without any final marks, the trait falls to 0.60 and the question to 0.88. All messages of a person
+    reveal far more than one.
 
-    Messages of which no text remains are left out: 348 of the package's 258,145 (315 are question marks only,
-    33 are empty). 257,797 remain, at least one for each of the 1,315 people; ``row`` counts these.
+    Messages without remaining text are left out: 348 of the package's 258,145 (315 are question marks only, 33 are
+    empty). 257,797 remain, at least one for each of the 1,315 people, and ``row`` counts these.
 
     Args:
-        root: not used, nor are the others; every dataset takes the same arguments.
+        root: not used; every dataset takes the same arguments.
         image_size: not used.
         seed: not used.
 
@@ -74,8 +75,8 @@ def chitchat(root: Path | None, image_size: tuple[int, int], seed: int) -> Datas
 
 
 def _open() -> "pa.Table":
-    """The derived examples, mapped into memory; derives them if this version's are not in the cache."""
-    import pyarrow as pa  # takes a moment: only for those who use this dataset
+    """The examples, mapped into memory; converts them if the cache lacks those of this version."""
+    import pyarrow as pa  # imported here, because it takes a moment and only this dataset needs it
 
     source, version = _package()
     path = cached(f"chitchat-{version}-{_FORMAT}.arrow", functools.partial(_build, source))
@@ -83,7 +84,11 @@ def _open() -> "pa.Table":
 
 
 def _package() -> tuple[Path, str]:
-    """The package's JSON file and version; the package itself is not imported."""
+    """Finds the package's JSON file and version, without importing the package.
+
+    Raises:
+        InputError: the package is not installed.
+    """
     try:
         version = importlib.metadata.version("chitchat-dataset")
         spec = importlib.util.find_spec("chitchat_dataset")
@@ -97,26 +102,26 @@ def _package() -> tuple[Path, str]:
 
 
 def _build(source: Path, path: Path) -> None:
-    """Derive the examples from the package's JSON and write them as one uncompressed batch."""
+    """Converts the package's JSON to examples, and writes them as one uncompressed batch."""
     import pyarrow as pa
 
-    table = pa.table(_derive(json.loads(source.read_text(encoding="utf-8"))))
+    table = pa.table(_columns(json.loads(source.read_text(encoding="utf-8"))))
     with pa.OSFile(str(path), "wb") as file, pa.ipc.new_file(file, table.schema) as writer:
         writer.write_table(table)
 
 
-def _derive(conversations: dict[str, Any]) -> dict[str, Any]:
+def _columns(conversations: dict[str, Any]) -> dict[str, Any]:
     """Columns of the examples, ordered by person and time.
 
     Args:
-        conversations: the package's JSON: id -> {"messages": turns}, a turn being a list of messages
-            {"text", "timestamp", "sender"}.
+        conversations: the package's JSON: id -> {"messages": turns}. A turn is a list of messages {"text",
+            "timestamp", "sender"}.
 
     Returns:
-        person int64, row int32, text, bytes int64 (UTF-8), and both attributes int8; each [n].
+        Columns of n values: person int64, row int32, text, bytes int64 (UTF-8), and both attributes int8.
     """
     messages = [m for c in conversations.values() for turn in c["messages"] for m in turn]
-    # Timestamps are ISO 8601 in UTC to the second, all of one length: their order as text is that in time.
+    # Timestamps are ISO 8601 in UTC, all of one length, so that their order as text is that in time.
     messages.sort(key=lambda m: (m["sender"], m["timestamp"]))
     sent = [m["text"].strip() for m in messages]
     _, person = np.unique([m["sender"] for m in messages], return_inverse=True)
@@ -136,18 +141,18 @@ def _derive(conversations: dict[str, Any]) -> dict[str, Any]:
 
 
 def _examples(table: "pa.Table", with_text: bool, people: People) -> Examples:
-    """Examples of ``people``, in their order; without their texts if only the attributes are wanted."""
+    """Examples of ``people``, in their order; without inputs if ``with_text`` is false."""
     return _at(table, with_text, positions_of(people, table["person"].to_numpy(), "message in chitchat"))
 
 
 def _picked(table: "pa.Table", people: np.ndarray, rows: np.ndarray) -> Examples:
-    """Some examples: row ``rows[i]`` of person ``people[i]``."""
-    found = rows_at(people, rows, table["person"].to_numpy(), table["row"].to_numpy())
-    return _at(table, True, found)
+    """Examples at row ``rows[i]`` of person ``people[i]``."""
+    positions = rows_at(people, rows, table["person"].to_numpy(), table["row"].to_numpy())
+    return _at(table, True, positions)
 
 
 def _at(table: "pa.Table", with_text: bool, picked: np.ndarray) -> Examples:
-    """Examples at positions."""
+    """Examples at the positions ``picked`` of the table."""
     return Examples(
         inputs=table["text"].take(picked).to_pylist() if with_text else None,
         attributes={name: table[name].to_numpy()[picked] for name in ATTRIBUTES},

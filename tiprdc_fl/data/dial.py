@@ -1,14 +1,15 @@
-"""DIAL: tweets with the demographic posteriors of Blodgett et al. (2016), in either form they are handed round in.
+"""DIAL: tweets with the demographic posteriors of Blodgett et al. (2016), as a table or as four cells.
 
 The table: ``twitteraae_all``, else ``twitteraae_limited``, else all other ``twitteraae_*`` and ``*.tsv`` files of
-the folder; a tweet a line, ten columns with tabs between them: tweet id, time, user id, location, census block
+the folder. A line is a tweet, with ten columns separated by tabs: tweet id, time, user id, location, census block
 group, text, and the posteriors of African-American, Hispanic, Other and White.
 
 The cells: ``pos_pos``, ``pos_neg``, ``neg_pos`` and ``neg_neg``, the task mention_race of Elazar and Goldberg
-(2018); a tweet a line, its text or, if there is a file ``vocab`` with a word a line, the words' numbers from 0.
+(2018). A line is the text of a tweet, or, if a file ``vocab`` lists a word on each line, the numbers of its words,
+from 0.
 
-Tweets are read once, in pieces, into an Arrow file that every process maps into memory; a million take 10 to
-15 seconds.
+Tweets are read once, in pieces, into an Arrow file that every process maps into memory. A million take 10 to 15
+seconds.
 """
 
 import functools
@@ -31,8 +32,8 @@ if TYPE_CHECKING:
 
 ATTRIBUTES = ("Race", "Mentioned")
 
-_FORMAT = 1  # of the Arrow file: raise it when a definition or a column changes
-_CHUNK = 65_536  # tweets held as Python objects at a time
+_FORMAT = 1  # version of the Arrow file; raise it when a definition or a column changes
+_CHUNK = 65_536  # tweets that are Python objects at a time
 _ROW = np.dtype([("user", "i8"), ("Race", "i1"), ("Mentioned", "i1"), ("bytes", "i4")])
 
 
@@ -40,28 +41,29 @@ def dial(root: Path | None, image_size: tuple[int, int], seed: int) -> Dataset:
     r"""Tweets with one private attribute and one task.
 
     Attributes:
-        Race: 1 where the posterior of African-American is over 0.8, 0 where that of White is; other tweets are left
-            out, as Elazar and Goldberg do. It is a model's posterior cut at a threshold, inferred from the words
-            and from where the user tweets: no person was asked. Whoever predicts it predicts that model.
-        Mentioned: the text had an @mention. Mentions are taken out of the text, with the colon that may follow;
-            white space becomes single spaces, so that no gap shows where one was. Tweets of which nothing remains
-            are left out.
+        Race: 1 if the posterior of African-American is over 0.8, 0 if that of White is. Other tweets are left out,
+            as
+            Elazar and Goldberg do. It is the thresholded posterior of a model, inferred from words and from the
+            user's location. No person was asked, so an adversary that predicts it predicts that model.
+        Mentioned: 1 if the text had an @mention. Mentions are removed from the text, with a colon after them. White
+            space becomes single spaces, so that no gap reveals a mention. Tweets without remaining text are left
+            out.
 
-    In the table a person is a user; people are numbered in the order of their user ids, and a person's tweets
-    are in the order of the files. Quotes stay in a text, tabs become spaces, and characters that are written as
-    ``\ud83d\ude02`` are decoded. A posterior may be "nan", which is not over 0.8.
+    In the table a person is a user. People are numbered in the order of their user ids, and a person's tweets are
+    in the order of the files. Quotes stay in a text, tabs become spaces, and characters written as ``\ud83d\ude02``
+    are decoded. A posterior may be "nan", which is not over 0.8.
 
-    The cells do not say who wrote a tweet: this form has no people. Every 20 consecutive tweets of a cell stand for
-    one, so all tweets of such a person have the same Race and the same Mentioned, and what is measured per person
-    (leakage of all of a person's tweets, re-identification, intervals over people) says nothing about people.
+    The cells do not state the authors, so this form has no real people. Every 20 consecutive tweets of a cell stand
+    for a person. All tweets of such a person have the same Race and the same Mentioned, and figures per person
+    (leakage of all of a person's tweets, re-identification, intervals over people) say nothing about real people.
 
     Args:
-        root: folder of one of the forms above, whose texts are UTF-8.
-        image_size: not used, nor is the seed; every dataset takes the same arguments.
+        root: folder of one of the forms above, with texts in UTF-8.
+        image_size: not used; every dataset takes the same arguments.
         seed: not used.
 
     Raises:
-        InputError: the folder is in neither form, a line is not as described, or no tweet is left.
+        InputError: the folder has neither form, a line does not follow it, or no tweet is left.
     """
     files = find_files(root)
     stamps = [(str(file), file.stat().st_size, file.stat().st_mtime_ns) for file in files]
@@ -79,8 +81,11 @@ def dial(root: Path | None, image_size: tuple[int, int], seed: int) -> Dataset:
 
 
 def _build(files: list[Path], path: Path) -> None:
-    """Write the tweets of ``files``, ordered by person, as one batch; texts are never all in memory."""
-    draft, text = path.with_suffix(".draft"), path.with_suffix(".text")  # removed with the folder they are in
+    """Writes the tweets of ``files``, ordered by person, as one batch, without having all texts in memory."""
+    draft, text = (
+        path.with_suffix(".draft"),
+        path.with_suffix(".text"),
+    )  # temporary: removed with their folder
     rows = _write_draft(read_cells(files) if files[0].name in CELLS else read_table(files), draft)
     if not len(rows):
         raise InputError(
@@ -94,7 +99,7 @@ def _build(files: list[Path], path: Path) -> None:
 
 
 def _write_draft(tweets: Iterator[Tweet], draft: Path) -> np.ndarray:
-    """Write the texts one after another; returns the rest of the tweets, _ROW [n]."""
+    """Writes the texts end to end; returns the other fields of the tweets, _ROW [n]."""
     parts = [np.empty(0, _ROW)]
     with draft.open("wb") as file:
         while chunk := list(itertools.islice(tweets, _CHUNK)):
@@ -104,7 +109,7 @@ def _write_draft(tweets: Iterator[Tweet], draft: Path) -> np.ndarray:
 
 
 def _write_ordered(draft: Path, lengths: np.ndarray, order: np.ndarray, ordered: Path) -> None:
-    """Write the draft's texts again, in the order of the positions ``order``."""
+    """Copies the texts of the draft in the given order of positions."""
     stops = np.cumsum(lengths, dtype=np.int64)
     starts = stops - lengths
     with (
@@ -119,7 +124,7 @@ def _write_ordered(draft: Path, lengths: np.ndarray, order: np.ndarray, ordered:
 
 
 def _write_arrow(rows: np.ndarray, texts: Path, path: Path) -> None:
-    """Write rows ordered by user, and their texts from the file that holds them in this order."""
+    """Writes rows, which are ordered by user, with their texts, which a file holds in the same order."""
     import pyarrow as pa
 
     _, person = np.unique(rows["user"], return_inverse=True)
@@ -141,26 +146,26 @@ def _write_arrow(rows: np.ndarray, texts: Path, path: Path) -> None:
 @functools.lru_cache(maxsize=2)  # per process
 def _open(path: Path) -> "pa.Table":
     """The tweets, mapped into memory."""
-    import pyarrow as pa  # takes a moment: only for those who use this dataset
+    import pyarrow as pa  # imported here, because it takes a moment and only this dataset needs it
 
     return pa.ipc.open_file(pa.memory_map(str(path))).read_all()
 
 
 def _examples(path: Path, with_text: bool, people: People) -> Examples:
-    """Examples of ``people``, in their order; without their texts if only the attributes are wanted."""
+    """Examples of ``people``, in their order; without inputs if ``with_text`` is false."""
     table = _open(path)
     return _at(table, with_text, positions_of(people, table["person"].to_numpy(), "tweet in dial"))
 
 
 def _picked(path: Path, people: np.ndarray, rows: np.ndarray) -> Examples:
-    """Some examples: row ``rows[i]`` of person ``people[i]``."""
+    """Examples at row ``rows[i]`` of person ``people[i]``."""
     table = _open(path)
-    found = rows_at(people, rows, table["person"].to_numpy(), table["row"].to_numpy())
-    return _at(table, True, found)
+    positions = rows_at(people, rows, table["person"].to_numpy(), table["row"].to_numpy())
+    return _at(table, True, positions)
 
 
 def _at(table: "pa.Table", with_text: bool, picked: np.ndarray) -> Examples:
-    """Examples at positions."""
+    """Examples at the positions ``picked`` of the table."""
     return Examples(
         inputs=table["text"].take(picked).to_pylist() if with_text else None,
         attributes={name: table[name].to_numpy()[picked] for name in ATTRIBUTES},

@@ -1,4 +1,4 @@
-"""DIAL's files, read and checked line by line; see ``tiprdc_fl.data.dial`` for what they are."""
+"""Reading and checking DIAL's files line by line; ``tiprdc_fl.data.dial`` describes them."""
 
 import math
 import re
@@ -9,15 +9,15 @@ from tiprdc_fl.disk import is_file, is_folder, reading_input
 from tiprdc_fl.errors import InputError
 
 CONFIDENT = 0.8  # CONF_LEVEL in the code of Elazar and Goldberg (2018)
-_LINES_A_PERSON = 20  # of a cell
+_TWEETS_A_PERSON = 20  # consecutive tweets of a cell that stand for one person
 CELLS = {"pos_pos": (1, 1), "pos_neg": (0, 1), "neg_pos": (1, 0), "neg_neg": (0, 0)}  # (Race, Mentioned)
 _COLUMNS = "tweet id, time, user id, location, census block group, text, four posteriors"
 _WANTED = (
     "a folder with twitteraae_all (the TwitterAAE page of Blodgett, Green and O'Connor offers it) or with "
     "pos_pos, pos_neg, neg_pos and neg_neg (made by Elazar and Goldberg's repository demog-text-removal)"
 )
-_TABLE = re.compile(r"twitteraae_\w+(\.txt)?|.*\.tsv")  # not the archives they come in
-_MENTION = re.compile(r"(?<!\w)[@\uff20]\w+:?")  # both signs that Twitter takes; the colon is a retweet's
+_TABLE = re.compile(r"twitteraae_\w+(\.txt)?|.*\.tsv")  # does not match archives
+_MENTION = re.compile(r"(?<!\w)[@\uff20]\w+:?")  # Twitter accepts both signs; a colon follows in retweets
 _USER = re.compile("[0-9]{1,19}")
 _IDS = re.compile(r"[0-9]{1,9}(?:[ \t]+[0-9]{1,9})*")
 _ESCAPED = re.compile(r"(?:\\u[0-9a-fA-F]{4})+")
@@ -26,7 +26,11 @@ Tweet = tuple[int, int, int, bytes]  # user, Race, Mentioned, text in UTF-8
 
 
 def find_files(root: Path | None) -> list[Path]:
-    """The table's files; or the four cells, with ``vocab`` after them if it is there."""
+    """Finds the files of the table, or the four cells with ``vocab`` after them if it exists.
+
+    Raises:
+        InputError: the folder is missing, or holds neither form, both, or only some cells.
+    """
     if root is None:
         raise InputError(f"data.name=dial needs data.root=PATH: {_WANTED}")
     if not is_folder(root):
@@ -39,7 +43,7 @@ def find_files(root: Path | None) -> list[Path]:
     if bool(tables) == bool(cells):
         state = "both a table and cells" if tables else "neither a table nor cells"
         raise InputError(f"data.root={root} holds {state} of DIAL; give {_WANTED}")
-    if tables:  # the other files of Blodgett et al. are parts of the first
+    if tables:  # the authors' other files are parts of the first
         whole = [present[name] for name in ("twitteraae_all", "twitteraae_limited") if name in present]
         return whole[:1] or tables
     if missing := [name for name in CELLS if name not in present]:
@@ -48,7 +52,11 @@ def find_files(root: Path | None) -> list[Path]:
 
 
 def _lines(path: Path) -> Iterator[tuple[int, str]]:
-    """Lines of a file with their numbers from 1, without line ends and byte order mark."""
+    """Yields lines of a file with their numbers from 1, without line ends and byte order mark.
+
+    Raises:
+        InputError: a line is not UTF-8.
+    """
     with reading_input(path), path.open("rb") as file:
         for number, line in enumerate(file, 1):
             try:
@@ -60,7 +68,11 @@ def _lines(path: Path) -> Iterator[tuple[int, str]]:
 
 
 def read_table(files: list[Path]) -> Iterator[Tweet]:
-    """Tweets of a table; there is no quoting, and a surplus tab belongs to the text."""
+    """Yields tweets of a table, which has no quoting; a surplus tab belongs to the text.
+
+    Raises:
+        InputError: a line does not follow the format.
+    """
     for path in files:
         for number, line in _lines(path):
             if not line.strip():
@@ -81,7 +93,11 @@ def read_table(files: list[Path]) -> Iterator[Tweet]:
 
 
 def _posterior(text: str, path: Path, line: int) -> float:
-    """A posterior, or nan; a little over 1 is allowed, as averages of rounded numbers are."""
+    """Parses a posterior, which may be nan; averages of rounded numbers may exceed 1 a little.
+
+    Raises:
+        InputError: it is not a probability.
+    """
     try:
         value = float(text)
     except ValueError:
@@ -95,7 +111,11 @@ def _posterior(text: str, path: Path, line: int) -> float:
 
 
 def _user(text: str, path: Path, line: int) -> int:
-    """A user id, a 63-bit number as Twitter's are."""
+    """Parses a user id, a number of 63 bits.
+
+    Raises:
+        InputError: it is not such a number.
+    """
     if _USER.fullmatch(text) and int(text) < 2**63:
         return int(text)
     raise InputError(
@@ -105,7 +125,7 @@ def _user(text: str, path: Path, line: int) -> int:
 
 
 def read_cells(files: list[Path]) -> Iterator[Tweet]:
-    """Tweets of the four cells, in runs of consecutive ones that stand for people."""
+    """Yields tweets of the four cells; every _TWEETS_A_PERSON consecutive tweets of a cell stand for a person."""
     words = [word for _, word in _lines(files[4])] if len(files) > 4 else None
     person = 0
     for path in files[:4]:
@@ -114,18 +134,22 @@ def read_cells(files: list[Path]) -> Iterator[Tweet]:
         for number, line in _lines(path):
             _, text = _without_mentions(_spell(line, words, path, number))
             if text:
-                yield person + kept // _LINES_A_PERSON, race, mentioned, text.encode()
+                yield person + kept // _TWEETS_A_PERSON, race, mentioned, text.encode()
                 kept += 1
-        person += math.ceil(kept / _LINES_A_PERSON)
+        person += math.ceil(kept / _TWEETS_A_PERSON)
 
 
 def _spell(line: str, words: list[str] | None, path: Path, number: int) -> str:
-    """The text of a line, which may be the numbers of its words."""
+    """The text of a line, whose words may be given by their numbers.
+
+    Raises:
+        InputError: a number is not in the vocabulary, or there is no vocabulary.
+    """
     if not _IDS.fullmatch(line.strip()):
         return line
     ids = [int(word) for word in line.split()]
     if words is None:
-        if number == 1 and len(ids) > 1:  # further on, "7 11" may be what somebody wrote
+        if number == 1 and len(ids) > 1:  # in later lines, "7 11" may be the text itself
             raise InputError(
                 f"{path}, line 1: numbers of words, but {path.parent} has no vocab; add that file"
             )
@@ -139,7 +163,7 @@ def _spell(line: str, words: list[str] | None, path: Path, number: int) -> str:
 
 
 def _without_mentions(text: str) -> tuple[int, str]:
-    """Whether a text mentions somebody (0 or 1), and the text without that."""
+    """Whether a text has a mention (0 or 1), and the text without mentions."""
     if "\\u" in text:
         text = _ESCAPED.sub(_unescape, text)
     rest, count = _MENTION.subn(" ", text)
@@ -147,6 +171,6 @@ def _without_mentions(text: str) -> tuple[int, str]:
 
 
 def _unescape(match: re.Match[str]) -> str:
-    """Characters written as UTF-16 code units; halves of a character are dropped."""
+    """Decodes characters written as UTF-16 code units; halves of a character are dropped."""
     units = bytes.fromhex(match[0].replace("\\u", ""))
     return units.decode("utf-16-be", "ignore")

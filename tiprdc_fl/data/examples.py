@@ -1,4 +1,4 @@
-"""The types every dataset returns."""
+"""The types of every dataset: Dataset, Examples, and images that stay on disk."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,13 +15,13 @@ People = Sequence[int] | np.ndarray
 
 @dataclass(frozen=True, eq=False)
 class MappedImages:
-    """A selection of images in a file that is mapped into memory; an index reads just what it asks for.
+    """A selection of images in a file that is mapped into memory; an index reads only the images it names.
 
-    So 160,000 training images of 218x178 pixels, 19 GB, need not fit into memory.
+    The 160,000 training images of 218x178 pixels (19 GB) therefore need not fit into memory.
 
     Attributes:
         pixels: all images of the file, uint8 [n, 3, height, width], read-only.
-        rows: positions in it of the selected ones, int64 [k].
+        rows: positions of the selected images in ``pixels``, int64 [k].
     """
 
     pixels: np.ndarray
@@ -32,7 +32,7 @@ class MappedImages:
         return len(self.rows)
 
     def __getitem__(self, index: slice | np.ndarray | torch.Tensor) -> torch.Tensor:
-        """A copy in memory of the images at ``index`` of the selection, uint8 [m, 3, height, width].
+        """Copies the images at ``index`` of the selection into memory, uint8 [m, 3, height, width].
 
         Args:
             index: a slice, positions (integers [m]) or a mask (bool [k]).
@@ -41,7 +41,7 @@ class MappedImages:
         return torch.from_numpy(self.pixels[self.rows[chosen]])
 
     def take(self, rows: np.ndarray) -> "MappedImages":
-        """The images at ``rows`` (positions or a mask) of this selection; reads nothing."""
+        """Selects images of this selection by positions or a mask, without reading them."""
         return MappedImages(self.pixels, self.rows[rows])
 
 
@@ -50,14 +50,14 @@ Inputs = torch.Tensor | MappedImages | list[str]
 
 @dataclass(frozen=True)
 class Examples:
-    """Examples of one or more people, ordered as the people were asked for and by row within a person.
+    """Examples of one or more people, in the order of the request, and by row within a person.
 
     Attributes:
         inputs: images, uint8 [n, 3, height, width], in memory or mapped from a file; or messages, a list of n
-            strings; None when only the attributes were asked for.
-        attributes: attribute name -> label, int8 [n].
-        people: whose example it is, int64 [n].
-        rows: the example's number among the person's own, int32 [n], counted from 0.
+            strings; None if only the attributes were loaded.
+        attributes: labels, int8 [n], by name of the attribute.
+        people: person of each example, int64 [n].
+        rows: number of each example among those of its person, int32 [n], from 0.
         raw_bytes: size of the raw example, int64 [n]: 3 * height * width for an image (uint8 pixels at the
             size the extractor sees), UTF-8 bytes for a message.
     """
@@ -74,14 +74,18 @@ class Examples:
 
     @property
     def loaded(self) -> Inputs:
-        """The inputs, of examples that were loaded with them."""
+        """The inputs.
+
+        Raises:
+            TypeError: the examples were loaded without inputs.
+        """
         if self.inputs is None:
             raise TypeError("these examples were loaded by Dataset.labels, without inputs; use Dataset.load")
         return self.inputs
 
 
 def numbered(people: np.ndarray) -> np.ndarray:
-    """Each example's number among its person's own, int32 [n] from 0; ``people`` is ascending."""
+    """Number of each example among those of its person, int32 [n] from 0; ``people``, int64 [n], is ascending."""
     return (np.arange(len(people)) - np.searchsorted(people, people)).astype(np.int32)
 
 
@@ -89,23 +93,23 @@ def positions_of(people: People, column: np.ndarray, examples: str) -> np.ndarra
     """Positions of all examples of ``people``, in the order of ``people``.
 
     Args:
-        people: ids that are wanted.
-        column: whose each example is, int64 [n], ascending.
-        examples: what they are and where, such as "message in chitchat", for the error.
+        people: ids of the wanted people.
+        column: person of each example, int64 [n], ascending.
+        examples: name of an example and its place, such as "message in chitchat", for the error.
 
     Raises:
-        InputError: somebody has none.
+        InputError: one of the people has no example.
     """
     starts = np.searchsorted(column, people, side="left").tolist()
     stops = np.searchsorted(column, people, side="right").tolist()
     for person, start, stop in zip(people, starts, stops, strict=True):
         if start == stop:
-            raise InputError(f"person {person} has no {examples}; ask for one of its people")
+            raise InputError(f"person {person} has no {examples}; name one of its people")
     return np.concatenate([np.arange(0), *map(np.arange, starts, stops)])
 
 
 def select(examples: Examples, rows: np.ndarray) -> Examples:
-    """The examples at a mask, bool [n], or at positions, int [m]; mapped images stay on the disk."""
+    """Selects examples by a mask, bool [n], or by positions, int [m]; mapped images stay on disk."""
     chosen = rows.nonzero()[0] if rows.dtype == bool else rows
     inputs = examples.inputs
     if isinstance(inputs, list):
@@ -124,42 +128,44 @@ def select(examples: Examples, rows: np.ndarray) -> Examples:
 
 
 def rows_at(people: np.ndarray, rows: np.ndarray, owners: np.ndarray, numbers: np.ndarray) -> np.ndarray:
-    """Positions of examples by person and row, in the order asked for, int64 [n].
+    """Finds examples by person and row; returns their positions in the order of the request, int64 [n].
 
     Args:
-        people: whose, int64 [n]; anybody several times, in any order.
-        rows: which of the person's own, int [n].
-        owners: whose each example is, int64 [m], ascending.
-        numbers: its number among the person's own, int [m], ascending from 0.
+        people: person of each wanted example, int64 [n]; in any order, with repetitions.
+        rows: number of each wanted example among those of its person, int [n].
+        owners: person of each existing example, int64 [m], ascending.
+        numbers: number of each existing example among those of its person, int [m].
 
     Raises:
         InputError: a person has no such row.
     """
-    found = np.searchsorted(owners, people) + rows
-    known = (rows >= 0) & (found < len(owners))
-    known[known] = (owners[found[known]] == people[known]) & (numbers[found[known]] == rows[known])
+    positions = np.searchsorted(owners, people) + rows
+    known = (rows >= 0) & (positions < len(owners))
+    at = positions[known]
+    known[known] = (owners[at] == people[known]) & (numbers[at] == rows[known])
     for person, row in zip(people[~known], rows[~known], strict=True):
         raise InputError(f"person {person} has no example {row}: the data has changed, restore it")
-    return found
+    return positions
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """People and a way to load their examples.
+    """A dataset: its people, and functions that load their examples.
 
     Attributes:
         name: the key in DATASETS.
         modality: "image" or "text".
-        people: ids of all people; a range where people are generated.
-        attributes: names of the attributes every example carries.
-        load: people -> their examples; a pure function, safe to call in any process.
-        labels: people -> the same examples with ``inputs=None``; cheaper than ``load`` where it can be.
-        test_people: ids of the people whose examples the dataset's authors set aside for testing; None where
-            they did not divide the data, or did not by people.
-        pick: (people [n], rows [n]) -> these examples, in this order; None where nothing is saved by not loading
-            the people's other examples, see ``pick``.
-        empty: ids of contributors to whom a partition dealt no example, ascending.
-        refused: columns that look like attributes but are none -> why, with the place and the value.
+        people: ids of all people; a range if people are generated.
+        attributes: names of the attributes of every example.
+        load: people -> their examples; a pure function that any process may call.
+        labels: people -> the same examples with ``inputs=None``, which can be cheaper than ``load``.
+        test_people: ids of the people whom the dataset's authors set aside for testing; None if they did not divide
+            the data, or not by people.
+        pick: (people [n], rows [n]) -> these examples, in this order; None if it would save nothing to skip the
+            other
+            examples of these people, see the function ``pick``.
+        empty: ids of contributors to whom a partition gave no example, ascending.
+        refused: reasons why columns of the data are not attributes, by column, each with the place and the value.
     """
 
     name: str
@@ -175,29 +181,32 @@ class Dataset:
 
 
 def pick(dataset: Dataset, people: np.ndarray, rows: np.ndarray) -> Examples:
-    """Examples by person and row, in this order.
+    """Loads examples by person and row, in the order of the request.
 
     Args:
-        dataset: theirs.
-        people: whose, int64 [n]; anybody several times, in any order.
-        rows: which of the person's own, int [n].
+        dataset: the dataset.
+        people: person of each example, int64 [n]; in any order, with repetitions.
+        rows: number of each example among those of its person, int [n].
 
     Raises:
         InputError: a person has no such row.
     """
     if dataset.pick is not None:
         return dataset.pick(people, rows)
-    found = dataset.load(np.unique(people))
-    return select(found, rows_at(people, rows, found.people, found.rows))
+    examples = dataset.load(np.unique(people))
+    return select(examples, rows_at(people, rows, examples.people, examples.rows))
 
 
 def check_attribute_names(path: Path, line: int, names: Sequence[str]) -> None:
-    """Raises InputError if a header names an attribute twice: one of the two would be lost.
+    """Checks that a header names no attribute twice, because one of the two columns would be lost.
 
     Args:
         path: the file.
-        line: the header's line, counted from 1.
-        names: the attributes it names.
+        line: line of the header, from 1.
+        names: names of the attributes in the header.
+
+    Raises:
+        InputError: a name occurs twice.
     """
     seen: set[str] = set()
     for name in names:

@@ -1,7 +1,7 @@
-"""Image files on disk, decoded once and shared by everybody who asks for them.
+"""Image files on disk, which are decoded once and then shared by all processes.
 
-The first use of a set of files on a machine decodes all of them, to uint8 pixels in one file of the cache folder;
-every process maps that file into memory and reads only the images it needs.
+The first use of a set of files on a machine decodes all of them to uint8 pixels, in one file of the cache folder.
+Every process maps that file into memory and reads only the images that it needs.
 """
 
 import contextlib
@@ -25,20 +25,20 @@ from tiprdc_fl.data.examples import Dataset, Examples, Inputs, MappedImages, Peo
 from tiprdc_fl.disk import reading_input, unreadable
 from tiprdc_fl.errors import InputError
 
-_FORMAT = 3  # of the decoded file: raise it when the preprocessing or the layout changes
-_CHUNK = 512  # images in flight: 60 MB at 218x178
-_UNREADABLE = (OSError, SyntaxError, ValueError, Image.DecompressionBombError)  # what Pillow raises
+_FORMAT = 3  # version of the decoded file; raise it when the preprocessing or the layout changes
+_CHUNK = 512  # images decoded at a time: 60 MB at 218x178
+_UNREADABLE = (OSError, SyntaxError, ValueError, Image.DecompressionBombError)  # errors of Pillow
 
 
 @dataclass(frozen=True, eq=False)
 class ImageFiles:
-    """All images of a dataset and the size they are wanted in.
+    """All n image files of a dataset, and the size of the decoded images.
 
     Attributes:
-        dataset: its name, which begins the name of the decoded file.
-        folder: absolute path that ``names`` start from.
-        names: relative paths of the image files, n of them.
-        size: (height, width) of the pixels to deliver.
+        dataset: name of the dataset, with which the name of the decoded file begins.
+        folder: absolute path of the folder that ``names`` are relative to.
+        names: relative paths of the image files, in the order of the decoded images.
+        size: (height, width) of the decoded images in pixels.
     """
 
     dataset: str
@@ -49,15 +49,15 @@ class ImageFiles:
 
 @dataclass(frozen=True, eq=False)
 class ImageTable:
-    """What is known about a dataset of image files, ordered by person.
+    """The n images of a dataset and their labels, ordered by person.
 
     Attributes:
-        files: the images, in the order of the rows below.
-        people: whose image it is, int64 [n], ascending.
-        rows: the image's number among the person's own, int32 [n], from 0.
+        files: the image files, in the same order as the arrays below.
+        people: person of each image, int64 [n], ascending.
+        rows: number of each image among those of its person, int32 [n], from 0.
         attributes: names of the attributes.
-        labels: 0 or 1, int8 [n, attributes].
-        test_people: ids of the people of the official test images, or None; see Dataset.
+        labels: labels 0 or 1, int8 [n, attributes].
+        test_people: ids of the people of the official test images, or None; see ``Dataset``.
     """
 
     files: ImageFiles
@@ -69,7 +69,7 @@ class ImageTable:
 
 
 def image_dataset(table: ImageTable) -> Dataset:
-    """The dataset of a table; decodes when images are asked for the first time."""
+    """The dataset of a table; the first load of images decodes all files."""
     return Dataset(
         name=table.files.dataset,
         modality="image",
@@ -84,16 +84,16 @@ def image_dataset(table: ImageTable) -> Dataset:
 def images_of(files: ImageFiles, picked: np.ndarray) -> MappedImages:
     """The images at the positions ``picked`` of ``files.names``, fitted to ``files.size`` by ``fit``.
 
-    The first use decodes all of the files, in parallel and with a progress bar if somebody watches, which takes
-    n * 3 * height * width bytes of the cache folder. A file whose size or modification time changes, another
-    list of names or another size lead to a new decoded file.
+    The first use decodes all files in parallel, with a progress bar in a terminal, into n * 3 * height * width
+    bytes of the cache folder. The files are decoded anew if the list of names, the size, or the size or
+    modification time of a file changes.
 
     Args:
-        files: the dataset's files; the same object every time, since finding its decoded file looks at each.
-        picked: positions, int64 [k]; in any order, also several times.
+        files: the image files. Pass the same object each time: a new one has to look at every file again.
+        picked: positions, int64 [k]; in any order, with repetitions.
 
     Returns:
-        k images, of which nothing has been read yet.
+        k images, none of which has been read yet.
 
     Raises:
         InputError: a file is missing or is not a readable image, or the cache folder cannot be used.
@@ -102,16 +102,16 @@ def images_of(files: ImageFiles, picked: np.ndarray) -> MappedImages:
 
 
 def fit(pixels: Tensor, size: tuple[int, int]) -> Tensor:
-    """An image cropped around its centre to the aspect of ``size`` and then resized with antialiasing.
+    """Crops an image around its centre to the aspect of ``size``, and resizes it with antialiasing.
 
-    Every image dataset uses this one function: an extractor meets the same preprocessing everywhere.
+    Every image dataset uses this function, so that all extractors see the same preprocessing.
 
     Args:
         pixels: uint8 [3, h, w], of any size.
         size: (height, width) in pixels.
 
     Returns:
-        uint8 [3, height, width]; the pixels are unchanged if the image has this size.
+        The image, uint8 [3, height, width]; unchanged if it has this size already.
     """
     height, width = size
     rows, columns = pixels.shape[1:]
@@ -121,12 +121,12 @@ def fit(pixels: Tensor, size: tuple[int, int]) -> Tensor:
     cropped = pixels[:, top : top + crop_height, left : left + crop_width]
     if (crop_height, crop_width) == (height, width):
         return cropped
-    # Integer arithmetic, the same on every processor; within 1 of Pillow's filter and several times as fast.
+    # Integer arithmetic is equal on every processor, within 1 of Pillow's filter, and several times as fast.
     return interpolate(cropped[None], (height, width), mode="bilinear", antialias=True)[0]
 
 
 def _load(table: ImageTable, people: People) -> Examples:
-    """Examples of ``people`` with their images, which stay on the disk until they are used."""
+    """Examples of ``people`` with their images, which stay on disk until they are used."""
     picked = _select(table, people)
     return _examples(table, picked, images_of(table.files, picked))
 
@@ -153,9 +153,9 @@ def _examples(table: ImageTable, picked: np.ndarray, inputs: Inputs | None) -> E
     )
 
 
-@functools.lru_cache(maxsize=4)  # per process: finding the key looks at every image file
+@functools.lru_cache(maxsize=4)  # the digest in the key needs a look at every image file
 def _mapped(files: ImageFiles) -> np.ndarray:
-    """All images, uint8 [n, 3, height, width], mapped from the decoded file."""
+    """All images, uint8 [n, 3, height, width], mapped into memory from the decoded file."""
     height, width = files.size
     key = f"{files.dataset}-{height}x{width}-{_digest(files)}.npy"
     path = cached(key, functools.partial(_decode_all, files))
@@ -163,7 +163,7 @@ def _mapped(files: ImageFiles) -> np.ndarray:
 
 
 def _digest(files: ImageFiles) -> str:
-    """Names the decoded file: everything its pixels depend on, images by size and modification time."""
+    """Digest of everything that the decoded pixels depend on; files count by size and modification time."""
     images = [_stamp(files.folder, name) for name in files.names]
     content = repr((_FORMAT, str(files.folder), files.size, images))
     return hashlib.blake2b(content.encode(errors="surrogateescape"), digest_size=12).hexdigest()
@@ -177,7 +177,7 @@ def _stamp(folder: Path, name: str) -> tuple[str, int, int]:
 
 
 def _decode_all(files: ImageFiles, path: Path) -> None:
-    """Decode the files in parallel and write them in order as one .npy file."""
+    """Decodes the files in parallel, and writes the images in order to one .npy file."""
     count = len(files.names)
     header = {"descr": "|u1", "fortran_order": False, "shape": (count, 3, *files.size)}
     decode = functools.partial(_decode, files.folder, size=files.size)
@@ -194,12 +194,16 @@ def _decode_all(files: ImageFiles, path: Path) -> None:
 
 
 def _decode(folder: Path, name: str, size: tuple[int, int]) -> bytes:
-    """Pixels of one image, the bytes of uint8 [3, height, width]."""
+    """Decodes one image; returns the bytes of uint8 [3, height, width].
+
+    Raises:
+        InputError: the file is missing or is not a readable image.
+    """
     try:
         with Image.open(folder / name) as opened:
             pixels = torch.from_numpy(_rgb(ImageOps.exif_transpose(opened), folder / name))
     except _UNREADABLE as error:
-        if isinstance(error, OSError) and error.errno:  # of the operating system, not of Pillow
+        if isinstance(error, OSError) and error.errno:  # an error of the operating system, not of Pillow
             raise unreadable(folder / name, error) from error
         reason = " ".join(str(error).split())
         raise InputError(f"{folder / name} is not a readable image: {reason}; restore this file") from error
@@ -207,19 +211,23 @@ def _decode(folder: Path, name: str, size: tuple[int, int]) -> bytes:
 
 
 def _rgb(image: Image.Image, path: Path) -> np.ndarray:
-    """Pixels of an image of any kind, uint8 [h, w, 3]; 65535, the white of 16 bits, becomes 255."""
-    if image.mode in ("I", "F"):  # nothing says which of their values is white
-        raise InputError(f"{path} is a 32-bit image; save it with 8 bits a channel")
+    """RGB pixels of an image of any mode, uint8 [h, w, 3]; the white of 16 bits, 65535, becomes 255.
+
+    Raises:
+        InputError: the image has 32 bits a channel.
+    """
+    if image.mode in ("I", "F"):  # the file does not state which value is white
+        raise InputError(f"{path} is a 32-bit image, whose white is unknown; save it with 8 bits a channel")
     if not image.mode.startswith("I;16"):
         return np.array(image.convert("RGB"))
-    # Pillow's own conversion would clip at 255, so that all but the darkest pixels were white.
+    # Pillow's own conversion clips at 255, which would turn nearly all pixels white.
     grey = ((np.array(image).astype(np.uint32) + 128) // 257).astype(np.uint8)
     return np.repeat(grey[:, :, None], 3, axis=2)
 
 
 @contextlib.contextmanager
 def _progress(title: str, total: int) -> Iterator[Callable[[], None]]:
-    """A progress bar, if somebody watches; yields the function that counts one image."""
+    """Shows a progress bar if standard error is a terminal; yields the function that counts one image."""
     if not sys.stderr.isatty():
         yield lambda: None
         return

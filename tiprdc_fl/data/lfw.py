@@ -19,7 +19,7 @@ from tiprdc_fl.disk import is_file, is_folder, read_bytes, reading_input
 from tiprdc_fl.errors import InputError
 
 ATTRIBUTES = "lfw_attributes.txt"
-# Where the archives of the images put the people's folders, seen from where they are unpacked.
+# Folders into which the archives of the images unpack the people's folders.
 PLACES = ("", "lfw", "lfw_funneled", "lfw-deepfunneled", "lfw-deepfunneled/lfw-deepfunneled")
 WANTED = (
     f"a folder with lfw/NAME/NAME_0001.jpg (or lfw_funneled, lfw-deepfunneled) and {ATTRIBUTES}; the images are "
@@ -29,12 +29,12 @@ WANTED = (
 
 
 def lfw(root: Path | None, image_size: tuple[int, int], seed: int) -> Dataset:
-    """LFW's people, their photographs and all attributes the file names (73 in the original).
+    """LFW: people, their photographs and all attributes in the file (73 in the original).
 
-    Reads the text file and the folders' listings only; the first ``load`` decodes the images into the cache
-    folder, as for every dataset of image files. An attribute is 1 where its score is above 0. People are
-    numbered from 0 by their names' order in the attributes file; images without a row in it are left out
-    (90 of the original), and so are people without any.
+    Only the text file and the names of the files are read now. The first ``load`` decodes the images into the cache
+    folder, see ``images_of``. An attribute is 1 if its score is above 0. People are numbered from 0 in the order of
+    their names. Images without a row in the attributes file are left out (90 of the original), and so are people
+    without such a row.
 
     Args:
         root: folder with lfw_attributes.txt; the people's folders are in it, or in its lfw, lfw_funneled,
@@ -52,13 +52,13 @@ def lfw(root: Path | None, image_size: tuple[int, int], seed: int) -> Dataset:
 
 
 @dataclass(frozen=True, eq=False)
-class Found:
-    """What an LFW folder holds.
+class LfwFolder:
+    """Contents of an LFW folder.
 
     Attributes:
-        table: the images with a row of attributes.
-        names: people's names, with spaces; the position is the id.
-        left_out: number of images without a row.
+        table: the images that have a row of attributes.
+        names: names of the people, with spaces; the position is the id.
+        left_out: number of images without a row of attributes.
     """
 
     table: ImageTable
@@ -68,7 +68,14 @@ class Found:
 
 @dataclass(frozen=True)
 class _Row:
-    """One image's line of the file; ``person`` has spaces, also where the file has underscores."""
+    """A line of the attributes file.
+
+    Attributes:
+        line: number of the line, from 1.
+        person: name of the person, with spaces instead of the file's underscores.
+        number: number of the image in its name.
+        scores: score of each attribute.
+    """
 
     line: int
     person: str
@@ -82,18 +89,18 @@ class _Row:
         return f"{name}/{name}_{self.number:04}.jpg"
 
 
-def read_table(root: Path, size: tuple[int, int]) -> Found:
-    """Read the attributes and check them against the images.
+def read_table(root: Path, size: tuple[int, int]) -> LfwFolder:
+    """Reads the attributes, and checks them against the images.
 
     Args:
-        root: the folder that the user named.
-        size: (height, width) of the pixels to deliver.
+        root: folder that the user named.
+        size: (height, width) of the decoded images.
 
     Returns:
-        the images by person and, within a person, by number.
+        The images, ordered by person and then by number.
 
     Raises:
-        InputError: files are missing, a row is not as the format has it, or a row has no image.
+        InputError: files are missing, a row does not follow the format, or a row has no image.
     """
     folder, path = _images_folder(root), root.resolve() / ATTRIBUTES
     if not is_file(path):
@@ -110,25 +117,29 @@ def read_table(root: Path, size: tuple[int, int]) -> Found:
         attributes=attributes,
         labels=(np.array([row.scores for row in rows]) > 0).astype(np.int8),
     )
-    return Found(table, tuple(names.tolist()), len(present) - len(rows))
+    return LfwFolder(table, tuple(names.tolist()), len(present) - len(rows))
 
 
 def _images_folder(root: Path) -> Path:
-    """The folder of the people's folders, as an absolute path."""
+    """Finds the folder that holds the people's folders; returns its absolute path.
+
+    Raises:
+        InputError: there is none, or more than one.
+    """
     if not is_folder(root):
         raise InputError(f"data.root={root} is not a folder; data.name=lfw needs {WANTED}")
     root = root.resolve()
-    found = [root / place for place in PLACES if is_folder(root / place) and _holds_people(root / place)]
-    if not found:
+    folders = [root / place for place in PLACES if is_folder(root / place) and _holds_people(root / place)]
+    if not folders:
         raise InputError(f"data.root={root} holds no NAME/NAME_0001.jpg; give {WANTED}")
-    if len(found) > 1:
-        both = " and ".join(str(folder) for folder in found)
-        raise InputError(f"data.root={root} holds several versions of the images, {both}; keep one of them")
-    return found[0]
+    if len(folders) > 1:
+        names = " and ".join(str(folder) for folder in folders)
+        raise InputError(f"data.root={root} holds several versions of the images, {names}; keep one of them")
+    return folders[0]
 
 
 def _holds_people(folder: Path) -> bool:
-    """Whether a folder in it holds an image that is called like that folder."""
+    """Whether one of its folders holds an image whose name begins with that folder's name."""
     return any(_photographs(folder, person) for person in _folders(folder))
 
 
@@ -145,8 +156,8 @@ def _photographs(folder: Path, person: str) -> list[str]:
 
 
 def _read_attributes(path: Path) -> tuple[tuple[str, ...], list[_Row]]:
-    """Read lfw_attributes.txt: the attributes' names, and the rows in the file's order."""
-    # Only "\n" ends a line: str.splitlines would also cut at characters that a name may hold.
+    """Reads lfw_attributes.txt: names of the attributes, and the rows in the order of the file."""
+    # Only "\n" ends a line; str.splitlines would also divide at characters that a name may hold.
     text = read_bytes(path).decode("utf-8-sig", errors="surrogateescape")
     lines = [(i, line.rstrip()) for i, line in enumerate(text.split("\n"), 1) if line.strip()]
     titles = [(i, _cells(line)) for i, line in lines if line.startswith("#")]
@@ -166,7 +177,11 @@ def _cells(line: str) -> list[str]:
 
 
 def _row(path: Path, line: int, text: str, attributes: tuple[str, ...]) -> _Row:
-    """One line of the file; ``line`` counts from 1."""
+    """Parses one line of the file, whose number ``line`` counts from 1.
+
+    Raises:
+        InputError: the line does not follow the format.
+    """
     cells, wanted = _cells(text), 2 + len(attributes)
     if len(cells) != wanted:
         raise InputError(
@@ -181,12 +196,16 @@ def _row(path: Path, line: int, text: str, attributes: tuple[str, ...]) -> _Row:
     if not (number.isascii() and number.isdecimal()):
         raise InputError(f"{path}, line {line}: image number {number!r} is not a number; correct this line")
     values = [_score(path, line, name, score) for name, score in zip(attributes, scores, strict=True)]
-    # A space and an underscore lead to one folder, hence to one person.
+    # Names with a space and with an underscore name the same folder, hence the same person.
     return _Row(line, person.replace("_", " "), int(number), values)
 
 
 def _score(path: Path, line: int, attribute: str, text: str) -> float:
-    """The number that a cell holds."""
+    """Parses a score.
+
+    Raises:
+        InputError: it is not a finite number.
+    """
     try:
         score = float(text)
     except ValueError:
@@ -199,7 +218,7 @@ def _score(path: Path, line: int, attribute: str, text: str) -> float:
 
 
 def _check_rows(path: Path, rows: list[_Row], folder: Path, present: set[str]) -> None:
-    """Every row has its own image, and there is one at least."""
+    """Checks that there are rows, and that each has an image of its own."""
     if not rows:
         raise InputError(
             f"{path}: no row for any of the {len(present)} images in {folder}; restore the original file"

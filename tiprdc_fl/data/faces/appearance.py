@@ -1,9 +1,9 @@
-"""What generated people look like, and the polygons faces are made of.
+"""The appearance of generated people, and the polygons that faces consist of.
 
-Face coordinates: the head's centre is (0, 0), its chin at y = 1, x to the right and y down. The numbers here
-and in face_features.py and face_hair.py are a matter of taste, tuned by eye and by what small networks read
-from the pixels: an attribute shifts noisy cues, and Male shifts many a little, so that no single crisp mark
-gives it away (a network reads Male from CelebA's photographs about 95 times in 100).
+Face coordinates: the head's centre is (0, 0), its chin is at y = 1, x points right and y down. The constants here,
+in ``features`` and in ``hair`` were tuned by eye and by the accuracy of small networks on the pixels. An attribute
+shifts noisy cues. Male shifts many cues a little, so that no single cue reveals it (a network infers Male from
+CelebA's photographs with an accuracy of about 95 %).
 """
 
 from dataclasses import dataclass
@@ -19,19 +19,17 @@ _HAIR = {
     "Blond_Hair": (208, 174, 112),
     "Gray_Hair": (168, 168, 168),
 }
-UNNAMED_HAIR = np.array(
-    [(52, 40, 34), (120, 66, 40), (142, 110, 78)], float
-)  # where no hair colour is labelled
+UNNAMED_HAIR = np.array([(52, 40, 34), (120, 66, 40), (142, 110, 78)], float)  # colours without a label
 
 
 @dataclass(frozen=True)
 class Shape:
-    """One polygon in each of a person's n images; an axis of n may be 1 or missing where all n agree.
+    """One polygon in each of n images; an axis of n may be 1 or missing if all images agree.
 
     Attributes:
         points: vertices in face coordinates, float [n, k, 2].
         colour: red, green, blue, float [n, 3]; 0 to 255 after clipping.
-        shown: in which images it is drawn, bool [n].
+        shown: whether each image has it, bool [n].
     """
 
     points: np.ndarray
@@ -41,17 +39,17 @@ class Shape:
 
 @dataclass(frozen=True)
 class Face:
-    """What the shapes of n images share, of one person or of several.
+    """Properties of the faces in n images, from which all shapes are computed.
 
     Attributes:
-        on: attribute -> label, float [n].
+        on: labels 0 or 1, float [n], by attribute.
         man: 1 for Male, -1 otherwise, float [n].
-        same: standard normals, one person's all alike, indexed by the cue, float [CUES, n].
-        vary: standard normals drawn per image, indexed by the cue, float [CUES, n].
+        same: standard normals drawn once for a person, float [CUES, n]; row i is cue i.
+        vary: standard normals drawn for each image, float [CUES, n]; row i is cue i.
         skin: skin colour, float [n, 3].
         hair: hair colour, float [n, 3].
         cheek: half the face's width at the eyes, float [n].
-        jaw: its width near the chin as a share of that at the eyes, float [n].
+        jaw: the face's width near the chin as a share of its width at the eyes, float [n].
         age: strength of the signs of age, about 0 (young) to 1, float [n].
         volume: how far the hair stands out from the head, float [n].
     """
@@ -68,14 +66,14 @@ class Face:
     volume: np.ndarray
 
 
-def faces_of(on: dict[str, np.ndarray], same: np.ndarray, vary: np.ndarray, unnamed: np.ndarray) -> Face:
-    """The looks of n images.
+def face_of(on: dict[str, np.ndarray], same: np.ndarray, vary: np.ndarray, unnamed: np.ndarray) -> Face:
+    """Computes the properties of the faces in n images.
 
     Args:
-        on: attribute -> label, float [n].
-        same: standard normals, one person's all alike, float [CUES, n].
-        vary: standard normals drawn per image, float [CUES, n].
-        unnamed: which of UNNAMED_HAIR a person has where no label names the colour, int [n].
+        on: labels 0 or 1, float [n], by attribute.
+        same: standard normals drawn once for a person, float [CUES, n].
+        vary: standard normals drawn for each image, float [CUES, n].
+        unnamed: hair colour of people without a label for it, as a position in UNNAMED_HAIR, int [n].
     """
     man = 2 * on["Male"] - 1
     volume = 0.15 + 0.04 * same[13] + 0.05 * on["Wavy_Hair"] - 0.02 * man
@@ -112,28 +110,28 @@ def _hair_colour(
     return colour * shade + 7 * same[8:11].T + 4 * vary[8:11].T
 
 
-def mix(one: np.ndarray, other: np.ndarray | tuple[int, int, int], share: Values) -> np.ndarray:
-    """Colours between one (share 0, float [n, 3]) and other (share 1), float [n, 3]."""
+def mix(first: np.ndarray, second: np.ndarray | tuple[int, int, int], share: Values) -> np.ndarray:
+    """Mixes two colours, float [n, 3]; ``share`` is that of the second."""
     share = np.asarray(share)[..., None]
-    return one * (1 - share) + np.asarray(other, float) * share
+    return first * (1 - share) + np.asarray(second, float) * share
 
 
 def column(values: Values) -> np.ndarray:
-    """A value per image as a column, float [n or 1, 1]."""
+    """Values of the images as a column, float [n or 1, 1]."""
     return np.reshape(values, (-1, 1))
 
 
 def curve(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Points from coordinates [n or 1, k] or [k], float [n or 1, k, 2]."""
+    """Points from their coordinates, [n or 1, k] or [k] each, float [n or 1, k, 2]."""
     x, y = np.atleast_2d(x), np.atleast_2d(y)
     points = np.empty((max(len(x), len(y)), x.shape[1], 2))
     points[..., 0], points[..., 1] = x, y
     return points
 
 
-def between(edge: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """The polygon between two curves that run the same way, [n, j, 2] and [n, k, 2] -> [n, j + k, 2]."""
-    return np.concatenate([edge, other[:, ::-1]], axis=1)
+def between(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """The polygon between two curves of the same direction, [n, j, 2] and [n, k, 2] -> [n, j + k, 2]."""
+    return np.concatenate([first, second[:, ::-1]], axis=1)
 
 
 def path(*corners: tuple[Values, Values]) -> np.ndarray:
@@ -155,7 +153,7 @@ def ellipse(x: Values, y: Values, rx: Values, ry: Values, corners: int = 8) -> n
 
 
 def line(x: np.ndarray, y: np.ndarray, thick: Values) -> np.ndarray:
-    """Strokes through points [n or 1, k] or [k], thinner at both ends, float [n or 1, 2k, 2]."""
+    """A stroke through points [n or 1, k] or [k], thinner at both ends, float [n or 1, 2k, 2]."""
     half = column(thick) / 2 * np.sin(np.linspace(0.5, np.pi - 0.5, np.shape(x)[-1]))
     return between(curve(x, y - half), curve(x, y + half))
 

@@ -1,4 +1,4 @@
-"""Which attributes the images of a generated person carry, with CelebA's statistics (see face_copula.py)."""
+"""Attributes of the images of a generated person, drawn with CelebA's statistics (see ``copula``)."""
 
 import numpy as np
 
@@ -7,14 +7,14 @@ from tiprdc_fl.seeding import generator
 
 
 def person_attributes(seed: int, person: int) -> np.ndarray:
-    """One person's labels, a pure function of (seed, person).
+    """Draws one person's labels, a pure function of (seed, person).
 
     Args:
         seed: the dataset's seed.
         person: the person's id.
 
     Returns:
-        labels 0 or 1, int8 [n, len(ATTRIBUTES)], one row per image, columns as in ATTRIBUTES.
+        Labels 0 or 1, int8 [n, len(ATTRIBUTES)], one row for each image, columns as in ATTRIBUTES.
     """
     model, rng = copula(), generator(seed, "faces", person)
     count, male = images_at(rng.random()), int(rng.random() < STATISTICS["rate"]["Male"])
@@ -24,26 +24,26 @@ def person_attributes(seed: int, person: int) -> np.ndarray:
 
 
 def images_at(quantile: float) -> int:
-    """How many images a person at a quantile of CelebA's people has.
+    """Number of images of a person, by the person's quantile among CelebA's people.
 
     Args:
         quantile: between 0 and 1.
 
     Returns:
-        number of images, at least 1; CelebA's percentiles, linear in between.
+        Number of images, at least 1; linear between CelebA's percentiles.
     """
     percentiles = STATISTICS["images_per_identity_percentiles_0_5_25_50_75_95_100"]
     return round(float(np.interp(quantile, (0, 0.05, 0.25, 0.5, 0.75, 0.95, 1), percentiles)))
 
 
 def exclude(labels: np.ndarray) -> np.ndarray:
-    """Labels without impossible combinations.
+    """Removes impossible combinations of labels.
 
     Args:
         labels: bool [n, len(LATENT)], changed in place.
 
     Returns:
-        the same array: at most one of HAIR, none of BEARDS with No_Beard.
+        The same array, with at most one of HAIR, and none of BEARDS beside No_Beard.
     """
     hair, beards = columns(*HAIR), columns(*BEARDS)
     labels[:, hair] &= np.cumsum(labels[:, hair], axis=1) == 1

@@ -1,9 +1,9 @@
 """A Gaussian copula fitted to the statistics of CelebA's labels.
 
-Every attribute but Male is a latent normal above a threshold that depends on Male. A latent is the sum of a
-part drawn once per person and a part drawn per image; the shares follow CelebA's stability of an attribute
-within a person. Attributes that exclude each other are decided in turn: first Bald, then, for those who are
-not, Gray_Hair, and so on; Mustache and Goatee only where No_Beard is 0.
+Every attribute except Male is 1 if a latent normal is above a threshold, which depends on Male. A latent is the sum
+of a part drawn once for the person and a part drawn for each image. Their weights follow CelebA's stability of the
+attribute within a person. Attributes that exclude one another are decided in turn: first Bald, then Gray_Hair for
+those who are not bald, and so on; Mustache and Goatee only if No_Beard is 0.
 
 Figures: CelebA (Liu et al. 2015, "Deep Learning Face Attributes in the Wild"), counted over its label files.
 """
@@ -21,22 +21,28 @@ import numpy as np
 STATISTICS: dict[str, Any] = json.loads(Path(__file__).with_name("celeba_statistics.json").read_text("utf-8"))
 ATTRIBUTES: tuple[str, ...] = tuple(STATISTICS["phi"])
 LATENT = tuple(name for name in ATTRIBUTES if name != "Male")
-HAIR = ("Bald", "Gray_Hair", "Blond_Hair", "Black_Hair", "Brown_Hair")  # each decided where none before holds
+HAIR = (
+    "Bald",
+    "Gray_Hair",
+    "Blond_Hair",
+    "Black_Hair",
+    "Brown_Hair",
+)  # each is decided if none before it holds
 BEARDS = ("Mustache", "Goatee")  # decided where No_Beard is 0
 
 _GIVEN_YOUNG = "rate_given_(male,young)=(0,0),(0,1),(1,0),(1,1)"
 _CORRELATIONS = np.linspace(-0.98, 0.98, 99)
 _CHANCES = np.linspace(0, 1, 401)
-_TYPICAL_IMAGES = 20  # per person; the stability of a person with n images depends a little on n
+_TYPICAL_IMAGES = 20  # of a person; the stability depends a little on this number
 
 
 @dataclass(frozen=True)
 class Copula:
-    """The fitted model of the latents; k = len(LATENT), the first axis is Male.
+    """The fitted model of the k = len(LATENT) latents; an axis of 2 is Male.
 
     Attributes:
-        thresholds: the attribute is 1 where its latent is above, float [2, k].
-        factors: white noise @ factor has the latents' correlations, float [2, k, k].
+        thresholds: thresholds above which a latent makes its attribute 1, float [2, k].
+        factors: white noise times a factor has the correlations of the latents, float [2, k, k].
         person: weight of the person's part of a latent, float [k]; its square is the share of variance.
         image: weight of the image's part, float [k].
     """
@@ -49,7 +55,7 @@ class Copula:
 
 @cache
 def copula() -> Copula:
-    """The copula of CelebA's statistics; solved once per process in some 30 ms, the same in every process."""
+    """Fits the copula to CelebA's statistics, once in a process, in some 30 ms; it is equal in every process."""
     rates = np.array([STATISTICS["rate_given_not_male_male"][name] for name in LATENT]).T
     open_rates = _open_rates(rates)
     thresholds = _quantile(1 - rates / open_rates)
@@ -61,12 +67,12 @@ def copula() -> Copula:
 
 
 def columns(*names: str) -> list[int]:
-    """Where names are in LATENT."""
+    """Positions of names in LATENT."""
     return [LATENT.index(name) for name in names]
 
 
 def _quantile(probabilities: np.ndarray) -> np.ndarray:
-    """The standard normal quantile; kept finite where CelebA has no label, or next to none."""
+    """Standard normal quantile, clipped where CelebA has (nearly) no label, to stay finite."""
     return np.vectorize(NormalDist().inv_cdf)(np.clip(probabilities, 1e-5, 1 - 1e-5))
 
 
@@ -76,7 +82,7 @@ def _normal_cdf(values: np.ndarray) -> np.ndarray:
 
 
 def _open_rates(rates: np.ndarray) -> np.ndarray:
-    """How often an attribute is still to be decided after those that exclude it, [2, k]."""
+    """Share of images in which no attribute that excludes this one holds, [2, k]."""
     result = np.ones_like(rates)
     hair = columns(*HAIR)
     result[:, hair[1:]] -= np.cumsum(rates[:, hair[:-1]], axis=1)
@@ -90,7 +96,7 @@ def _male_shares() -> np.ndarray:
 
 
 def _person_weights(thresholds: np.ndarray, open_rates: np.ndarray) -> np.ndarray:
-    """Weights at which people's images agree with their majority as often as in CelebA, float [k]."""
+    """Weights of the person's part at which images agree with their majority as often as in CelebA, float [k]."""
     weights = np.sqrt(np.linspace(0.0, 0.99, 67))
     nodes = _quantile((np.arange(200) + 0.5) / 200)
     latents = weights[:, None, None, None] * nodes - thresholds[:, :, None]  # [weight, 2, k, node]
@@ -102,7 +108,7 @@ def _person_weights(thresholds: np.ndarray, open_rates: np.ndarray) -> np.ndarra
 
 
 def _agreement(chances: np.ndarray) -> np.ndarray:
-    """Expected share of a person's images that agree with the majority, if each is 1 with a chance, [...]."""
+    """Expected share of images that agree with their person's majority, by the chance of a 1, [n] -> [n]."""
     ones = np.arange(_TYPICAL_IMAGES + 1)
     ways = np.array([comb(_TYPICAL_IMAGES, int(k)) for k in ones])
     weight = ways * chances[:, None] ** ones * (1 - chances[:, None]) ** (_TYPICAL_IMAGES - ones)
@@ -110,10 +116,10 @@ def _agreement(chances: np.ndarray) -> np.ndarray:
 
 
 def _latent_correlations(rates: np.ndarray, open_rates: np.ndarray, thresholds: np.ndarray) -> np.ndarray:
-    """Latent correlations at which the labels have CelebA's phi, one matrix for each Male, [2, k, k].
+    """Correlations of the latents at which the labels have CelebA's phi, [2, k, k].
 
-    Phi is known over everyone only, so both matrices share its solution, except where CelebA's rate given
-    (male, young) is known: there each has its own.
+    Phi is known only over all people, so both matrices share its solution. Where CelebA's rate given (male, young)
+    is known, each matrix has its own.
     """
     joint = _orthants(thresholds) * _both_open(open_rates)  # [correlation, 2, k, k]
     targets, shares = _joint_rates(), _male_shares()
@@ -136,7 +142,9 @@ def _with_exclusions(correlations: np.ndarray) -> np.ndarray:
     """Independent latents for attributes decided in turn, [2, k, k], changed in place."""
     for group in (columns(*HAIR), columns("No_Beard", "Mustache"), columns("No_Beard", "Goatee")):
         correlations[:, *np.ix_(group, group)] = np.eye(len(group))
-    bald, gray, young = columns("Bald", "Gray_Hair", "Young")  # both come with age: independent given Young
+    bald, gray, young = columns(
+        "Bald", "Gray_Hair", "Young"
+    )  # both come with age, and are independent given Young
     both = correlations[:, bald, young] * correlations[:, gray, young]
     correlations[:, bald, gray] = correlations[:, gray, bald] = both
     return correlations
@@ -154,7 +162,7 @@ def _orthants(thresholds: np.ndarray) -> np.ndarray:
 
 
 def _both_open(open_rates: np.ndarray) -> np.ndarray:
-    """How often two attributes are both still to be decided, [2, k, k]."""
+    """Share of images in which two attributes are both still open, [2, k, k]; see ``_open_rates``."""
     result = open_rates[:, :, None] * open_rates[:, None, :]
     mustache, goatee = columns(*BEARDS)  # open together
     result[:, [mustache, goatee], [goatee, mustache]] = open_rates[:, [mustache]]
@@ -165,7 +173,7 @@ def _joint_rates() -> np.ndarray:
     """P(both attributes are 1) in CelebA, from phi and the rates, [k, k]."""
     rates = np.array([STATISTICS["rate"][name] for name in LATENT])
     spread = np.sqrt(rates * (1 - rates))
-    phi = np.array([[STATISTICS["phi"][one][other] for other in LATENT] for one in LATENT])
+    phi = np.array([[STATISTICS["phi"][row][other] for other in LATENT] for row in LATENT])
     return np.outer(rates, rates) + phi * np.outer(spread, spread)
 
 

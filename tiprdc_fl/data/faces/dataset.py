@@ -1,4 +1,4 @@
-"""Faces drawn on the fly: any number of contributors without a file on disk.
+"""Faces drawn when they are loaded: any number of contributors without a file on disk.
 
 A person is a pure function of (seed, id): one random stream decides the labels, a second one the pixels.
 """
@@ -12,29 +12,29 @@ import torch
 
 from tiprdc_fl.data.examples import Dataset, Examples, People, select
 from tiprdc_fl.data.faces.attributes import person_attributes
-from tiprdc_fl.data.faces.chance import joined, person_chance
 from tiprdc_fl.data.faces.copula import ATTRIBUTES
+from tiprdc_fl.data.faces.draws import concatenate_draws, person_draws
 from tiprdc_fl.data.faces.paint import paint
 from tiprdc_fl.errors import InputError
 
 PEOPLE = range(2**31)
-SMALLEST = 16  # pixels; below, spectacles and brows fall between the pixels
-_TOGETHER = 64  # pictures painted at a time: enough to share what they share, few enough for large ones
+SMALLEST = 16  # pixels; in smaller images, spectacles and brows are thinner than a pixel
+_GROUP = 64  # pictures painted at a time, which bounds the memory of large ones
 
 
 def faces(root: Path | None, image_size: tuple[int, int], seed: int) -> Dataset:
     """Generated faces with CelebA's attribute names and statistics (Liu et al. 2015).
 
     Args:
-        root: ignored; nothing is read from disk.
+        root: not used; nothing is read from disk.
         image_size: (height, width) in pixels, each at least 16.
-        seed: another seed gives other people.
+        seed: seed of the people.
 
     Returns:
-        the dataset; its images are uint8 [n, 3, height, width], its people 0 to 2**31 - 1.
+        The dataset, with images uint8 [n, 3, height, width] and people 0 to 2**31 - 1.
 
     Raises:
-        InputError: an image_size below 16 pixels, or later an id that is no person's.
+        InputError: image_size is below 16 pixels, or, on loading, an id is not that of a person.
     """
     if len(image_size) != 2 or min(image_size) < SMALLEST:
         raise InputError(
@@ -47,14 +47,14 @@ def faces(root: Path | None, image_size: tuple[int, int], seed: int) -> Dataset:
         modality="image",
         people=PEOPLE,
         attributes=ATTRIBUTES,
-        load=partial(_whole, seed, size, True),
-        labels=partial(_whole, seed, size, False),
+        load=partial(_load_people, seed, size, True),
+        labels=partial(_load_people, seed, size, False),
         pick=partial(_picked, seed, size),
     )
 
 
 def draw_person(seed: int, person: int, labels: np.ndarray, image_size: tuple[int, int]) -> np.ndarray:
-    """All images of one person.
+    """Draws all images of one person.
 
     Args:
         seed: the dataset's seed.
@@ -63,27 +63,27 @@ def draw_person(seed: int, person: int, labels: np.ndarray, image_size: tuple[in
         image_size: (height, width) in pixels.
 
     Returns:
-        red, green, blue images, uint8 [n, 3, height, width].
+        RGB images, uint8 [n, 3, height, width].
     """
     return _draw(seed, [person], [labels], [np.arange(len(labels))], image_size)
 
 
-def _whole(seed: int, image_size: tuple[int, int], pixels: bool, people: People) -> Examples:
-    """All examples of people."""
-    ids = [_checked(person) for person in people]
+def _load_people(seed: int, image_size: tuple[int, int], pixels: bool, people: People) -> Examples:
+    """All examples of people, without inputs if ``pixels`` is false."""
+    ids = [_check_id(person) for person in people]
     labels = [person_attributes(seed, person) for person in ids]
     return _examples(seed, image_size, pixels, ids, labels, [np.arange(len(own)) for own in labels])
 
 
 def _picked(seed: int, image_size: tuple[int, int], people: np.ndarray, rows: np.ndarray) -> Examples:
-    """Some examples: row ``rows[i]`` of person ``people[i]``; the others of these people are not painted."""
+    """Examples at row ``rows[i]`` of person ``people[i]``; other rows of these people are not painted."""
     order = np.argsort(people, kind="stable")
-    found, starts = np.unique(people[order], return_index=True)
-    ids = [_checked(person) for person in found]
-    wanted = np.split(rows[order], starts[1:])[: len(ids)]  # nobody's rows are split into one part
+    unique, starts = np.unique(people[order], return_index=True)
+    ids = [_check_id(person) for person in unique]
+    wanted = np.split(rows[order], starts[1:])[: len(ids)]  # np.split returns one part even for no person
     labels = [person_attributes(seed, person) for person in ids]
-    for person, own, some in zip(ids, labels, wanted, strict=True):
-        for row in some[(some < 0) | (some >= len(own))][:1]:
+    for person, own, numbers in zip(ids, labels, wanted, strict=True):
+        for row in numbers[(numbers < 0) | (numbers >= len(own))][:1]:
             raise InputError(f"person {person} of faces has rows 0 to {len(own) - 1}, not {row}")
     return select(_examples(seed, image_size, True, ids, labels, wanted), np.argsort(order))
 
@@ -96,14 +96,14 @@ def _examples(
     labels: Sequence[np.ndarray],
     rows: Sequence[np.ndarray],
 ) -> Examples:
-    """Examples at some rows of each person; ``labels`` are those of all rows."""
+    """Examples at the given rows of each person; ``labels`` holds the labels of all rows of each."""
     height, width = image_size
-    some = [own[chosen] for own, chosen in zip(labels, rows, strict=True)]
-    table = np.concatenate([np.empty((0, len(ATTRIBUTES)), np.int8), *some])
+    chosen = [own[numbers] for own, numbers in zip(labels, rows, strict=True)]
+    table = np.concatenate([np.empty((0, len(ATTRIBUTES)), np.int8), *chosen])
     return Examples(
         inputs=torch.from_numpy(_draw(seed, ids, labels, rows, image_size)) if pixels else None,
         attributes={name: table[:, i].copy() for i, name in enumerate(ATTRIBUTES)},
-        people=np.repeat(np.array(ids, np.int64), [len(chosen) for chosen in rows]),
+        people=np.repeat(np.array(ids, np.int64), [len(numbers) for numbers in rows]),
         rows=np.concatenate([np.arange(0), *rows]).astype(np.int32),
         raw_bytes=np.full(len(table), 3 * height * width, np.int64),
     )
@@ -116,27 +116,29 @@ def _draw(
     rows: Sequence[np.ndarray],
     image_size: tuple[int, int],
 ) -> np.ndarray:
-    """Images at some rows of each person, uint8 [n, 3, height, width]."""
+    """Images at the given rows of each person, uint8 [n, 3, height, width]."""
     starts = np.cumsum([0, *map(len, rows)])
     images = np.empty((starts[-1], 3, *image_size), np.uint8)
     for group in _groups(rows):
-        some = np.concatenate([labels[i][rows[i]] for i in group])
-        chance = joined([person_chance(seed, ids[i], len(labels[i]), rows[i], image_size) for i in group])
-        images[starts[group[0]] : starts[group[-1] + 1]] = paint(some, chance, image_size)
+        chosen = np.concatenate([labels[i][rows[i]] for i in group])
+        draws = concatenate_draws(
+            [person_draws(seed, ids[i], len(labels[i]), rows[i], image_size) for i in group]
+        )
+        images[starts[group[0]] : starts[group[-1] + 1]] = paint(chosen, draws, image_size)
     return images
 
 
 def _groups(rows: Sequence[np.ndarray]) -> Iterator[range]:
-    """Positions of people who are painted together, about _TOGETHER pictures."""
-    ends = np.cumsum([len(chosen) for chosen in rows])
+    """Yields ranges of positions of people who are painted together, with about _GROUP pictures each."""
+    ends = np.cumsum([len(numbers) for numbers in rows])
     first, done = 0, 0
     for position, end in enumerate(ends):
-        if end - done >= _TOGETHER or position == len(ends) - 1:
+        if end - done >= _GROUP or position == len(ends) - 1:
             yield range(first, position + 1)
             first, done = position + 1, end
 
 
-def _checked(person: int) -> int:
+def _check_id(person: int) -> int:
     if int(person) not in PEOPLE:
         raise InputError(
             f"faces has people 0 to {PEOPLE[-1]}, got person {person}: ask for an id in that range"

@@ -1,68 +1,66 @@
-"""Painting: labels and chance -> the pixels of pictures, of any number of people at once.
+"""Painting: labels and random numbers -> the pixels of pictures of any number of people.
 
-The polygons of a picture cost as much to work out for one as for dozens of pictures, so they are worked out
-together; no pixel of a picture depends on the others.
+The polygons of many pictures are computed together, because that takes no longer than for one picture. The pixels
+of a picture do not depend on the other pictures.
 """
 
 import numpy as np
 from PIL import Image, ImageDraw
 
-from tiprdc_fl.data.faces.chance import Chance
+from tiprdc_fl.data.faces.appearance import Face, Shape, face_of
 from tiprdc_fl.data.faces.copula import ATTRIBUTES
+from tiprdc_fl.data.faces.draws import Draws
 from tiprdc_fl.data.faces.features import body, earrings, eyes, frames, head, mouth, nose, wrinkles
 from tiprdc_fl.data.faces.hair import back, bangs, beard, brows, hat, top
-from tiprdc_fl.data.faces.looks import Face, Shape, faces_of
 
 _SUPERSAMPLED = 48  # pixels; smaller images are drawn twice as large and averaged, larger ones directly
-_LIT_AT_ONCE = 2**15  # pixels: what is computed of them stays in the processor's cache
-_PARTS = (
-    *(back, body, head, beard, mouth, nose, wrinkles),  # from the back to the front
-    *(frames, eyes, brows, top, bangs, earrings, hat),
-)
+_LIT_PIXELS = 2**15  # pixels lit at a time, so that intermediate results stay in the processor's cache
+_BEHIND = (back, body, head, beard, mouth, nose, wrinkles)  # painted in this order
+_BEFORE = (frames, eyes, brows, top, bangs, earrings, hat)
 
 
-def paint(labels: np.ndarray, chance: Chance, image_size: tuple[int, int]) -> np.ndarray:
-    """Pictures of people.
+def paint(labels: np.ndarray, draws: Draws, image_size: tuple[int, int]) -> np.ndarray:
+    """Paints n pictures.
 
     Args:
-        labels: what they show, int8 [n, len(ATTRIBUTES)].
-        chance: everything else about them.
+        labels: attributes of each picture, int8 [n, len(ATTRIBUTES)].
+        draws: their random numbers.
         image_size: (height, width) in pixels.
 
     Returns:
-        red, green, blue images, uint8 [n, 3, height, width].
+        RGB images, uint8 [n, 3, height, width].
     """
     on = dict(zip(ATTRIBUTES, labels.T.astype(float), strict=True))
-    looks = faces_of(on, chance.same, chance.vary, chance.hair[0])
-    layers = [layer for layer in _layers(looks) if np.any(layer.shown)]
+    face = face_of(on, draws.same, draws.vary, draws.hair[0])
+    layers = [layer for layer in _layers(face) if np.any(layer.shown)]
     factor = 2 if min(image_size) < _SUPERSAMPLED else 1
     canvas = image_size[0] * factor, image_size[1] * factor
-    points = _to_pixels(_stacked(layers, len(labels)), canvas, chance.place)
-    pictures = _paint(layers, points, chance.grounds, canvas, factor)
-    step = max(1, _LIT_AT_ONCE // (image_size[0] * image_size[1]))
+    points = _to_pixels(_stacked(layers, len(labels)), canvas, draws.place)
+    pictures = _paint(layers, points, draws.grounds, canvas, factor)
+    step = max(1, _LIT_PIXELS // (image_size[0] * image_size[1]))
     for start in range(0, len(pictures), step):
-        some = slice(start, start + step)
-        pictures[some] = _light(pictures[some], chance.gains[:, some], chance.grain[some])
+        part = slice(start, start + step)
+        pictures[part] = _light(pictures[part], draws.gains[:, part], draws.grain[part])
     return pictures.transpose(0, 3, 1, 2)
 
 
-def _layers(looks: Face) -> list[Shape]:
-    return [shape for part in _PARTS for shape in part(looks)]
+def _layers(face: Face) -> list[Shape]:
+    return [shape for part in (*_BEHIND, *_BEFORE) for shape in part(face)]
 
 
 def _stacked(layers: list[Shape], count: int) -> np.ndarray:
-    """All layers' points one after the other, float [n, k, 2]."""
+    """Points of all layers, one layer after another, float [n, k, 2]."""
     return np.concatenate(
         [np.broadcast_to(layer.points, (count, *layer.points.shape[1:])) for layer in layers], axis=1
     )
 
 
 def _to_pixels(points: np.ndarray, canvas: tuple[int, int], place: np.ndarray) -> np.ndarray:
-    """Turns heads and places them in the picture, float [n, k, 2] in face coordinates -> in pixels."""
+    """Turns and places heads: points float [n, k, 2] in face coordinates -> in pixels."""
     unit = 0.35 * min(canvas)
     turn, nod, tilt, grow, right, down = place
     x, y = points[..., 0], points[..., 1]
-    bulge = np.maximum(0, 1 - x**2 - 0.7 * y**2)  # the nose moves most when a head turns, the edge not at all
+    bulge = np.maximum(0, 1 - x**2 - 0.7 * y**2)  # when a head turns, its nose moves most and its edge stays
     x, y = x + 0.09 * turn * bulge, y + 0.06 * nod * bulge
     scale, angle = unit * np.exp(0.07 * grow), np.clip(0.08 * tilt, -0.3, 0.3)
     across = canvas[1] / 2 + scale * (np.cos(angle) * x - np.sin(angle) * y + 0.08 * right)
