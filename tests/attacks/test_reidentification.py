@@ -112,7 +112,7 @@ def test_components_that_tell_little_of_the_person_count_little():
     """The person is in 4 of 64 coordinates; of cosines that weigh all alike, the other 60 make a noise."""
     generator = np.random.default_rng(0)
 
-    def part(first: int) -> Owned:
+    def part(first: int) -> OwnedRows:
         people = np.repeat(np.arange(200), 6)
         x = generator.normal(size=(len(people), 64))
         x[:, :4] += generator.normal(size=(200, 4))[people]

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tiprdc_fl.data.cache import cache_folder
-from tiprdc_fl.data.chitchat import ATTRIBUTES, _derive, chitchat
+from tiprdc_fl.data.chitchat import ATTRIBUTES, _columns, chitchat
 from tiprdc_fl.errors import InputError
 
 SIZE = (64, 64)
@@ -107,7 +107,7 @@ def talk(*messages):
 
 
 def test_people_are_numbered_by_sender_and_ordered_by_time_with_ties_in_place():
-    table = _derive(
+    table = _columns(
         {"x": talk(("b", 9, "late"), ("a", 5, "one"), ("b", 1, "early")), "y": talk(("a", 5, "two"))}
     )
     assert table["text"] == ["one", "two", "early", "late"]
@@ -129,13 +129,13 @@ def test_people_are_numbered_by_sender_and_ordered_by_time_with_ties_in_place():
     ],
 )
 def test_questions_lose_their_mark_and_the_rest_stays(sent, text, question):
-    table = _derive({"x": talk(("a", 0, sent))})
+    table = _columns({"x": talk(("a", 0, sent))})
     assert (table["text"], table["Question"].tolist()) == ([text], [question])
     assert table["bytes"].tolist() == [len(text.encode())]
 
 
 def test_messages_without_text_are_left_out_and_still_count_for_the_habit():
-    table = _derive({"x": talk(("a", 0, "?"), ("a", 1, " "), ("a", 2, "hi!"), ("a", 3, "no"))})
+    table = _columns({"x": talk(("a", 0, "?"), ("a", 1, " "), ("a", 2, "hi!"), ("a", 3, "no"))})
     assert table["text"] == ["hi!", "no"]
     assert table["row"].tolist() == [0, 1]
     assert table["Ends_With_Punctuation"].tolist() == [1, 1]
@@ -143,7 +143,7 @@ def test_messages_without_text_are_left_out_and_still_count_for_the_habit():
 
 @pytest.mark.parametrize(("ends", "trait"), [("..", 1), (". ", 1), ("?x", 1), (".xx", 0), (",)", 0)])
 def test_the_trait_asks_for_half_of_the_messages(ends, trait):
-    table = _derive({"x": talk(*(("a", i, f"word{end}") for i, end in enumerate(ends)))})
+    table = _columns({"x": talk(*(("a", i, f"word{end}") for i, end in enumerate(ends)))})
     assert set(table["Ends_With_Punctuation"].tolist()) == {trait}
 
 

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from tiprdc_fl import seeding
-from tiprdc_fl.attacks.probe import FEWEST_ROWS, Fit, Rows
+from tiprdc_fl.attacks.fitting import FEWEST_ROWS, Fit
+from tiprdc_fl.attacks.probe import Rows
 from tiprdc_fl.attacks.suite import check_attacks
 from tiprdc_fl.errors import InputError
 from tiprdc_fl.evaluation.results import Result, evaluate
