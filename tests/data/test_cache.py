@@ -134,7 +134,7 @@ def test_an_unusable_folder_is_explained(tmp_path, monkeypatch):
     occupied.write_text("")
     monkeypatch.setenv("XDG_CACHE_HOME", str(occupied))
     with pytest.raises(
-        InputError, match=r"cannot use the cache folder .*file.*; set XDG_CACHE_HOME to a folder"
+        InputError, match=r"cannot use the cache folder .*file.*; set XDG_CACHE_HOME to a writable folder"
     ):
         cached("a", pytest.fail)
 

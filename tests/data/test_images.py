@@ -136,7 +136,10 @@ def test_either_order_of_bytes_keeps_the_shades_of_16_bits(kind):
 @pytest.mark.parametrize("dtype", [np.int32, np.float32])
 def test_32_bits_are_refused(files, dtype):
     Image.fromarray(np.full((30, 30), 99, dtype)).save(files.folder / "one.jpg", format="TIFF")
-    fails(files, f"{files.folder / 'one.jpg'} is a 32-bit image; save it with 8 bits a channel")
+    fails(
+        files,
+        f"{files.folder / 'one.jpg'} is a 32-bit image, whose white is unknown; save it with 8 bits a channel",
+    )
 
 
 def test_an_image_that_may_not_be_read_is_named(files, monkeypatch):
