@@ -293,7 +293,9 @@ def reconstruction(current: Run, views: Views, fit: Fit) -> ReconstructionResult
     save_pictures(current.folder, rebuilt.originals, rebuilt.pictures)
 
     def figures(similarity: Similarity) -> dict[str, Figure]:
-        return {name: Figure.model_validate(mean(values, people)) for name, values in vars(similarity).items()}
+        return {
+            name: Figure.model_validate(mean(values, people)) for name, values in vars(similarity).items()
+        }
 
     return ReconstructionResult(
         **figures(rebuilt.decoder),
