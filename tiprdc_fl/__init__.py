@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from tiprdc_fl.data import DATASETS
     from tiprdc_fl.data.partition.partitioners import PARTITIONERS
     from tiprdc_fl.devices.clock import follow
+    from tiprdc_fl.devices.fleet import simulate_course
     from tiprdc_fl.errors import InputError
     from tiprdc_fl.evaluation.arrays import attack
     from tiprdc_fl.models.apply import extract
@@ -42,6 +43,7 @@ _ROOMS = {
     "attack": "tiprdc_fl.evaluation.arrays",
     "extract": "tiprdc_fl.models.apply",
     "follow": "tiprdc_fl.devices.clock",
+    "simulate_course": "tiprdc_fl.devices.fleet",
     "load_config": "tiprdc_fl.stages.registries",
     "load_extractor": "tiprdc_fl.models.extractor",
     "open_run": "tiprdc_fl.stages.opened",
@@ -64,6 +66,7 @@ __all__ = [
     "load_extractor",
     "open_run",
     "run",
+    "simulate_course",
 ]
 
 

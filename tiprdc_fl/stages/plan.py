@@ -7,7 +7,6 @@ nothing but configuration, data and the calibration, which stays in the run fold
 import json
 from collections.abc import Callable, Collection
 from dataclasses import asdict, dataclass
-from functools import partial
 
 import numpy as np
 
@@ -16,8 +15,8 @@ from tiprdc_fl.config.keys import Config
 from tiprdc_fl.config.keys import Strategy as Keys
 from tiprdc_fl.data.examples import Dataset, Examples, select
 from tiprdc_fl.devices.assign import Devices, assign, ranks
-from tiprdc_fl.devices.availability import next_available
 from tiprdc_fl.devices.clock import follow
+from tiprdc_fl.devices.fleet import BITS, availability_of, work_of
 from tiprdc_fl.devices.requests import Conditions, Course, Work
 from tiprdc_fl.devices.sets import load_devices
 from tiprdc_fl.disk import reading, write_json
@@ -27,9 +26,6 @@ from tiprdc_fl.models.runtime import RUNTIMES, model_path, read_model
 from tiprdc_fl.stages.calibrate import Calibration, calibrate
 from tiprdc_fl.stages.run import Run
 from tiprdc_fl.stages.train import Trained
-
-BITS = 8e-6  # megabits of a byte
-HOUR = 3600.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,10 +72,9 @@ def populate(current: Run, trained: Trained) -> Population:
     devices = devices_of(current, people)
     calibration = _calibration(current, trained, people[examples > 0])
     work = _work(current, trained, devices, calibration, examples, labels)
-    start = settings.start_hour * HOUR
     conditions = Conditions(
         seed=config.seed,
-        available=partial(_available, devices, people, start, config.seed),
+        available=availability_of(devices, people, settings.start_hour, config.seed),
         bytes_per_second=settings.collector_mbps / BITS,
         patience=strategy.patience,
         timeout=strategy.timeout,
@@ -169,34 +164,21 @@ def _work(
     up = calibration.upload_bytes(examples, raw)
     given = current.config.devices.seconds_per_example
     seconds = calibration.device_seconds(examples, raw) if given is None else given * examples
-    trip = devices.latency_ms / 1000
-    return Work(
-        contributor=people,
-        group=devices.kind.astype(np.int64),
-        groups=len(devices.set.classes),
+    return work_of(
+        devices,
+        people=people,
         examples=examples,
         labels=labels,
+        seconds=seconds,
         download_bytes=down,
         upload_bytes=up,
-        download_seconds=trip + down * BITS / devices.downlink_mbps,
-        compute_seconds=seconds * devices.slowdown,
-        upload_seconds=trip + up * BITS / devices.uplink_mbps,
-        failure_rate=devices.failure_rate,
-        able=devices.memory_mb * 1e6 >= calibration.memory_bytes,
+        memory_bytes=calibration.memory_bytes,
     )
 
 
 def _at_once(places: np.ndarray, now: float) -> np.ndarray:
     """Everybody is there."""
     return np.full(len(places), now)
-
-
-def _available(
-    devices: Devices, people: np.ndarray, start: float, seed: int, places: np.ndarray, now: float
-) -> np.ndarray:
-    """When the devices at some places can begin, in seconds from the first request."""
-    moments = next_available(devices.take(places), people[places], start + now, seed)
-    return np.where(moments <= start + now, now, moments - start)  # a difference would be rounded
 
 
 def _calibration(current: Run, trained: Trained, people: np.ndarray) -> Calibration:
