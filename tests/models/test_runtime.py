@@ -198,7 +198,12 @@ def asked():
         extractor = extractor_of(IMAGE)
         question = {"extractor": extractor.digest, "runtime": "onnxruntime", "codec": "float16", "store": ""}
         question |= {"model": hashlib.sha256(model if named is None else named).hexdigest(), "alone": False}
-        question |= {"contributors": [], "tasks": ["Smiling"], "source": '{"image_size": [32, 32]}'}
+        question |= {
+            "plugins": [],
+            "contributors": [],
+            "tasks": ["Smiling"],
+            "source": '{"image_size": [32, 32]}',
+        }
         content = RecordDict({"request": ConfigRecord(question)})
         if brings:
             weights = to_bytes(extractor.network, IMAGE)
