@@ -1,8 +1,9 @@
 """Before stage 1: opens dataset and run folder, and tries everything that a wrong configuration can break."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from difflib import get_close_matches
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -40,47 +41,69 @@ def unused_keys(config: Config) -> list[str]:
     return [*unused(config, choices()), *idle]
 
 
+class Opened(NamedTuple):
+    """The data of a configuration, against which its sections are checked.
+
+    Attributes:
+        source: of the people's own examples.
+        dataset: the opened source.
+        people: collector, contributors, holdout.
+    """
+
+    source: DataSource
+    dataset: Dataset
+    people: Split
+
+
 def prepare(config: Config, console: Console) -> Run:
-    """Opens dataset and run folder; everything that a wrong configuration can break is tried here first."""
-    device, precision = (
-        choose_device(config.device),
-        choose_precision(config.training.precision, config.device),
-    )
-    source, dataset, people = open_data(config)
-    check_protection(config.protection.name, dataset.modality)
-    check_runtime(config.federation.runtime, config.protection.name)
-    check_settings(config, dataset, people)
-    chosen_attacks(config, dataset.modality)
-    check_devices(config, dataset)
-    check_strategy(config, dataset, people.contributors)
-    check_given(config.training.extractor, source, dataset.modality)
-    check_unseen(config, people)
-    table, seconds = deal_out(config, dataset, people)
+    """Opens data and run folder; the folder is made after every check, so a wrong configuration leaves none.
+
+    Raises:
+        InputError: the configuration does not fit the data or the machine, or the run folder holds another run.
+    """
+    device = choose_device(config.device)
+    precision = choose_precision(config.training.precision, config.device)
+    opened = open_data(config)
+    for check in CHECKS:
+        check(config, opened)
+    source, dataset, people = opened
+    table, seconds = deal_out(config, dataset, people)  # may fail too, and the folder keeps its result
     folder, config = open_run_folder(config)
     source, dataset = open_partition(config, folder, source, dataset, people, table)
     note_partition(folder, table, seconds)
     return Run(config, folder, source, dataset, people, device, precision, console)
 
 
-def open_data(config: Config) -> tuple[DataSource, Dataset, Split]:
-    """The configuration's examples and groups of people.
+def open_data(config: Config) -> Opened:
+    """The configuration's examples and groups of people; this checks the section ``data``.
 
     Raises:
         InputError: the data is missing or malformed, lacks an attribute, or has too few people.
     """
     data = config.data
     source = DataSource(
-        *(data.name, data.root, data.image_size, config.seed, data.max_examples_per_person),
+        name=data.name,
+        root=data.root,
+        image_size=data.image_size,
+        seed=config.seed,
+        most=data.max_examples_per_person,
         contributor=data.contributor,
     )
     dataset = open_dataset(source)
-    check_attributes(dataset, [*(data.private or ()), *(data.tasks or ()), *attributes_of(config)])
+    opened = Opened(source, dataset, _people_of(config, dataset))
+    check_attributes(dataset, [*(data.private or ()), *(data.tasks or ())])
+    return opened
+
+
+def _people_of(config: Config, dataset: Dataset) -> Split:
+    """The groups of people, official or drawn at random."""
+    data = config.data
     official = dataset.test_people if data.split == "official" else None
     if data.split == "official" and official is None:
         raise InputError(
             f"data.split=official: data.root={data.root} has no list_eval_partition.txt; add it or use random"
         )
-    people = split_people(
+    return split_people(
         dataset.people,
         config.clients,
         data.collector_people,
@@ -88,18 +111,24 @@ def open_data(config: Config) -> tuple[DataSource, Dataset, Split]:
         config.seed,
         official=official,
     )
-    return source, dataset, people
 
 
-def check_settings(config: Config, dataset: Dataset, people: Split) -> None:
-    """Raises InputError when the protection's settings do not fit the features or the collector's examples."""
-    shape = seen_shape(Architecture(dataset.modality, config.model.width, config.data.image_size))
-    check = PROTECTIONS[config.protection.name].check
+def _check_protection(config: Config, opened: Opened) -> None:
+    """Raises InputError when the protection does not work on the modality, or its settings on the data."""
+    protection, dataset = config.protection.name, opened.dataset
+    check_protection(protection, dataset.modality)
+    check = PROTECTIONS[protection].check
     if check is not None:
-        check(protection_settings(config), shape, len(dataset.labels(people.collector)))
+        shape = seen_shape(Architecture(dataset.modality, config.model.width, config.data.image_size))
+        check(protection_settings(config), shape, len(dataset.labels(opened.people.collector)))
 
 
-def check_devices(config: Config, dataset: Dataset) -> None:
+def _check_partition(config: Config, opened: Opened) -> None:
+    """Raises InputError when the dataset lacks an attribute whose values the partition deals out by."""
+    check_attributes(opened.dataset, attributes_of(config))
+
+
+def _check_devices(config: Config, opened: Opened) -> None:
     """Raises InputError when the device set cannot be read, or the dataset lacks the attribute it goes with."""
     settings = config.devices
     if settings.name is not None:
@@ -107,10 +136,31 @@ def check_devices(config: Config, dataset: Dataset) -> None:
     elif settings.correlated_with is not None:
         raise InputError("devices.correlated_with needs devices: leave it out, or set devices.name")
     if settings.correlated_with is not None:
-        check_attributes(dataset, [settings.correlated_with], "devices.correlated_with: ")
+        check_attributes(opened.dataset, [settings.correlated_with], "devices.correlated_with: ")
 
 
-def check_unseen(config: Config, people: Split) -> None:
+def _check_strategy(config: Config, opened: Opened) -> None:
+    """Raises InputError when the strategy needs devices that are not modelled, or wants more than there is."""
+    check_strategy(config, opened.dataset, opened.people.contributors)
+
+
+def _check_federation(config: Config, opened: Opened) -> None:
+    """Raises InputError when the runtime's packages are missing, or the protection runs no network."""
+    check_runtime(config.federation.runtime, config.protection.name)
+
+
+def _check_evaluation(config: Config, opened: Opened) -> None:
+    """Raises InputError when an attack or a probe is for another modality."""
+    chosen_attacks(config, opened.dataset.modality)
+
+
+def _check_extractor(config: Config, opened: Opened) -> None:
+    """Raises InputError when the extractor given is for other data, or was trained on people held out now."""
+    check_given(config.training.extractor, opened.source, opened.dataset.modality)
+    _check_unseen(config, opened.people)
+
+
+def _check_unseen(config: Config, people: Split) -> None:
     """Raises InputError when the extractor given was trained on people who are held out now.
 
     It is known where the extractor lies in its run folder; one that was moved elsewhere is taken on trust.
@@ -122,12 +172,25 @@ def check_unseen(config: Config, people: Split) -> None:
     same = (theirs.data.name, theirs.data.root) == (config.data.name, config.data.root)
     if not same or (DATASETS[config.data.name].generated and theirs.seed != config.seed):
         return
-    seen = np.intersect1d(open_data(theirs)[2].collector, people.holdout)
+    seen = np.intersect1d(open_data(theirs).people.collector, people.holdout)
     if len(seen):
         raise InputError(
             f"training.extractor={config.training.extractor} was trained on {len(seen)} of the "
             f"{len(people.holdout)} people held out here: set clients, seed and data.*_people as in {path}"
         )
+
+
+# Each section against the data. ``open_data`` has checked the section data, which all of them read; none reads what
+# another has checked, so their order decides only which of several mistakes is reported.
+CHECKS: tuple[Callable[[Config, Opened], None], ...] = (
+    _check_protection,
+    _check_partition,
+    _check_devices,
+    _check_strategy,
+    _check_federation,
+    _check_evaluation,
+    _check_extractor,
+)
 
 
 def choose_device(device: str) -> str:

@@ -1,0 +1,37 @@
+"""Before stage 1: each section of the configuration is checked, in any order, before a run folder is made."""
+
+import pytest
+from rich.console import Console
+
+from tiprdc_fl.errors import InputError
+from tiprdc_fl.stages import prepare as preparing
+from tiprdc_fl.stages.registries import load_config
+
+SMALL = ("clients=12", "data.collector_people=12", "data.holdout_people=8", "data.max_examples_per_person=4")
+MISTAKES = {
+    "data": (["data.private=[Nope]"], "has no attribute 'Nope'"),
+    "protection": (["protection.name=hybrid", "protection.components=1000"], "protection.components=1000"),
+    "partition": (["partition.name=dirichlet", "partition.partition_by=[Nope]"], "has no attribute 'Nope'"),
+    "devices": (["devices.name=cameras", "devices.correlated_with=Nope"], "devices.correlated_with: "),
+    "strategy": (["strategy.name=over_select", "strategy.target=13"], "strategy.target=13"),
+    "federation": (
+        ["federation.runtime=onnxruntime", "protection.name=raw"],
+        "federation.runtime=onnxruntime runs a network",
+    ),
+    "evaluation": (["evaluation.attacks=[table2]"], "evaluation.attacks"),
+    "training": (["training.extractor=nowhere.safetensors"], "nowhere.safetensors"),
+}
+
+
+@pytest.mark.parametrize("backwards", [False, True])
+@pytest.mark.parametrize("section", MISTAKES)
+def test_a_sections_mistake_is_told_in_any_order_of_the_checks(tmp_path, monkeypatch, section, backwards):
+    mistake, message = MISTAKES[section]
+    if backwards:
+        monkeypatch.setattr(preparing, "CHECKS", preparing.CHECKS[::-1])
+    monkeypatch.chdir(tmp_path)
+    config = load_config(None, [*SMALL, *mistake, "run_dir=run"])
+    with pytest.raises(InputError) as told:
+        preparing.prepare(config, Console(quiet=True))
+    assert message in str(told.value)
+    assert not list(tmp_path.iterdir())
