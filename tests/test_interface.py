@@ -1,6 +1,7 @@
 """The public interface: a run, its features, the extractor and the attacks, without the command line."""
 
 import io
+import shutil
 
 import numpy as np
 import pytest
@@ -73,3 +74,80 @@ def test_attacks_run_on_a_runs_features(opened):
 def test_a_folder_without_a_run_is_refused(tmp_path):
     with pytest.raises(tiprdc_fl.InputError, match="there is no such run folder"):
         tiprdc_fl.open_run(tmp_path / "nothing")
+
+
+class Recorder(tiprdc_fl.Callback):
+    """Writes down everything that a run tells."""
+
+    def __init__(self):
+        self.stages, self.values, self.epochs, self.answers = [], {}, [], []
+
+    def on_stage_start(self, name):
+        self.stages.append(f"{name} begins")
+
+    def on_stage_end(self, name, value):
+        self.stages.append(f"{name} ends")
+        self.values[name] = value
+
+    def on_epoch_end(self, figures):
+        self.epochs.append(figures)
+
+    def on_answer(self, contributors, examples):
+        self.answers.append((contributors, examples))
+
+
+def accuracy(labels, logits, people):
+    assert len(labels) == len(logits) == len(people)
+    return np.mean(logits.argmax(axis=1) == labels)
+
+
+def followed(folder, metrics):
+    recorder = Recorder()
+    config = tiprdc_fl.load_config(None, [*KEYS, f"run_dir={folder}"])
+    report = tiprdc_fl.run(
+        config,
+        console=Console(file=io.StringIO()),
+        callbacks=[recorder, tiprdc_fl.Callback()],
+        metrics=metrics,
+    )
+    return recorder, report
+
+
+def test_a_run_tells_its_callbacks_and_measures_by_the_callers_metrics(tmp_path):
+    recorder, report = followed(tmp_path, {"hits": accuracy, "none": lambda *rows: float("nan")})
+    names = ("prepare", "train", "collect", "evaluate", "report")
+    assert recorder.stages == [f"{name} {what}" for name in names for what in ("begins", "ends")]
+    assert recorder.values["report"] == report
+    assert tuple(recorder.values["train"].history) == report.training
+    assert [figures["epoch"] for figures in recorder.epochs] == [epoch.epoch for epoch in report.training]
+    contributors, examples = np.sum(recorder.answers, axis=0)
+    assert (contributors, examples) == (12, report.people.contributors.examples)
+    for row in tiprdc_fl.open_run(tmp_path).report.results:
+        assert row.metrics == {"hits": pytest.approx(row.accuracy.value), "none": None}
+
+
+def test_a_finished_run_is_measured_again_for_a_metric_that_it_lacks(opened, tmp_path):
+    folder = shutil.copytree(opened.folder, tmp_path / "run")
+    asked = []
+
+    def counted(labels, logits, people):
+        asked.append(len(np.unique(people)))
+        labels[:] = 0  # a metric has copies
+        return 1
+
+    recorder, report = followed(folder, {"counted": counted})
+    assert not recorder.epochs
+    assert not recorder.answers
+    assert {row.metrics["counted"] for row in report.results} == {1.0}
+    assert asked == [8] * len(report.results)
+    assert [row.accuracy for row in report.results] == [row.accuracy for row in opened.report.results]
+    for metrics in ({"counted": counted}, None):
+        assert followed(folder, metrics)[1].results == report.results
+    assert asked == [8] * len(report.results)
+
+
+@pytest.mark.parametrize("metrics", [{"accuracy": 1}, {"": accuracy}])
+def test_a_metric_that_is_no_function_with_a_name_is_refused_at_once(tmp_path, metrics):
+    with pytest.raises(tiprdc_fl.InputError, match="metrics: expected a function"):
+        followed(tmp_path / "run", metrics)
+    assert not (tmp_path / "run").exists()

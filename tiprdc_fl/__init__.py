@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from tiprdc_fl.models.extractor import load_extractor
     from tiprdc_fl.protections import PROTECTIONS
     from tiprdc_fl.simulate import run
+    from tiprdc_fl.stages.callbacks import Callback
     from tiprdc_fl.stages.opened import open_run
     from tiprdc_fl.stages.registries import load_config
     from tiprdc_fl.store.codec import CODECS
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 _ROOMS = {
     "ATTACKS": "tiprdc_fl.attacks.suite",
     "CODECS": "tiprdc_fl.store.codec",
+    "Callback": "tiprdc_fl.stages.callbacks",
     "Config": "tiprdc_fl.config.keys",
     "DATASETS": "tiprdc_fl.data",
     "InputError": "tiprdc_fl.errors",
@@ -57,6 +59,7 @@ __all__ = [
     "PARTITIONERS",
     "PROTECTIONS",
     "STRATEGIES",
+    "Callback",
     "Config",
     "InputError",
     "attack",

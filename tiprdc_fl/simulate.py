@@ -1,16 +1,18 @@
 """Command line and ``run(config)``: wires the stages and nothing else."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from rich.console import Console
 
 from tiprdc_fl.config.help import parse_arguments
 from tiprdc_fl.config.keys import Config, to_yaml
 from tiprdc_fl.errors import exit_status, leave
+from tiprdc_fl.evaluation.results import Metric
 from tiprdc_fl.report.html.browser import open_page
 from tiprdc_fl.report.schema import Report
 from tiprdc_fl.report.terminal import show
+from tiprdc_fl.stages.callbacks import Callback, follow_stage
 from tiprdc_fl.stages.collect import collect_features
 from tiprdc_fl.stages.evaluate import measure
 from tiprdc_fl.stages.plan import device_titles
@@ -20,7 +22,14 @@ from tiprdc_fl.stages.report import report_on
 from tiprdc_fl.stages.train import train
 
 
-def run(config: Config, console: Console | None = None, quiet: bool = False, full: bool = False) -> Report:
+def run(
+    config: Config,
+    console: Console | None = None,
+    quiet: bool = False,
+    full: bool = False,
+    callbacks: Sequence[Callback] = (),
+    metrics: Mapping[str, Metric] | None = None,
+) -> Report:
     """Runs every stage, or what of it is missing in the run folder, and returns the report.
 
     Args:
@@ -28,19 +37,24 @@ def run(config: Config, console: Console | None = None, quiet: bool = False, ful
         console: where progress and report are shown; None: standard output.
         quiet: shows progress, but not the report.
         full: shows all figures, not the headline alone.
+        callbacks: follow the run, see Callback.
+        metrics: name -> function(labels, logits, people) -> float, see ``evaluation.results.Metric``; each result
+            of the report has them as ``metrics``. A finished run whose results have all these names keeps its
+            values: give a function that has changed a new name.
 
     Raises:
         InputError: the configuration does not fit the data or the machine, or a stage cannot be done.
     """
     console = console or Console()
-    current = prepare(config, console)
+    current = follow_stage(callbacks, "prepare", prepare, config, console, tuple(callbacks), metrics or {})
     console.print(f"Run folder: {current.folder}", highlight=False, markup=False, soft_wrap=True)
     for key in () if quiet else unused_keys(current.config):
         console.print(f"note: {key} was changed and has no effect here", highlight=False, soft_wrap=True)
-    trained = train(current)
-    collected = collect_features(current, trained)
-    figures = measure(current, trained, collected, device_titles(current))
-    report = report_on(current, trained, collected, figures)
+    trained = follow_stage(callbacks, "train", train, current)
+    collected = follow_stage(callbacks, "collect", collect_features, current, trained)
+    titles = device_titles(current)
+    figures = follow_stage(callbacks, "evaluate", measure, current, trained, collected, titles)
+    report = follow_stage(callbacks, "report", report_on, current, trained, collected, figures)
     if not quiet:
         show(report, console, full)
         open_page(current.folder.report_html, config.open_report)

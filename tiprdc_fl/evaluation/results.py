@@ -1,7 +1,7 @@
 """Utility and leakage of stored features, on people that no network has seen, with intervals over people."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -9,9 +9,18 @@ from tiprdc_fl import seeding
 from tiprdc_fl.attacks.fitting import Fit
 from tiprdc_fl.attacks.probe import Candidate, Prediction, Rows, probe
 from tiprdc_fl.attacks.suite import ATTACKS
+from tiprdc_fl.errors import InputError
 from tiprdc_fl.evaluation.bootstrap import Interval, Resamples, resample
 from tiprdc_fl.evaluation.scores import measure, measure_people
 from tiprdc_fl.models.architecture import Architecture
+
+Metric = Callable[[np.ndarray, np.ndarray, np.ndarray], float]
+"""A metric of the caller's own: function(labels, logits, people) -> a number.
+
+labels: int64 [n]. logits: float [n, classes], the probe's log-probabilities under the class shares of the rows it
+learned from: accuracy and usable bits judge these, balanced accuracy and ROC-AUC those under balanced classes.
+people: the person behind each row, int64 [n]. The rows are those of the holdout people.
+"""
 
 
 @dataclass(frozen=True)
@@ -31,6 +40,7 @@ class Result:
             mean of their logits; not defined for an attribute that varies within people.
         learned_people, learned_examples: what the probe could learn from, its validation people included.
         measured_people, measured_examples: what it was measured on.
+        metrics: values of the caller's own metrics; None where one is not finite.
     """
 
     attribute: str
@@ -46,6 +56,7 @@ class Result:
     learned_examples: int
     measured_people: int
     measured_examples: int
+    metrics: dict[str, float | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -66,6 +77,7 @@ def evaluate(
     resamples: int,
     on_batch: Callable[[], None],
     learned_from: str = "contributors",
+    metrics: Mapping[str, Metric] | None = None,
 ) -> list[Probed]:
     """Fresh probes for every attribute of ``rows``, measured on other people; they share each pass.
 
@@ -79,6 +91,7 @@ def evaluate(
         resamples: of people behind each interval.
         on_batch: called after each batch of training.
         learned_from: whose rows these are, see Result.
+        metrics: of the caller, by name.
     """
     candidates: dict[str, Candidate] = {}
     for attribute, labels in rows.labels.items():
@@ -93,12 +106,17 @@ def evaluate(
     for key, prediction in probe(candidates, rows, measured, fit, on_batch).items():
         attribute, _, name = key.rpartition("/")
         labels = (attribute, representation, name, learned_from)
-        results.append(Probed(_result(labels, prediction, rows, measured, people), prediction))
+        results.append(Probed(_result(labels, prediction, rows, measured, people, metrics), prediction))
     return results
 
 
 def _result(
-    labels: tuple[str, str, str, str], prediction: Prediction, rows: Rows, measured: Rows, people: Resamples
+    labels: tuple[str, str, str, str],
+    prediction: Prediction,
+    rows: Rows,
+    measured: Rows,
+    people: Resamples,
+    metrics: Mapping[str, Metric] | None,
 ) -> Result:
     """A result from attribute, representation, probe and learned_from."""
     truth = measured.labels[labels[0]]
@@ -110,7 +128,24 @@ def _result(
         len(rows.people),
         people.counts.shape[1],
         len(measured.people),
+        {name: _value(name, metric, prediction, truth, measured) for name, metric in (metrics or {}).items()},
     )
+
+
+def _value(
+    name: str, metric: Metric, prediction: Prediction, truth: np.ndarray, measured: Rows
+) -> float | None:
+    """A metric of the caller; it has copies, so that it cannot change what others read.
+
+    Raises:
+        InputError: it returns something else than a number.
+    """
+    value = metric(truth.copy(), prediction.natural.copy(), measured.people.copy())
+    try:
+        number = float(value)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"metrics: {name} returned {value!r}: return one number") from error
+    return number if np.isfinite(number) else None
 
 
 def _classes(*labels: np.ndarray) -> int:
@@ -118,7 +153,9 @@ def _classes(*labels: np.ndarray) -> int:
     return max(2, *(int(part.max(initial=0)) + 1 for part in labels))
 
 
-def majority(rows: Rows, measured: Rows, resamples: int, seed: int) -> list[Result]:
+def majority(
+    rows: Rows, measured: Rows, resamples: int, seed: int, metrics: Mapping[str, Metric] | None = None
+) -> list[Result]:
     """The control that knows nothing but the class shares of the training rows."""
     people = resample(measured.people, resamples, seed)
     results = []
@@ -128,5 +165,5 @@ def majority(rows: Rows, measured: Rows, resamples: int, seed: int) -> list[Resu
         logits = np.tile(logs, (len(measured.people), 1))
         prediction = Prediction(logits, logits)
         named = (attribute, "majority", "constant", "contributors")
-        results.append(_result(named, prediction, rows, measured, people))
+        results.append(_result(named, prediction, rows, measured, people, metrics))
     return results

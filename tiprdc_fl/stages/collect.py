@@ -223,8 +223,13 @@ def _collect(current: Run, people: np.ndarray) -> tuple[FeatureStore, Collected]
         timed(current.folder, "collection"),
         stage(current.console, "collection", len(asked), "contributors") as advance,
     ):
-        engine = ENGINES[current.config.federation.engine]
-        return store, engine(collection, lambda contributors, examples: advance(contributors))
+
+        def on_answer(contributors: int, examples: int) -> None:
+            advance(contributors)
+            for callback in current.callbacks:
+                callback.on_answer(contributors, examples)
+
+        return store, ENGINES[current.config.federation.engine](collection, on_answer)
 
 
 def _erase_others(store: FeatureStore, people: np.ndarray) -> None:

@@ -64,7 +64,8 @@ def measure(
         device_of: people -> device classes; None where no devices are modelled.
 
     Returns:
-        The figures: an earlier session's where the code that decides them is the same.
+        The figures: an earlier session's where the code that decides them is the same, and every metric that the
+        caller asks for is in them.
 
     Raises:
         InputError: ``results.json`` is damaged, or a contributor has withdrawn since the features were read.
@@ -74,7 +75,9 @@ def measure(
         with reading(path):
             stored = json.loads(path.read_bytes())
             if stored.pop("code", None) == code:
-                return Figures.model_validate(stored)
+                figures = Figures.model_validate(stored)
+                if current.metrics.keys() <= figures.results[0].metrics.keys():
+                    return figures
     with nobody_withdraws(current.folder.path, collected.withdrawn):
         figures = _measured(current, trained, collected, device_of)
     write_json(path, {"code": code, **figures.model_dump(mode="json")})
@@ -89,7 +92,9 @@ def _measured(
         views = open_views(current, trained, collected.store)
     fit, features = fit_of(current), views.shown["features"]
     probed = _probed(current, views, fit)
-    blind = majority(features.insider, features.measured, settings.bootstrap, current.config.seed)
+    blind = majority(
+        features.insider, features.measured, settings.bootstrap, current.config.seed, current.metrics
+    )
     best = _strongest(current, probed)
     groups, worst = disparities(best, features.measured, settings.bootstrap, current.config.seed, device_of)
     return Figures(
@@ -214,6 +219,7 @@ def _probed(current: Run, views: Views, fit: Fit) -> list[Probed]:
                 resamples=settings.bootstrap,
                 on_batch=lambda: advance(1),
                 learned_from=source,
+                metrics=current.metrics,
             )
     return results
 

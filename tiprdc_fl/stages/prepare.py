@@ -1,6 +1,6 @@
 """Before stage 1: opens dataset and run folder, and tries everything that a wrong configuration can break."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import NamedTuple
@@ -17,8 +17,10 @@ from tiprdc_fl.data.source import DataSource, open_dataset
 from tiprdc_fl.data.split import Split, split_people
 from tiprdc_fl.devices.sets import load_devices
 from tiprdc_fl.errors import InputError
+from tiprdc_fl.evaluation.results import Metric
 from tiprdc_fl.models.architecture import Architecture, Precision, seen_shape
 from tiprdc_fl.protections import PROTECTIONS, check_protection
+from tiprdc_fl.stages.callbacks import Callback
 from tiprdc_fl.stages.evaluate import chosen_attacks
 from tiprdc_fl.stages.partition import attributes_of, deal_out, note_partition, open_partition
 from tiprdc_fl.stages.plan import check_strategy
@@ -55,12 +57,24 @@ class Opened(NamedTuple):
     people: Split
 
 
-def prepare(config: Config, console: Console) -> Run:
+def prepare(
+    config: Config,
+    console: Console,
+    callbacks: Sequence[Callback] = (),
+    metrics: Mapping[str, Metric] | None = None,
+) -> Run:
     """Opens data and run folder; the folder is made after every check, so a wrong configuration leaves none.
+
+    Args:
+        config: the run.
+        console: for progress.
+        callbacks: follow the run.
+        metrics: of the caller, by name.
 
     Raises:
         InputError: the configuration does not fit the data or the machine, or the run folder holds another run.
     """
+    check_metrics(metrics or {})
     device = choose_device(config.device)
     precision = choose_precision(config.training.precision, config.device)
     opened = open_data(config)
@@ -71,7 +85,18 @@ def prepare(config: Config, console: Console) -> Run:
     folder, config = open_run_folder(config)
     source, dataset = open_partition(config, folder, source, dataset, people, table)
     note_partition(folder, table, seconds)
-    return Run(config, folder, source, dataset, people, device, precision, console)
+    return Run(
+        config=config,
+        folder=folder,
+        source=source,
+        dataset=dataset,
+        people=people,
+        device=device,
+        precision=precision,
+        console=console,
+        callbacks=tuple(callbacks),
+        metrics=dict(metrics or {}),
+    )
 
 
 def open_data(config: Config) -> Opened:
@@ -191,6 +216,15 @@ CHECKS: tuple[Callable[[Config, Opened], None], ...] = (
     _check_evaluation,
     _check_extractor,
 )
+
+
+def check_metrics(metrics: Mapping[str, Metric]) -> None:
+    """Raises InputError unless every metric of the caller is a function with a name."""
+    for name, metric in metrics.items():
+        if not isinstance(name, str) or not name or not callable(metric):
+            raise InputError(
+                f"metrics: expected a function(labels, logits, people) by its name, got {name!r}: {metric!r}"
+            )
 
 
 def choose_device(device: str) -> str:

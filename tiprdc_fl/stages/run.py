@@ -1,8 +1,8 @@
 """What every stage knows of a run."""
 
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
@@ -14,8 +14,10 @@ from tiprdc_fl.data.examples import Dataset, Examples
 from tiprdc_fl.data.partition.table import read_deal
 from tiprdc_fl.data.source import DataSource
 from tiprdc_fl.data.split import Split
+from tiprdc_fl.evaluation.results import Metric
 from tiprdc_fl.federation.collection import Collection, Request
 from tiprdc_fl.models.architecture import Precision
+from tiprdc_fl.stages.callbacks import Callback
 from tiprdc_fl.stages.runtime import write_model
 from tiprdc_fl.store.paths import RunFolder
 from tiprdc_fl.store.withdrawal import withdrawn
@@ -34,6 +36,8 @@ class Run:
         device: "cpu" or "cuda".
         precision: "bfloat16" or "float32".
         console: for progress.
+        callbacks: of the caller, which follow the run.
+        metrics: of the caller, by name.
     """
 
     config: Config
@@ -44,6 +48,8 @@ class Run:
     device: str
     precision: Precision
     console: Console
+    callbacks: tuple[Callback, ...] = ()
+    metrics: Mapping[str, Metric] = field(default_factory=dict)
 
     @cached_property
     def contributed(self) -> Examples:

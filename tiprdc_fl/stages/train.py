@@ -1,7 +1,9 @@
 """Stage 1: what runs on the devices: trained now, found in a library, given as a file, or never trained."""
 
+from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from pydantic import TypeAdapter
 
@@ -178,7 +180,13 @@ def _train_in(current: Run, plan: Plan, architecture: Architecture, examples: Ex
         stage(current.console, "training", total, "examples") as advance,
         epoch_writer(current.folder.tensorboard) as write,
     ):
-        train_extractor(examples, architecture, plan, folder, advance, write)
+
+        def on_epoch(figures: dict[str, Any]) -> None:
+            write(figures)
+            for callback in current.callbacks:
+                callback.on_epoch_end(deepcopy(figures))
+
+        train_extractor(examples, architecture, plan, folder, advance, on_epoch)
 
 
 def _origin_of(folder: RunFolder) -> Origin | None:
