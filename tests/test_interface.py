@@ -81,6 +81,7 @@ class Recorder(tiprdc_fl.Callback):
 
     def __init__(self):
         self.stages, self.values, self.epochs, self.answers = [], {}, [], []
+        self.terminal = io.StringIO()
 
     def on_stage_start(self, name):
         self.stages.append(f"{name} begins")
@@ -106,7 +107,8 @@ def followed(folder, metrics):
     config = tiprdc_fl.load_config(None, [*KEYS, f"run_dir={folder}"])
     report = tiprdc_fl.run(
         config,
-        console=Console(file=io.StringIO()),
+        console=Console(file=recorder.terminal, width=120),
+        full=True,
         callbacks=[recorder, tiprdc_fl.Callback()],
         metrics=metrics,
     )
@@ -124,6 +126,10 @@ def test_a_run_tells_its_callbacks_and_measures_by_the_callers_metrics(tmp_path)
     assert (contributors, examples) == (12, report.people.contributors.examples)
     for row in tiprdc_fl.open_run(tmp_path).report.results:
         assert row.metrics == {"hits": pytest.approx(row.accuracy.value), "none": None}
+    table = recorder.terminal.getvalue().partition("Metrics handed to the run")[2].splitlines()
+    assert table[1].split()[-2:] == ["hits", "none"]
+    assert table[2].split()[-2:] == [f"{report.results[0].accuracy.value:.4f}", "n/a"]
+    assert '<th scope="col">hits</th>' in (tmp_path / "report.html").read_text()
 
 
 def test_a_finished_run_is_measured_again_for_a_metric_that_it_lacks(opened, tmp_path):

@@ -135,6 +135,7 @@ def result(known: str, attribute: str, kind: str, probe: str, source: str, value
             "learned_examples": 19800,
             "measured_people": 200,
             "measured_examples": 3950,
+            "metrics": {},
         },
     }
 

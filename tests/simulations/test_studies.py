@@ -79,7 +79,9 @@ def rows_of(config: Config) -> list[dict[str, Any]]:
                 counts = {"learned_people": config.clients, "learned_examples": 20 * config.clients}
                 counts |= {"measured_people": 100, "measured_examples": 1900}
                 labels = {"role": role, "attribute": attribute, "representation": "features", "probe": probe}
-                found.append(labels | {"learned_from": source} | dict.fromkeys(names, figure) | counts)
+                found.append(
+                    labels | {"learned_from": source, "metrics": {}} | dict.fromkeys(names, figure) | counts
+                )
     return found
 
 

@@ -9,7 +9,7 @@ from rich.table import Table
 from tiprdc_fl.report.queries import attributes_of
 from tiprdc_fl.report.schema import Percentiles, ProbeResult, Report, StrategyFigures
 from tiprdc_fl.report.sentences import names_lines, partition_lines, sentences
-from tiprdc_fl.report.words import TITLES, duration, readable, share, size
+from tiprdc_fl.report.words import TITLES, duration, number, readable, share, size
 
 COLUMNS = {name: title.replace(" ", "\n") for name, title in TITLES.items()}
 ROLES = {"private": "PRIVATE (should be low)", "task": "TASK (should be high)"}
@@ -41,6 +41,9 @@ def show_details(report: Report, console: Console) -> None:
         "report.json has also ROC-AUC, usable bits and accuracy, which probes and blind guess aim at by the class "
         "shares they learned from.",
     )
+    if first.metrics:
+        say(console, "\nMetrics handed to the run", style="bold")
+        console.print(metric_table(report))
     for line in sentences(report):
         say(console, f"\n{line}")
     say(console, "\nPartition", style="bold")
@@ -73,6 +76,19 @@ def inference_table(report: Report) -> Table:
             for probe, source in dict.fromkeys(probes):
                 name = f"    {probe}, auxiliary" if source == "collector" else f"    {probe}"
                 table.add_row(name, *(_cell(rows, kind, probe, source) for kind in COLUMNS))
+    return table
+
+
+def metric_table(report: Report) -> Table:
+    """The caller's own metrics of every probe on every representation."""
+    table = grid()
+    table.show_header = True
+    for title in ("attribute", "probe", "on", *report.results[0].metrics):
+        table.add_column(escape(readable(title)), overflow="fold")
+    for row in report.results:
+        probe = f"{row.probe}, auxiliary" if row.learned_from == "collector" else row.probe
+        values = (number(value, 4) for value in row.metrics.values())
+        table.add_row(escape(readable(row.attribute)), probe, TITLES[row.representation], *values)
     return table
 
 

@@ -48,7 +48,7 @@ class ProbeResult(Model):
     """People the probe was measured on."""
     measured_examples: Positive
     """Examples the probe was measured on."""
-    metrics: dict[str, float | None] = Field(default_factory=dict)
+    metrics: dict[str, float | None]
     """Values of the metrics handed to run(metrics=...), by name; null where a metric gave no finite number."""
 
 
