@@ -80,9 +80,9 @@ def _draw(figure: Figure, outcome: Outcome) -> None:
 
 
 def _series(rows: list[Row], kinds: list[str], source: str, with_paper: bool) -> Series:
-    found = {str(row["adversary"]): row for row in rows if row["learned_from"] == source}
+    by_adversary = {str(row["adversary"]): row for row in rows if row["learned_from"] == source}
     paper = {str(row["adversary"]): share(row["paper"]) for row in rows}
-    spans = [as_span(found.get(kind, {}).get("leakage")) for kind in kinds]
+    spans = [as_span(by_adversary.get(kind, {}).get("leakage")) for kind in kinds]
     beside = [paper[kind] for kind in kinds] if with_paper else ()
     return Series(f"labels of the {source}", spans, beside, "the paper's plain accuracy")
 

@@ -70,7 +70,7 @@ def _columns(config: Config) -> list[Column]:
         *([Column("to_jpeg", f"x JPEG\n{QUALITY}", "number", brief=True)] if image else []),
         Column("encode_us", "encode\nus", "number", brief=True),
         Column("decode_us", "decode\nus", "number", brief=True),
-        *(part for one in accuracies for part in (one, _change_column(one))),
+        *(part for accuracy in accuracies for part in (accuracy, _change_column(accuracy))),
     ]
 
 
@@ -174,10 +174,10 @@ def _compare(rows: list[Row]) -> list[Row]:
     return compared
 
 
-def _points(one: Span, other: Span) -> Span:
-    if one.value is None or other.value is None:
+def _points(accuracy: Span, base: Span) -> Span:
+    if accuracy.value is None or base.value is None:
         return UNDEFINED
-    return Span(100 * (one.value - other.value))
+    return Span(100 * (accuracy.value - base.value))
 
 
 def _draw(figure: Figure, outcome: Outcome) -> None:

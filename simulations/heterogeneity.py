@@ -54,7 +54,11 @@ def _cases(config: Config, options: Options) -> list[Case]:
         *(_dirichlet(alpha, names) for names in (tasks, private) for alpha in ALPHAS),
         *(_pathological(count, [*private[:1], *tasks[:1]]) for count in CLASSES),
         *(_case("quantity", words, f"distribution={name}") for name, words in DISTRIBUTIONS.items()),
-        *(_case("feature", f"strength {one}", f"strength={one}") for one in STRENGTHS if images),
+        *(
+            _case("feature", f"strength {strength}", f"strength={strength}")
+            for strength in STRENGTHS
+            if images
+        ),
     ]
 
 

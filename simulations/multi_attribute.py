@@ -62,8 +62,8 @@ def _draw(figure: Figure, outcome: Outcome) -> None:
     sets = list(dict.fromkeys(str(row["hidden"]) for row in outcome.rows))
     panels = figure.subplots(-(-len(attributes) // 2), 2, squeeze=False).flat
     for axes, (role, name) in zip(panels, attributes, strict=False):
-        found = [_series(outcome, hidden, role, name) for hidden in sets]
-        draw_series(axes, BUDGETS, found, True, "budget")
+        series = [_series(outcome, hidden, role, name) for hidden in sets]
+        draw_series(axes, BUDGETS, series, True, "budget")
         axes.set_title(f"{'leakage' if role == 'private' else 'utility'}: {name}")
     for axes in panels:  # one is left over where their number is odd
         axes.set_axis_off()

@@ -99,15 +99,15 @@ def examples_of(config: Config) -> dict[str, np.ndarray]:
     from tiprdc_fl.stages.prepare import open_data  # late: it imports torch, which --help needs not
 
     _, dataset, people = open_data(config)
-    found = dataset.labels(people.contributors).attributes
-    return {name: found[name] for name in config.data.tasks or []}
+    attributes = dataset.labels(people.contributors).attributes
+    return {name: attributes[name] for name in config.data.tasks or []}
 
 
 def shares_of(config: Config) -> np.ndarray:
     """The device classes' shares of the population."""
     from tiprdc_fl.devices.sets import load_devices
 
-    return np.array([one.share for one in load_devices(config.devices.name or "").classes])
+    return np.array([kind.share for kind in load_devices(config.devices.name or "").classes])
 
 
 def _columns(config: Config) -> list[Column]:

@@ -62,8 +62,8 @@ def _cases(config: Config, options: Options) -> list[Case]:
     sigma = f"{config.protection.sigma:g}"
     baselines = [
         _case("encoder"),
-        *(_case("hybrid", one) for one in EPSILONS),
-        *(_case("dp", one) for one in EPSILONS),
+        *(_case("hybrid", epsilon) for epsilon in EPSILONS),
+        *(_case("dp", epsilon) for epsilon in EPSILONS),
     ]
     return [
         *budget_cases(),
@@ -106,7 +106,7 @@ def _measure(case: Case, report: Report) -> list[Row]:
     row |= {f"pooled_{name}": pooled(report, name) for name in private}
     row |= {
         "reidentified": reidentified(report),
-        "leakage": max((one for one in leaks if one.value is not None), default=UNDEFINED, key=_value),
+        "leakage": max((leak for leak in leaks if leak.value is not None), default=UNDEFINED, key=_value),
         "utility": mean_span([best(report, name) for name in tasks_of(report)]),
         "bytes": report.federation.sent_bytes_per_example,
     }
@@ -114,8 +114,8 @@ def _measure(case: Case, report: Report) -> list[Row]:
     return [row | paper_cells(report, FIGURE_4, budget=budget)]
 
 
-def _value(one: Span) -> float:
-    return one.value or 0.0
+def _value(span: Span) -> float:
+    return span.value or 0.0
 
 
 def mark_front(rows: list[Row]) -> list[Row]:
@@ -125,8 +125,8 @@ def mark_front(rows: list[Row]) -> list[Row]:
     """
     methods = [row for row in rows if row["method"] not in CONTROLS]
     front = pareto([(as_span(row["leakage"]).value, as_span(row["utility"]).value) for row in methods])
-    best_ones = [row for row, on in zip(methods, front, strict=True) if on]
-    return [row | {"front": "yes" if any(row is one for one in best_ones) else ""} for row in rows]
+    winners = [row for row, on in zip(methods, front, strict=True) if on]
+    return [row | {"front": "yes" if any(row is winner for winner in winners) else ""} for row in rows]
 
 
 def pareto(points: Sequence[tuple[float | None, float | None]]) -> list[bool]:
@@ -170,10 +170,14 @@ def _points(axes: Axes, rows: Sequence[Row], method: str, number: int) -> None:
     leaks, uses = ([as_span(row[key]) for row in rows] for key in ("leakage", "utility"))
     control = method in CONTROLS
     axes.errorbar(
-        [100 * _value(one) for one in leaks],
-        [100 * _value(one) for one in uses],
-        **{"xerr": [below(leaks), above(leaks)], "yerr": [below(uses), above(uses)]},
-        **{"marker": MARKERS[number % len(MARKERS)], "linestyle": "", "markersize": 9, "elinewidth": 0.8},
+        [100 * _value(span) for span in leaks],
+        [100 * _value(span) for span in uses],
+        xerr=[below(leaks), above(leaks)],
+        yerr=[below(uses), above(uses)],
+        marker=MARKERS[number % len(MARKERS)],
+        linestyle="",
+        markersize=9,
+        elinewidth=0.8,
         color=QUIET if control else COLOURS[number % len(COLOURS)],
         markerfacecolor="white" if control else None,
         label=f"{method}, a control" if control else method,

@@ -41,7 +41,7 @@ def _cases(config: Config, options: Options) -> list[Case]:
     keys_of = {"first": (), "second": second_dataset(config, options)}
     _check_pairs(config, options, keys_of["second"])
     pairs = (("first", "first"), ("second", "second"), ("first", "second"), ("second", "first"))
-    second = dict(one.split("=", 1) for one in keys_of["second"])["data.name"]
+    second = dict(pair.split("=", 1) for pair in keys_of["second"])["data.name"]
     names = {"first": config.data.name, "second": second}
     return [_cell(a, b, keys_of[b], config, names) for a, b in pairs]
 
@@ -70,15 +70,15 @@ def second_dataset(config: Config, options: Options) -> tuple[str, ...]:
         config: of the first; image size is its.
         options: ``other``, what the user said of the second.
     """
-    given = dict(one.split("=", 1) for one in options.other)
+    given = dict(pair.split("=", 1) for pair in options.other)
     if "data.name" not in given:
         folder = write_folder(options.out / "other_faces", given.get("data.root"))
         given = {"data.name": "folder", "data.root": str(folder)} | given
-    fresh = {key: show(one.default) for key, one in keys().items() if key.startswith("data.")}
+    fresh = {key: show(declared.default) for key, declared in keys().items() if key.startswith("data.")}
     fresh |= {"data.image_size": show(list(config.data.image_size))}
     fresh |= {"data.private": show(config.data.private), "data.tasks": show(config.data.tasks)}
     own = (*BY_DATASET.get(given["data.name"], ()), _TASKS.get(given["data.name"], ""))
-    fresh |= dict(one.split("=", 1) for one in own if one.startswith("data."))
+    fresh |= dict(pair.split("=", 1) for pair in own if pair.startswith("data."))
     return tuple(f"{key}={value}" for key, value in (fresh | given).items())
 
 
@@ -90,10 +90,10 @@ def _check_pairs(config: Config, options: Options, overrides: tuple[str, ...]) -
     if modality_of(other.data.name, other.data.root) != "image":
         raise InputError(f"other.name={other.data.name}: simulations.transfer needs images in both datasets")
     for key in ("private", "tasks"):
-        ours, theirs = getattr(config.data, key) or [], getattr(other.data, key) or []
-        if len(ours) != len(theirs):
+        first, second = getattr(config.data, key) or [], getattr(other.data, key) or []
+        if len(first) != len(second):
             raise InputError(
-                f"data.{key}={show(ours)} and other.{key}={show(theirs)} are paired by position: name as many"
+                f"data.{key}={show(first)} and other.{key}={show(second)} are paired by position: name as many"
             )
 
 
@@ -138,7 +138,7 @@ def _draw_people(folder: Path, people: int) -> None:
         for row, image in enumerate(np.asarray(examples.loaded)):
             name = f"images/{person:04d}_{row:02d}.jpg"
             Image.fromarray(image.transpose(1, 2, 0)).save(folder / name, quality=90)
-            labels = [int(examples.attributes[one][row]) for one in dataset.attributes]
+            labels = [int(examples.attributes[attribute][row]) for attribute in dataset.attributes]
             writer.writerow([name, f"person_{person:04d}", *labels])
     (folder / "metadata.csv").write_text(text.getvalue(), encoding="utf-8")
 
@@ -159,10 +159,10 @@ def _measure(case: Case, report: Report) -> list[Row]:
     row: Row = {"train": facts["train"], "test": facts["test"]}
     row["dataset"] = report.configuration.data.name
     names = [*private_of(report), *tasks_of(report)]
-    for (role, ours), theirs in zip(facts["attributes"], names, strict=True):
-        row[figure_key(role, ours)] = best(report, theirs)
-        row[f"accuracy_{ours}"] = best(report, theirs, "accuracy")
-        row[f"paper_{ours}"] = _paper_share(facts, report, ours) if same_name(ours, theirs) else None
+    for (role, first), tested in zip(facts["attributes"], names, strict=True):
+        row[figure_key(role, first)] = best(report, tested)
+        row[f"accuracy_{first}"] = best(report, tested, "accuracy")
+        row[f"paper_{first}"] = _paper_share(facts, report, first) if same_name(first, tested) else None
     return [row]
 
 

@@ -142,9 +142,9 @@ def defaults_of(options: Options, dataset: str, own: Sequence[str]) -> list[str]
     """
     networks = NETWORKS[modality_of(dataset, root_of(options))]
     library = f"training.library={options.out / 'extractors'}"
-    every = [f"data.name={dataset}", *COMMON, *networks, *BY_DATASET.get(dataset, ()), library, *own]
+    pairs = [f"data.name={dataset}", *COMMON, *networks, *BY_DATASET.get(dataset, ()), library, *own]
     decided = preset_values(options.preset)
-    return [one for one in every if one.partition("=")[0] not in decided]
+    return [pair for pair in pairs if pair.partition("=")[0] not in decided]
 
 
 def preset_values(preset: str | None) -> dict[str, Any]:
@@ -152,20 +152,20 @@ def preset_values(preset: str | None) -> dict[str, Any]:
     if preset is None:
         return {}
     path = PRESETS / f"{preset}.yaml"
-    found: dict[str, Any] = {}
+    values: dict[str, Any] = {}
     with contextlib.suppress(Exception):
         tree = OmegaConf.to_container(OmegaConf.load(path if path.is_file() else preset))
-        _collect(tree, "", found)
-    return found
+        _collect(tree, "", values)
+    return values
 
 
-def _collect(tree: Any, prefix: str, found: dict[str, Any]) -> None:
+def _collect(tree: Any, prefix: str, values: dict[str, Any]) -> None:
     for part, value in tree.items():
         name = f"{prefix}{part}"
         if name in keys():
-            found[name] = value
+            values[name] = value
         elif isinstance(value, dict):
-            _collect(value, f"{name}.", found)
+            _collect(value, f"{name}.", values)
 
 
 def refuse_swept(overrides: Sequence[str], swept: dict[str, list[str]]) -> None:

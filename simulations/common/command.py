@@ -16,18 +16,25 @@ from tiprdc_fl.errors import exit_status, leave
 def help_of(study: Study) -> str:
     """One screen: what the study does, what the paper has, keys and defaults."""
     own = [*study.defaults, *study.attributes.get(study.dataset, ())]
-    defaults = dict(one.split("=", 1) for one in defaults_of(Options(OUT, 1, None, ()), study.dataset, own))
+    defaults = dict(pair.split("=", 1) for pair in defaults_of(Options(OUT, 1, None, ()), study.dataset, own))
     pairs = "  ".join(f"{name}={value}".replace(" ", "\xa0") for name, value in defaults.items())
     other = (
         ["  other.KEY=VALUE  of the second dataset: a key of data, or clients"] if study.takes_other else []
     )
     lines = [
-        *(study.question, "", *textwrap.wrap(study.about, 78), "", "keys of the study:"),
+        study.question,
+        "",
+        *textwrap.wrap(study.about, 78),
+        "",
+        "keys of the study:",
         f"  out=DIR          folder of runs, extractors and results ({OUT})",
         "  seeds=K          repeat with K seeds: mean and interval over them (1)",
-        *(*other, "", "its defaults; every other key: python -m tiprdc_fl.simulate --help"),
+        *other,
+        "",
+        "its defaults; every other key: python -m tiprdc_fl.simulate --help",
         *textwrap.wrap(pairs, 78, initial_indent="  ", subsequent_indent="  ", break_long_words=False),
-        *("", "Writes a table (CSV), a picture (PNG) and both as JSON into out. The same command resumes."),
+        "",
+        "Writes a table (CSV), a picture (PNG) and both as JSON into out. The same command resumes.",
     ]
     return "\n".join(lines).replace("\xa0", " ")
 

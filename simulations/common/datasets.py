@@ -12,8 +12,11 @@ NETWORKS = {
 # Where people are finite, those that are no contributors are shared between collector and holdout.
 BY_DATASET: dict[str, tuple[str, ...]] = {
     "faces": (
-        *("clients=200", "data.collector_people=200", "data.holdout_people=100"),
-        *("data.private=[Male]", "data.tasks=[Smiling,Gray_Hair]"),
+        "clients=200",
+        "data.collector_people=200",
+        "data.holdout_people=100",
+        "data.private=[Male]",
+        "data.tasks=[Smiling,Gray_Hair]",
     ),
     "celeba": ("clients=100", "data.private=[Male]", "data.tasks=[Smiling,Gray_Hair]"),
     "lfw": ("clients=100", "data.private=[Male]", "data.tasks=[Black Hair,Eyeglasses]"),

@@ -42,8 +42,10 @@ def digest(config: Config) -> str:
 def identity(configs: Sequence[Config]) -> str:
     """Digest of what a study asks for: its runs' configurations, whatever data and code there are now."""
     asked = [deciding(config) for config in configs]
-    for one in asked:
-        del one["training.extractor"]  # an earlier run's, in a folder that is named by data and code
+    for configuration in asked:
+        del configuration[
+            "training.extractor"
+        ]  # an earlier run's, in a folder that is named by data and code
     return _sha256(asked)
 
 

@@ -88,7 +88,7 @@ def as_json(outcome: Outcome) -> dict[str, object]:
         "seeds": list(outcome.seeds),
         "columns": [asdict(column) for column in outcome.columns],
         "rows": [flat(outcome.columns, row) for row in outcome.rows],
-        "paper": [asdict(one) for one in outcome.paper],
+        "paper": [asdict(figure) for figure in outcome.paper],
         "paper_note": PAPER_NOTE,
         "runs": [{"case": case, "seed": seed, "folder": folder} for case, seed, folder in outcome.runs],
         "configuration": flatten(outcome.config),

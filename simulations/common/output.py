@@ -89,8 +89,8 @@ def show_table(outcome: Outcome, console: Console) -> None:
         Console(file=console.file, width=max(width, console.width)).print(table)
     if outcome.paper:
         _say(console, "\nThe paper, plain accuracy in %:")
-    for one in outcome.paper:
-        _say(console, f"  {one.sentence}", "dim")
+    for published in outcome.paper:
+        _say(console, f"  {published.sentence}", "dim")
     if outcome.paper:
         _say(console, PAPER_NOTE)
     _say(console, "")

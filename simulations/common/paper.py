@@ -109,9 +109,9 @@ def published(figures: tuple[Published, ...], attribute: str, **wanted: object) 
 
 
 def _fitting(figures: tuple[Published, ...], attribute: str, wanted: dict[str, object]) -> Iterator[float]:
-    for one in figures:
-        if same_name(one.attribute, attribute) and all(getattr(one, k) == v for k, v in wanted.items()):
-            yield one.share
+    for figure in figures:
+        if same_name(figure.attribute, attribute) and all(getattr(figure, k) == v for k, v in wanted.items()):
+            yield figure.share
 
 
 def same_name(a: str, b: str) -> bool:

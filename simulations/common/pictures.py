@@ -83,10 +83,10 @@ def draw_series(
         name: of the horizontal axis.
     """
     step = 0.5 / max(1, len(series)) if not connect else 0.06
-    for number, one in enumerate(series):
+    for number, line in enumerate(series):
         shift = (number - (len(series) - 1) / 2) * step
         places = [position + shift for position in range(len(categories))]
-        points(axes, places, one, number, "-" if connect else "")
+        points(axes, places, line, number, "-" if connect else "")
     axes.axhline(CHANCE, color=QUIET, linestyle=":", linewidth=1)
     axes.set_xticks(range(len(categories)), list(categories))
     axes.set_xlim(-0.5, len(categories) - 0.5)
@@ -149,9 +149,9 @@ def label(axes: Axes, horizontal: str, vertical: str) -> None:
 
 def shared_legend(figure: Figure) -> None:
     """One legend beneath all axes, each label once."""
-    found = [axes.get_legend_handles_labels() for axes in figure.axes]
+    legends = [axes.get_legend_handles_labels() for axes in figure.axes]
     entries = {
-        text: handle for handles, labels in found for handle, text in zip(handles, labels, strict=True)
+        text: handle for handles, labels in legends for handle, text in zip(handles, labels, strict=True)
     }
     figure.legend(
         list(entries.values()),
@@ -192,7 +192,8 @@ def _around(width: float, height: float) -> Sequence[tuple[float, float]]:
     near = [
         *((15.0, -height / 2 + lift) for lift in (11.0, -11.0, 20.0, -20.0)),
         *((-15.0 - width, -height / 2 + lift) for lift in (11.0, -11.0, 20.0, -20.0)),
-        *((-width / 2, 13.0), (-width / 2, -13.0 - height)),
+        (-width / 2, 13.0),
+        (-width / 2, -13.0 - height),
     ]
     return [*near, *((3 * dx, 3 * dy) for dx, dy in near)]
 

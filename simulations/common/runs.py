@@ -107,18 +107,20 @@ def perform(planned: Sequence[Planned], run: Runner, console: Console) -> list[R
         InputError: a run cannot be done; its case is named.
     """
     reports = []
-    for position, one in enumerate(planned, start=1):
-        report = finished(one.config, one.folder)
-        found = "" if report is None else f", found in {one.folder}"
-        seed = f", seed {one.config.seed}" if len({other.config.seed for other in planned}) > 1 else ""
-        line = f"case {position} of {len(planned)}: {one.case.label}{seed}{found}"
+    for position, planned_run in enumerate(planned, start=1):
+        report = finished(planned_run.config, planned_run.folder)
+        note = "" if report is None else f", found in {planned_run.folder}"
+        seed = (
+            f", seed {planned_run.config.seed}" if len({other.config.seed for other in planned}) > 1 else ""
+        )
+        line = f"case {position} of {len(planned)}: {planned_run.case.label}{seed}{note}"
         console.print(line, highlight=False, markup=False, soft_wrap=True, style="bold")
-        reports.append(report or _run(one, run, console))
+        reports.append(report or _run(planned_run, run, console))
     return reports
 
 
-def _run(one: Planned, run: Runner, console: Console) -> Report:
+def _run(planned_run: Planned, run: Runner, console: Console) -> Report:
     try:
-        return run(one.config, console, quiet=True)
+        return run(planned_run.config, console, quiet=True)
     except InputError as error:
-        raise InputError(f"{one.case.label}: {error}") from error
+        raise InputError(f"{planned_run.case.label}: {error}") from error

@@ -114,7 +114,7 @@ def _base(study: Study, options: Options) -> tuple[Config, list[str]]:
 def _swept(study: Study, cases: Sequence[Case]) -> dict[str, list[str]]:
     """The keys that the cases set, with their values."""
     swept: dict[str, list[str]] = {}
-    for name, _, value in (one.partition("=") for case in cases for one in case.overrides):
+    for name, _, value in (override.partition("=") for case in cases for override in case.overrides):
         if name not in study.reads:
             swept.setdefault(name, []).append(value)
     return swept
@@ -123,11 +123,16 @@ def _swept(study: Study, cases: Sequence[Case]) -> dict[str, list[str]]:
 def _outcome(study: Study, base: Config, planned: Sequence[Planned], reports: Sequence[Report]) -> Outcome:
     """The study's table, with what its caption, JSON and picture need."""
     columns = study.columns(base)
-    seeds = list(dict.fromkeys(one.config.seed for one in planned))
+    seeds = list(dict.fromkeys(run.config.seed for run in planned))
     pairs = list(zip(planned, reports, strict=True))
     tables = [
         study.compare(
-            [row for one, r in pairs if one.config.seed == seed for row in study.measure(one.case, r)]
+            [
+                row
+                for run, report in pairs
+                if run.config.seed == seed
+                for row in study.measure(run.case, report)
+            ]
         )
         for seed in seeds
     ]
@@ -141,9 +146,9 @@ def _outcome(study: Study, base: Config, planned: Sequence[Planned], reports: Se
         config=base,
         columns=columns,
         rows=rows,
-        runs=[(one.case.label, one.config.seed, str(one.folder)) for one in planned],
+        runs=[(run.case.label, run.config.seed, str(run.folder)) for run in planned],
         caption=caption_of(base, reports, seeds, notes),
         seeds=seeds,
         paper=study.paper,
-        identity=identity([one.config for one in planned if one.config.seed == base.seed]),
+        identity=identity([run.config for run in planned if run.config.seed == base.seed]),
     )

@@ -70,13 +70,13 @@ def attribute_cells(report: Report) -> Row:
 
 def in_paper(names: Sequence[str], figures: tuple[Published, ...]) -> list[str]:
     """The attributes of which the paper has a figure."""
-    return [name for name in names if any(same_name(one.attribute, name) for one in figures)]
+    return [name for name in names if any(same_name(figure.attribute, name) for figure in figures)]
 
 
 def hiding(config: Config, figures: tuple[Published, ...]) -> tuple[Published, ...]:
     """The paper's figures for the attributes that are hidden here: others are about another extractor."""
     ours = set(config.data.private or [])
-    return tuple(one for one in figures if {*one.private} == ours)
+    return tuple(figure for figure in figures if {*figure.private} == ours)
 
 
 def names_of(config: Config) -> list[str]:

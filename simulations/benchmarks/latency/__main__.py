@@ -106,9 +106,11 @@ def _options(values: dict[str, str], seconds: float) -> Options:
     sizes = tuple(dict.fromkeys(size(text) for text in values["sizes"].split(",")))
     batches = tuple(sorted({_number("batches", text, high=64) for text in values["batches"].split(",")}))
     return Options(
-        Setting(sizes, batches, values["codec"], seconds),
-        *(values["devices"], _number("people", values["people"], high=1_000_000)),
-        *(_number("seed", values["seed"], 0, 2**32), expanded(values["out"])),
+        setting=Setting(sizes, batches, values["codec"], seconds),
+        devices=values["devices"],
+        people=_number("people", values["people"], high=1_000_000),
+        seed=_number("seed", values["seed"], 0, 2**32),
+        out=expanded(values["out"]),
     )
 
 
@@ -132,12 +134,16 @@ def conduct(options: Options, console: Console) -> None:
     )
     if not cells:
         raise InputError("nothing was measured: every batch takes too long; name smaller sizes or batches")
-    found = output.Found(
-        *(machine(PACKAGES), load, options.setting.codec, cells, population),
-        list(modelled.model(cells, population)),
+    results = output.Results(
+        machine=machine(PACKAGES),
+        load=load,
+        codec=options.setting.codec,
+        measured=cells,
+        population=population,
+        modelled=list(modelled.model(cells, population)),
     )
-    output.show(found, console)
-    for path in output.publish(found, options.out):
+    output.show(results, console)
+    for path in output.publish(results, options.out):
         console.print(str(path), highlight=False, markup=False, soft_wrap=True)
 
 

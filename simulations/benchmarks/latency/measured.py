@@ -125,14 +125,14 @@ def _measured(
 ) -> list[Cell]:
     """One size and batch: a contributor works in every runtime, then the next one does."""
     layouts = {name: layout_of(way.extractor, setting.codec, (TASK,)) for name, way in ways.items()}
-    found: dict[str, list[Contributions]] = {name: [] for name in ways}
+    contributions: dict[str, list[Contributions]] = {name: [] for name in ways}
     start = perf_counter()
     for person in range(WARM_UP + MOST):
         turn = perf_counter()
         for name, way in ways.items():
             made = contribute(way.extractor, dataset, [person], layouts[name], run=way.run)[0]
             if person >= WARM_UP:
-                found[name].append(made)
+                contributions[name].append(made)
         taken = perf_counter() - turn
         if not person and taken > setting.seconds / 2:
             say(f"{size}, {batch} images: left out, {taken:.1f} s for one contributor in every runtime")
@@ -141,18 +141,24 @@ def _measured(
             start = perf_counter()
         if person >= WARM_UP - 1 + LEAST and perf_counter() - start > setting.seconds:
             break
-    say(f"{size}, {batch} images: {len(found[MODELLED])} contributors in each runtime")
+    say(f"{size}, {batch} images: {len(contributions[MODELLED])} contributors in each runtime")
     return [
-        _cell(size, batch, name, found[name], layouts[name], way.file_bytes) for name, way in ways.items()
+        _cell(size, batch, name, contributions[name], layouts[name], way.file_bytes)
+        for name, way in ways.items()
     ]
 
 
 def _cell(
-    size: Size, batch: int, runtime: str, found: Sequence[Contributions], layout: Layout, file_bytes: int
+    size: Size,
+    batch: int,
+    runtime: str,
+    contributions: Sequence[Contributions],
+    layout: Layout,
+    file_bytes: int,
 ) -> Cell:
-    seconds = np.array([made.seconds[0] for made in found])
+    seconds = np.array([made.seconds[0] for made in contributions])
     stages = with_total(dict(zip(STAGES, seconds.T, strict=True)))
-    return Cell(size, batch, runtime, stages, int(sent_bytes(found[0], layout)[0]), file_bytes)
+    return Cell(size, batch, runtime, stages, int(sent_bytes(contributions[0], layout)[0]), file_bytes)
 
 
 def ways_of(size: Size, pictures: Sequence[bytes]) -> dict[str, Way]:
@@ -166,8 +172,8 @@ def ways_of(size: Size, pictures: Sequence[bytes]) -> dict[str, Way]:
 
     plain, data = extractor("float32"), len(to_bytes(network, architecture))
     ways = {
-        f"torch, {one.architecture.precision}": Way(one, RUNTIMES["torch"].start(one, b""), data)
-        for one in (extractor("bfloat16"), plain)
+        f"torch, {frozen.architecture.precision}": Way(frozen, RUNTIMES["torch"].start(frozen, b""), data)
+        for frozen in (extractor("bfloat16"), plain)
     }
     model = to_onnx(plain)
     images = torch.stack([decoded(picture, size.image_size) for picture in pictures[:CALIBRATED_ON]])
@@ -180,15 +186,15 @@ def ways_of(size: Size, pictures: Sequence[bytes]) -> dict[str, Way]:
 def draw_pictures() -> list[bytes]:
     """PICTURES faces as JPEG files."""
     faces = open_dataset(DataSource("faces", None, SOURCE, 0))
-    found: list[bytes] = []
+    jpegs: list[bytes] = []
     for person in range(PICTURES):
         for pixels in faces.load([person]).loaded[:].permute(0, 2, 3, 1).numpy():  # pyright: ignore
             file = io.BytesIO()
             Image.fromarray(pixels).save(file, "jpeg", quality=QUALITY)
-            found.append(file.getvalue())
-        if len(found) >= PICTURES:
+            jpegs.append(file.getvalue())
+        if len(jpegs) >= PICTURES:
             break
-    return found[:PICTURES]
+    return jpegs[:PICTURES]
 
 
 def decoded(picture: bytes, image_size: tuple[int, int]) -> torch.Tensor:

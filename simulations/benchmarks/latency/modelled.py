@@ -72,7 +72,7 @@ def model(cells: Sequence[Cell], population: Population) -> Iterator[Modelled]:
         for place, kind in enumerate(population.devices.set.classes):
             chosen = population.devices.kind == place
             if chosen.any():
-                yield Modelled(size, kind.title, {stage: one[chosen] for stage, one in seconds.items()})
+                yield Modelled(size, kind.title, {stage: times[chosen] for stage, times in seconds.items()})
         yield Modelled(size, EVERYONE, seconds)
 
 

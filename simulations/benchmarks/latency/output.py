@@ -27,7 +27,7 @@ COLUMNS = 2  # of panels in the picture
 
 
 @dataclass(frozen=True)
-class Found:
+class Results:
     """The study's results.
 
     Attributes:
@@ -52,23 +52,25 @@ class Found:
         return list(dict.fromkeys(cell.size for cell in self.measured))
 
 
-def show(found: Found, console: Console) -> None:
+def show(results: Results, console: Console) -> None:
     """Prints both tables."""
     wide = Console(file=console.file, width=max(WIDE, console.width))
-    wide.print(f"\nMEASURED on {found.machine}", highlight=False, markup=False, style="bold")
-    wide.print(_measured_note(found), highlight=False, markup=False)
-    stages = list(found.measured[0].seconds)
+    wide.print(f"\nMEASURED on {results.machine}", highlight=False, markup=False, style="bold")
+    wide.print(_measured_note(results), highlight=False, markup=False)
+    stages = list(results.measured[0].seconds)
     table = _table(["images", "runtime"], ["batch", "contri-\nbutors", *titles(stages, "ms")])
-    for cell in found.measured:
+    for cell in results.measured:
         count = str(len(cell.seconds["total"]))
         table.add_row(str(cell.size), cell.runtime, str(cell.batch), count, *cells(cell.figures, MILLI))
     wide.print(table)
-    title = found.population.devices.set.title
+    title = results.population.devices.set.title
     wide.print(f"\nMODELLED: {title}", highlight=False, markup=False, style="bold")
-    wide.print(_modelled_note(found), highlight=False, markup=False)
-    table = _table(["images", "device class"], ["people", *titles(list(found.modelled[0].seconds), "s")])
-    for one in found.modelled:
-        table.add_row(str(one.size), one.kind, f"{len(one.seconds['total']):,}", *cells(one.figures))
+    wide.print(_modelled_note(results), highlight=False, markup=False)
+    table = _table(["images", "device class"], ["people", *titles(list(results.modelled[0].seconds), "s")])
+    for modelled in results.modelled:
+        table.add_row(
+            str(modelled.size), modelled.kind, f"{len(modelled.seconds['total']):,}", *cells(modelled.figures)
+        )
     wide.print(table)
     wide.print("")
 
@@ -82,82 +84,84 @@ def _table(words: Sequence[str], numbers: Sequence[str]) -> Table:
     return table
 
 
-def _measured_note(found: Found) -> str:
+def _measured_note(results: Results) -> str:
     return (
         f"One contributor at a time, one thread, after a warm-up; all its images are one batch. load: {SOURCE[0]}x"
-        f"{SOURCE[1]} JPEG files decoded, cropped and resized; encode: {found.codec}. Columns are of contributors, "
-        "not of images; medians of stages do not add up to that of the total; p99 of fewer than 100 is near the "
-        "largest. Small images are computed in passes of up to 24, zeros where there are fewer: one takes as "
-        "long as 24. "
-        f"Load when it began: {found.load:.1f} processes on {os.cpu_count()} CPUs; a busy machine takes "
+        f"{SOURCE[1]} JPEG files decoded, cropped and resized; encode: {results.codec}. Columns are of "
+        "contributors, not of images; medians of stages do not add up to that of the total; p99 of fewer than "
+        "100 is near the largest. Small images are computed in passes of up to 24, zeros where there are fewer: "
+        "one takes as long as 24. "
+        f"Load when it began: {results.load:.1f} processes on {os.cpu_count()} CPUs; a busy machine takes "
         "longer.\n"
     )
 
 
-def _modelled_note(found: Found) -> str:
-    devices = found.population.devices.set
-    batches = " or ".join(dict.fromkeys(str(basis_of(found.measured, size).batch) for size in found.sizes))
+def _modelled_note(results: Results) -> str:
+    devices = results.population.devices.set
+    batches = " or ".join(
+        dict.fromkeys(str(basis_of(results.measured, size).batch) for size in results.sizes)
+    )
     return (
         f"Only one number for each size is measured: compute is the median of an image above, {MODELLED}, "
-        f"batches of {batches}, x images x slowdown. {len(found.population.examples):,} people have "
-        f"{found.population.examples.mean():.0f} images on average. Slowdowns and links are of the device set "
+        f"batches of {batches}, x images x slowdown. {len(results.population.examples):,} people have "
+        f"{results.population.examples.mean():.0f} images on average. Slowdowns and links are of the device set "
         f"{devices.name}, relative to {devices.reference}. Each device is alone: no waiting, no queue.\n"
     )
 
 
-def publish(found: Found, out: Path) -> list[Path]:
+def publish(results: Results, out: Path) -> list[Path]:
     """Writes tables, picture and JSON into a folder; returns their paths.
 
     Raises:
         InputError: a file cannot be written.
     """
     paths = [out / f"latency{rest}" for rest in ("-measured.csv", "-modelled.csv", "-modelled.png", ".json")]
-    measured, modelled = list(_measured_rows(found)), list(_modelled_rows(found))
+    measured, modelled = list(_measured_rows(results)), list(_modelled_rows(results))
     write_text(paths[0], _csv(measured))
     write_text(paths[1], _csv(modelled))
-    _save_picture(found, paths[2])
+    _save_picture(results, paths[2])
     write_json(
         paths[3],
         {
-            "machine": found.machine,
-            "load": found.load,
-            "measured": {"note": _measured_note(found).strip(), "unit": "seconds", "rows": measured},
+            "machine": results.machine,
+            "load": results.load,
+            "measured": {"note": _measured_note(results).strip(), "unit": "seconds", "rows": measured},
             "modelled": {
-                "note": _modelled_note(found).strip(),
+                "note": _modelled_note(results).strip(),
                 "unit": "seconds",
-                "people": len(found.population.examples),
-                "examples": int(found.population.examples.sum()),
-                "basis": [_basis(found, size) for size in found.sizes],
+                "people": len(results.population.examples),
+                "examples": int(results.population.examples.sum()),
+                "basis": [_basis(results, size) for size in results.sizes],
                 "rows": modelled,
-                "classes": describe(found.population.devices.set),
+                "classes": describe(results.population.devices.set),
             },
         },
     )
     return paths
 
 
-def _measured_rows(found: Found) -> Iterator[dict[str, Any]]:
-    for cell in found.measured:
+def _measured_rows(results: Results) -> Iterator[dict[str, Any]]:
+    for cell in results.measured:
         for stage, figures in cell.figures.items():
             sizes = _size_columns(cell.size)
             counts = {"batch": cell.batch, "runtime": cell.runtime, "contributors": len(cell.seconds[stage])}
             yield {**sizes, **counts, "stage": stage, **figures}
 
 
-def _modelled_rows(found: Found) -> Iterator[dict[str, Any]]:
-    for one in found.modelled:
-        for stage, figures in one.figures.items():
-            named = {"device_class": one.kind, "people": len(one.seconds[stage]), "stage": stage}
-            yield {**_size_columns(one.size), **named, **figures}
+def _modelled_rows(results: Results) -> Iterator[dict[str, Any]]:
+    for modelled in results.modelled:
+        for stage, figures in modelled.figures.items():
+            named = {"device_class": modelled.kind, "people": len(modelled.seconds[stage]), "stage": stage}
+            yield {**_size_columns(modelled.size), **named, **figures}
 
 
 def _size_columns(size: Size) -> dict[str, int]:
     return {"height": size.image_size[0], "breadth": size.image_size[1], "width": size.width}
 
 
-def _basis(found: Found, size: Size) -> dict[str, Any]:
+def _basis(results: Results, size: Size) -> dict[str, Any]:
     """What was measured that the modelled figures of a size stand on."""
-    cell = basis_of(found.measured, size)
+    cell = basis_of(results.measured, size)
     return {
         **_size_columns(size),
         "runtime": cell.runtime,
@@ -176,23 +180,23 @@ def _csv(rows: Sequence[dict[str, Any]]) -> str:
     return text.getvalue()
 
 
-def _save_picture(found: Found, path: Path) -> None:
-    people = f"{len(found.population.examples):,} contributors"
-    title = f"Modelled: {found.population.devices.set.title} ({people})"
-    subtitle = f"download of the extractor, compute, upload of {found.codec} features"
-    rows = -(-len(found.sizes) // COLUMNS)
-    save_picture(path, (12, 1.5 + 4 * rows), f"{title}\n{subtitle}", lambda figure: _draw(figure, found))
+def _save_picture(results: Results, path: Path) -> None:
+    people = f"{len(results.population.examples):,} contributors"
+    title = f"Modelled: {results.population.devices.set.title} ({people})"
+    subtitle = f"download of the extractor, compute, upload of {results.codec} features"
+    rows = -(-len(results.sizes) // COLUMNS)
+    save_picture(path, (12, 1.5 + 4 * rows), f"{title}\n{subtitle}", lambda figure: _draw(figure, results))
 
 
-def _draw(figure: Figure, found: Found) -> None:
+def _draw(figure: Figure, results: Results) -> None:
     """The share of each class's devices that would be done by a moment, for each size."""
-    columns = min(COLUMNS, len(found.sizes))
-    rows = -(-len(found.sizes) // columns)
+    columns = min(COLUMNS, len(results.sizes))
+    rows = -(-len(results.sizes) // columns)
     grid = np.ravel(figure.subplots(rows, columns, squeeze=False, sharey=True, sharex=True))
-    for axes, size in zip(grid, found.sizes, strict=False):
-        _panel(axes, [modelled for modelled in found.modelled if modelled.size == size])
+    for axes, size in zip(grid, results.sizes, strict=False):
+        _panel(axes, [modelled for modelled in results.modelled if modelled.size == size])
         axes.set_title(f"images of {size}", fontsize=TEXT)
-    for axes in grid[len(found.sizes) :]:
+    for axes in grid[len(results.sizes) :]:
         axes.remove()
     shared_legend(figure)
 

@@ -9,8 +9,8 @@ QUANTILES = {"p50": 50, "p90": 90, "p95": 95, "p99": 99, "max": 100}
 
 def percentiles(values: np.ndarray) -> dict[str, float]:
     """The five figures of some values; the 99th percentile of fewer than a hundred is near their maximum."""
-    found = np.percentile(values, list(QUANTILES.values())).tolist()
-    return dict(zip(QUANTILES, found, strict=True))
+    figures = np.percentile(values, list(QUANTILES.values())).tolist()
+    return dict(zip(QUANTILES, figures, strict=True))
 
 
 def with_total(stages: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:

@@ -79,58 +79,63 @@ def measure(quick: bool, parts: Sequence[str], say: Callable[[str], None]) -> li
         "training": lambda: measure_training(quick, say),
         "probes": lambda: measure_probes(quick, say),
     }
-    return [one for part in PARTS if part in parts for one in measured[part]()]
+    return [figure for part in PARTS if part in parts for figure in measured[part]()]
 
 
-def show(found: Sequence[Measured], console: Console) -> None:
+def show(figures: Sequence[Measured], console: Console) -> None:
     """Prints the table; with a mark where a goal is met or missed."""
     table = Table("part", "measured", box=None, padding=(0, 2, 0, 0), pad_edge=False)
     for title in ("figure", "beside", "ratio", "goal"):
         table.add_column(title, justify="right")
     table.add_column("what stands beside", overflow="fold")
-    for one in found:
-        table.add_row(*_cells(one))
+    for measured in figures:
+        table.add_row(*_cells(measured))
     console.print(f"\n{machine(PACKAGES)}\n", highlight=False, markup=False)
     # A console never prints broader than it is, and a file has no edge.
     wide = console if console.is_terminal else Console(file=console.file, width=WIDE)
     wide.print(table)
 
 
-def _cells(one: Measured) -> Iterator[str]:
-    yield from (one.part, one.what, f"{_number(one.value)} {one.unit}", _number(one.baseline))
-    yield f"{one.ratio:.3g}" if one.ratio < 10 else f"{one.ratio:,.0f}"
-    sign = "at most" if one.at_most else "at least"
-    yield "" if one.goal is None else f"{sign} {one.goal:g}{'' if one.met else ' MISSED'}"
-    yield one.against
+def _cells(measured: Measured) -> Iterator[str]:
+    yield from (
+        measured.part,
+        measured.what,
+        f"{_number(measured.value)} {measured.unit}",
+        _number(measured.baseline),
+    )
+    yield f"{measured.ratio:.3g}" if measured.ratio < 10 else f"{measured.ratio:,.0f}"
+    sign = "at most" if measured.at_most else "at least"
+    yield "" if measured.goal is None else f"{sign} {measured.goal:g}{'' if measured.met else ' MISSED'}"
+    yield measured.against
 
 
 def _number(value: float) -> str:
     return f"{value:.3g}" if abs(value) < 100 else f"{value:,.0f}"
 
 
-def publish(found: Sequence[Measured], out: Path) -> list[Path]:
+def publish(figures: Sequence[Measured], out: Path) -> list[Path]:
     """Writes OUT/scaling.csv, .json and, where contributors were counted, .png; returns their paths."""
     from tiprdc_fl.disk import write_json, write_text
 
-    rows = [asdict(one) | {"ratio": one.ratio, "met": one.met} for one in found]
+    rows = [asdict(measured) | {"ratio": measured.ratio, "met": measured.met} for measured in figures]
     text = io.StringIO()
     writer = csv.DictWriter(text, rows[0], lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
     write_text(out / "scaling.csv", text.getvalue())
     write_json(out / "scaling.json", {"machine": machine(PACKAGES), "figures": rows})
-    counted = [one for one in found if one.unit == "contributors/s"]
+    counted = [measured for measured in figures if measured.unit == "contributors/s"]
     if counted:
         title = f"The collection engine on {os.cpu_count()} CPUs"
-        save_picture(out / "scaling.png", (12, 5), title, lambda figure: _draw(figure, found))
+        save_picture(out / "scaling.png", (12, 5), title, lambda figure: _draw(figure, figures))
     return [out / f"scaling.{ending}" for ending in ("csv", "json", *(["png"] if counted else []))]
 
 
-def _draw(figure: Figure, found: Sequence[Measured]) -> None:
+def _draw(figure: Figure, figures: Sequence[Measured]) -> None:
     """Contributors a second, and memory, against contributors, both axes logarithmic."""
     left, right = figure.subplots(1, 2)
-    _draw_rates(left, found)
-    _draw_memory(right, [one for one in found if one.what.startswith("collector's memory")])
+    _draw_rates(left, figures)
+    _draw_memory(right, [measured for measured in figures if measured.what.startswith("collector's memory")])
     for axes in (left, right):
         axes.set(xscale="log", yscale="log", xlabel="contributors")
         axes.legend()
@@ -139,27 +144,31 @@ def _draw(figure: Figure, found: Sequence[Measured]) -> None:
     right.set_ylim(10, 10_000)
 
 
-def _draw_rates(axes: Axes, found: Sequence[Measured]) -> None:
-    ours = sorted({_count(one.what): one.value for one in found if one.unit == "contributors/s"}.items())
+def _draw_rates(axes: Axes, figures: Sequence[Measured]) -> None:
+    ours = sorted(
+        {
+            _count(measured.what): measured.value for measured in figures if measured.unit == "contributors/s"
+        }.items()
+    )
     axes.plot(
         [count for count, _ in ours], [rate for _, rate in ours], "o-", color=COLOURS[0], label="tiprdc_fl"
     )
     for hosted, colour, marker in (("1 a node", COLOURS[1], "s"), ("20 a node", COLOURS[2], "^")):
-        beside = [one for one in found if one.against.endswith(hosted)]
-        places = [_count(one.against) for one in beside]
-        rates = [one.baseline for one in beside]
+        beside = [measured for measured in figures if measured.against.endswith(hosted)]
+        places = [_count(measured.against) for measured in beside]
+        rates = [measured.baseline for measured in beside]
         axes.plot(places, rates, f"{marker}--", color=colour, label=f"plain Flower, {hosted}")
 
 
 def _draw_memory(axes: Axes, memory: Sequence[Measured]) -> None:
-    places = [_count(one.what) for one in memory]
-    axes.plot(places, [one.value for one in memory], "o-", color=COLOURS[0], label="peak")
-    axes.plot(places, [one.baseline for one in memory], ":", color=QUIET, label="all that is sent")
+    places = [_count(measured.what) for measured in memory]
+    axes.plot(places, [measured.value for measured in memory], "o-", color=COLOURS[0], label="peak")
+    axes.plot(places, [measured.baseline for measured in memory], ":", color=QUIET, label="all that is sent")
 
 
 def _count(words: str) -> int:
     """The number of contributors in a figure's name."""
-    return next(int(one.replace(",", "")) for one in words.split() if one.replace(",", "").isdigit())
+    return next(int(word.replace(",", "")) for word in words.split() if word.replace(",", "").isdigit())
 
 
 if __name__ == "__main__":

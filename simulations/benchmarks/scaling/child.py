@@ -68,8 +68,8 @@ def main() -> None:
 
     kind, arguments = sys.argv[1], json.loads(sys.argv[2])
     with tempfile.TemporaryDirectory(prefix="scaling-") as folder:
-        found = KINDS[kind](Path(folder), **arguments)
-    print(json.dumps(found | {"peak_bytes": peak_memory_bytes()}))
+        figures = KINDS[kind](Path(folder), **arguments)
+    print(json.dumps(figures | {"peak_bytes": peak_memory_bytes()}))
 
 
 if __name__ == "__main__":

@@ -43,8 +43,8 @@ def measure_contributors(quick: bool, workers: int, say: Say, apart: Apart = mea
     for count in QUICK_COUNTS if quick else COUNTS:
         say(f"{count:,} no-op contributors")
         turns = 1 if quick or count >= LARGE else REPEATED
-        found = [apart("engine", contributors=count, workers=workers)["seconds"] for _ in range(turns)]
-        rates[count] = count / float(np.median(found))
+        seconds = [apart("engine", contributors=count, workers=workers)["seconds"] for _ in range(turns)]
+        rates[count] = count / float(np.median(seconds))
     plain = {}
     for count, hosted in QUICK_FLOWER if quick else FLOWER:
         say(f"{count:,} no-op contributors of plain Flower, {hosted} a node")
@@ -54,16 +54,16 @@ def measure_contributors(quick: bool, workers: int, say: Say, apart: Apart = mea
 
 def _rates(rates: dict[int, float], plain: dict[tuple[int, int], float]) -> list[Measured]:
     """Each rate, beside plain Flower's where it was asked as many, and that of a million beside that of few."""
-    found = []
+    figures = []
     for (count, hosted), rate in plain.items():
         goal = TIMES_FLOWER if (count, hosted) == (4_000, 1) else None
         against = f"plain Flower, {count:,}, {hosted} a node"
-        found.append(Measured(PART, _noop(count), rates[count], RATE, against, rate, goal))
+        figures.append(Measured(PART, _noop(count), rates[count], RATE, against, rate, goal))
     for count, rate in rates.items():
         if count not in {some for some, _ in plain} or count == FEW:
             goal = 0.8 if count == MANY else None
-            found.append(Measured(PART, _noop(count), rate, RATE, _noop(FEW), rates[FEW], goal))
-    return found
+            figures.append(Measured(PART, _noop(count), rate, RATE, _noop(FEW), rates[FEW], goal))
+    return figures
 
 
 def _noop(count: int) -> str:
@@ -79,15 +79,15 @@ def _memory(quick: bool, workers: int, say: Say, apart: Apart) -> list[Measured]
     for count in (SMALL,) if quick else (SMALL, LARGE):
         say(f"{count:,} no-op contributors with {HEAVY_BYTES // 1024} KB each")
         memory[count] = apart("engine", contributors=count, workers=workers, heavy=True)["peak_bytes"]
-    found = []
+    figures = []
     for count, size in memory.items():
         what, sent = f"collector's memory, {count:,} of {HEAVY_BYTES // 1024} KB", count * HEAVY_BYTES
-        found.append(Measured(PART, what, size / 1e6, "MB", "all that they send", sent / 1e6, None))
+        figures.append(Measured(PART, what, size / 1e6, "MB", "all that they send", sent / 1e6, None))
     if not quick:
         growth, what = max(1e5, memory[LARGE] - memory[SMALL]), f"its growth from {SMALL:,} to {LARGE:,}"
         limit = MOST_GROWTH / 1e6
-        found.append(Measured(PART, what, growth / 1e6, "MB", "the most it may", limit, 1.0, at_most=True))
-    return found
+        figures.append(Measured(PART, what, growth / 1e6, "MB", "the most it may", limit, 1.0, at_most=True))
+    return figures
 
 
 def measure_extraction(quick: bool, workers: int, say: Say, apart: Apart = measure_apart) -> list[Measured]:
@@ -99,7 +99,7 @@ def measure_extraction(quick: bool, workers: int, say: Say, apart: Apart = measu
         say: shows a line of progress.
         apart: measures in a process of its own.
     """
-    found = []
+    figures = []
     for size in (QUICK_SIZE,) if quick else SIZES:
         height, width = size["image_size"]
         what = f"{size['contributors']:,} contributors of 20 images, {height}x{width}, width {size['width']}"
@@ -109,5 +109,5 @@ def measure_extraction(quick: bool, workers: int, say: Say, apart: Apart = measu
         for name, bare in rates.items():
             if name.startswith("bare_") and bare:
                 against = f"the network alone, batches of {name.removeprefix('bare_')}"
-                found.append(Measured(PART, what, engine, "images/s", against, bare, OF_BARE))
-    return found
+                figures.append(Measured(PART, what, engine, "images/s", against, bare, OF_BARE))
+    return figures

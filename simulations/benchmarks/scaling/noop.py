@@ -95,14 +95,14 @@ def ask_plainly(nodes: int, workers: int) -> float:
 
     @server.main()
     def main(grid: Grid, context: Context) -> None:
-        while len(found := list(grid.get_node_ids())) < nodes:
+        while len(node_ids := list(grid.get_node_ids())) < nodes:
             time.sleep(0.1)
-        for some in (found[:workers], found):  # the first of them start the workers
+        for some in (node_ids[:workers], node_ids):  # the first of them start the workers
             start = time.perf_counter()
             messages = [Message(RecordDict({"q": ConfigRecord()}), node, "query.extract") for node in some]
             replies = list(grid.send_and_receive(messages))
             seconds.append(time.perf_counter() - start)
-            if len(replies) != len(some) or any(one.has_error() for one in replies):
+            if len(replies) != len(some) or any(reply.has_error() for reply in replies):
                 raise RuntimeError("a no-op node of plain Flower failed")
 
     run_simulation(

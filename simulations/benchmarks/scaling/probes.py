@@ -28,12 +28,21 @@ PROBES = ("linear", "table1")  # the cheapest network to train, and the paper's 
 TASKS = ("Smiling", "Eyeglasses")
 WIDTH = 16
 TURNS = 3
-# No training, and as little of everything behind the collection as there can be: just the store is wanted.
+# Only the store is needed: no training, and the smallest evaluation that the configuration allows.
 STORE_ONLY = (
-    *("federation.engine=inline", "protection.name=random", f"model.width={WIDTH}", "data.holdout_people=5"),
-    *("evaluation.controls=[]", "evaluation.adversaries=[insider]", "evaluation.attacks=[linear]"),
-    *("evaluation.probes=[linear]", "evaluation.steps=1", "evaluation.bootstrap=100"),
-    *("evaluation.reidentification=false", f"data.tasks=[{','.join(TASKS)}]", "data.collector_people=2"),
+    "federation.engine=inline",
+    "protection.name=random",
+    f"model.width={WIDTH}",
+    "data.holdout_people=5",
+    "evaluation.controls=[]",
+    "evaluation.adversaries=[insider]",
+    "evaluation.attacks=[linear]",
+    "evaluation.probes=[linear]",
+    "evaluation.steps=1",
+    "evaluation.bootstrap=100",
+    "evaluation.reidentification=false",
+    f"data.tasks=[{','.join(TASKS)}]",
+    "data.collector_people=2",
 )
 
 
@@ -78,10 +87,10 @@ def measure_probes(quick: bool, say: Callable[[str], None]) -> list[Measured]:
     with tempfile.TemporaryDirectory() as folder:
         rows = stored_rows(collect(Path(folder) / "run", people, side))
         say(f"probes: {len(rows.people):,} stored rows of {side}x{side} images, {steps} steps")
-        found = []
+        figures = []
         for name in PROBES[:1] if quick else PROBES:
-            found += measure_probe(name, side, rows, fit, 1 if quick else TURNS, say)
-    return found
+            figures += measure_probe(name, side, rows, fit, 1 if quick else TURNS, say)
+    return figures
 
 
 def collect(folder: Path, people: int, side: int) -> FeatureStore:
@@ -101,12 +110,12 @@ def stored_rows(store: FeatureStore) -> Rows:
 
 def candidates(name: str, count: int, side: int) -> dict[str, Candidate]:
     """Fresh probes of one kind, for one task and the other in turn."""
-    architecture, found = Architecture("image", WIDTH, (side, side)), {}
+    architecture, fresh = Architecture("image", WIDTH, (side, side)), {}
     for number in range(count):
         seeding.seed_torch(0, "scaling", "probe", name, number)
         attack, task = ATTACKS[name], TASKS[number % len(TASKS)]
-        found[f"{task}/{name}/{number}"] = Candidate(attack.build(architecture, 2), task, 2, attack.rate)
-    return found
+        fresh[f"{task}/{name}/{number}"] = Candidate(attack.build(architecture, 2), task, 2, attack.rate)
+    return fresh
 
 
 def trained(probes: dict[str, Candidate], rows: Rows, fit: Fit) -> tuple[float, Reads]:
@@ -127,7 +136,7 @@ def measure_probe(
     name: str, side: int, rows: Rows, fit: Fit, turns: int, say: Callable[[str], None]
 ) -> list[Measured]:
     """One kind of probe: rows read, time, and the share of it that reading takes."""
-    found, make = [], partial(candidates, name, side=side)
+    figures, make = [], partial(candidates, name, side=side)
     trained(make(1), rows, fit)  # warms up
     alone = [trained(make(1), rows, fit) for _ in range(turns)]
     share = float(np.median([reads.seconds / seconds for seconds, reads in alone]))
@@ -136,15 +145,17 @@ def measure_probe(
         together, apart = [], []
         for _ in range(turns):
             together.append(trained(make(count), rows, fit))
-            apart.append(sum(trained({key: one}, rows, fit)[0] for key, one in make(count).items()))
+            apart.append(
+                sum(trained({key: candidate}, rows, fit)[0] for key, candidate in make(count).items())
+            )
         seconds = np.array([took for took, _ in together])
-        found += _compared(name, count, together[0][1].times, once, seconds, np.array(apart))
-        _tell(found[-2], found[-1], share / count + 1 - share, say)
+        figures += _compared(name, count, together[0][1].times, once, seconds, np.array(apart))
+        _tell(figures[-2], figures[-1], share / count + 1 - share, say)
     median = float(np.median([seconds for seconds, _ in alone]))
     what, against = f"reading, one {name} probe", "its training in all"
-    found.append(Measured("probes", what, share * median, "s", against, median, None))
+    figures.append(Measured("probes", what, share * median, "s", against, median, None))
     say(f"{what}: {100 * share:.0f} % of the time")
-    return found
+    return figures
 
 
 def _compared(

@@ -26,8 +26,8 @@ def seconds_in_turns(ways: Mapping[str, Callable[[], object]], turns: int) -> di
     return {name: np.array(taken[1:]) for name, taken in seconds.items()}
 
 
-def rate(part: str, what: str, against: str, images: int, ours: np.ndarray, theirs: np.ndarray) -> Measured:
-    """Images a second: the median of ours over the turns, and beside it their rate by the median ratio.
+def rate(part: str, what: str, against: str, images: int, ours: np.ndarray, baseline: np.ndarray) -> Measured:
+    """Images a second: our median over the turns, and the baseline's rate by the median of the ratios.
 
     Args:
         part: see Measured.
@@ -35,8 +35,8 @@ def rate(part: str, what: str, against: str, images: int, ours: np.ndarray, thei
         against: see Measured.
         images: that were worked on in each turn, the same for both.
         ours: seconds of each turn.
-        theirs: seconds of the same turns.
+        baseline: what it is compared with, seconds of the same turns.
     """
     value = images / float(np.median(ours))
-    gain = float(np.median(theirs / ours))
+    gain = float(np.median(baseline / ours))
     return Measured(part, what, value, "images/s", against, value / gain, None)
