@@ -1,7 +1,7 @@
 """Devices of contributors: which class each has, how fast it is, and when it is available.
 
-Everything is a pure function of (seed, id), so an id's device depends neither on other ids nor on what was asked
-before; all functions take arrays. Time is in seconds since midnight of the devices' local time, the same for all.
+Every value is a pure function of (seed, id), whatever other ids are passed; all functions take arrays. Time is in
+seconds since midnight of the devices' local time, the same for all.
 A device is available for whole hours that start at a moment of its own within half an hour of the clock's, so
 that a crowd does not come and go at once.
 """
@@ -22,7 +22,7 @@ class Devices:
 
     Attributes:
         set: their classes.
-        kind: the place of each one's class in ``set.classes``, int [n].
+        kind: position in ``set.classes`` of each contributor's class, int [n].
         slowdown: as in DeviceClass, as all columns below; float [n].
         downlink_mbps: float [n].
         uplink_mbps: float [n].
@@ -41,7 +41,7 @@ class Devices:
     failure_rate: np.ndarray
 
     def take(self, rows: np.ndarray) -> "Devices":
-        """The devices at ``rows``: places, or truth values [n]."""
+        """The devices at ``rows``: positions int [m], or bool [n]."""
         columns = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name != "set"}
         return Devices(self.set, **{name: column[rows] for name, column in columns.items()})
 
@@ -56,7 +56,7 @@ def assign(
         ids: of contributors, int [n].
         seed: of the run.
         rank: of each id's attribute, within (0, 1) and evenly spread over ids, float [n] (see ``ranks``); None:
-            devices have nothing to do with attributes.
+            devices are independent of attributes.
         correlation: of rank and device in a Gaussian copula, from -1 to 1: above 0 a higher rank goes with a
             class that is faster. At 0 everyone's device is the same as without ranks.
 
@@ -66,10 +66,10 @@ def assign(
     kind = _kinds(devices, ids, seed, rank, correlation)
 
     def column(name: str, sigma: str = "", sign: float = 1.0) -> np.ndarray:
-        values = np.array([getattr(one, name) for one in devices.classes], float)[kind]
+        values = np.array([getattr(device_class, name) for device_class in devices.classes], float)[kind]
         if not sigma:
             return values
-        spread = np.array([getattr(one, sigma) for one in devices.classes])[kind]
+        spread = np.array([getattr(device_class, sigma) for device_class in devices.classes])[kind]
         return values * np.exp(sign * spread * normal(seed, ids, sigma))
 
     return Devices(
@@ -87,7 +87,7 @@ def assign(
 def _kinds(
     devices: DeviceSet, ids: np.ndarray, seed: int, rank: np.ndarray | None, correlation: float
 ) -> np.ndarray:
-    """The place of each id's class, int [n]."""
+    """The position of each id's class in ``devices.classes``, int [n]."""
     quantile = _inside(uniforms(seed, ids, "devices", "class"))
     if rank is not None and correlation:
         own = np.sqrt(1 - correlation**2) * ndtri(quantile)
@@ -101,11 +101,11 @@ def ranks(shares: np.ndarray, ids: np.ndarray, seed: int) -> np.ndarray:
 
     Args:
         shares: of the attribute in each contributor's examples, float [n]; nan where there are no examples.
-        ids: int [n]; they decide, by chance, between equal shares.
+        ids: int [n]; ties between equal shares are broken by (seed, id).
         seed: of the run.
 
     Returns:
-        float [n]: near 1 for the highest share. Who has no examples gets a rank by chance.
+        float [n]: near 1 for the highest share. A contributor without examples gets a random rank.
     """
     ties = uniforms(seed, ids, "devices", "ties")
     known = ~np.isnan(shares)

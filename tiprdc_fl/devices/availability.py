@@ -9,7 +9,7 @@ from tiprdc_fl.seeding import uniforms
 
 SEARCHED_DAYS = 14
 _HOUR = 3600.0
-_HOURS = np.int64(2**20)  # places in a stream that belong to one id: 119 years
+_HOURS = np.int64(2**20)  # positions of a random stream reserved for an id: 119 years
 
 
 def available(devices: Devices, ids: np.ndarray, slot: np.ndarray | int, seed: int) -> np.ndarray:
@@ -17,7 +17,7 @@ def available(devices: Devices, ids: np.ndarray, slot: np.ndarray | int, seed: i
 
     Args:
         devices: of n contributors.
-        ids: theirs, int [n].
+        ids: of the contributors, int [n].
         slot: hours since midnight of the first day, int [n] or one for all; slot 25 is 1 o'clock of the next day.
             A device's slot starts up to half an hour before or after that (see ``slots``).
         seed: of the run.
@@ -35,12 +35,14 @@ def _available(
 ) -> np.ndarray:
     """As ``available``, with each device's inclination given: a normal number ``own``, float [n].
 
-    Available is whose sqrt(b) * own + sqrt(1 - b) * hour's normal number is below the quantile of the class's
-    probability, b being ``availability_between``; so over ids the probability is the class's, whatever b is.
+    A device is available where sqrt(b) * own + sqrt(1 - b) * z is below the quantile of its class's probability; b
+    is ``availability_between``, z a normal number of the hour. Over ids the probability is the class's for every b.
     """
-    between = np.array([one.availability_between for one in classes.classes])
+    between = np.array([device_class.availability_between for device_class in classes.classes])
     scale = np.sqrt(1 - between)
-    thresholds = ndtri(np.array([one.availability for one in classes.classes])) / scale[:, None]
+    thresholds = (
+        ndtri(np.array([device_class.availability for device_class in classes.classes])) / scale[:, None]
+    )
     drawn = uniforms(seed, ids * _HOURS + slot, "devices", "hours")
     return drawn < ndtr(thresholds[kind, slot % 24] - (np.sqrt(between) / scale)[kind] * own)
 
@@ -62,7 +64,7 @@ def next_available(
 
     Args:
         devices: of n contributors.
-        ids: theirs, int [n].
+        ids: of the contributors, int [n].
         start_seconds: since midnight of the first day, local time; float [n] or one for all.
         seed: of the run.
 
@@ -77,10 +79,10 @@ def next_available(
     result, waiting = np.full(ids.shape, np.inf), np.arange(len(ids))
     for hour in range(24 * SEARCHED_DAYS + 1):
         slot = first[waiting] + hour
-        found = _available(devices.set, devices.kind[waiting], ids[waiting], slot, own[waiting], seed)
-        come = waiting[found]
-        result[come] = np.maximum(start[come], (slot[found] + phases[come]) * _HOUR)
-        waiting = waiting[~found]
+        ready = _available(devices.set, devices.kind[waiting], ids[waiting], slot, own[waiting], seed)
+        come = waiting[ready]
+        result[come] = np.maximum(start[come], (slot[ready] + phases[come]) * _HOUR)
+        waiting = waiting[~ready]
         if not len(waiting):
             break
     return result

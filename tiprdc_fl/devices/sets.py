@@ -24,7 +24,7 @@ from tiprdc_fl.devices.sourced_yaml import (
 from tiprdc_fl.errors import InputError
 
 FOLDER = Path(__file__).resolve().parents[2] / "configs" / "devices"
-_ROUNDING = 0.005  # by which shares may miss 1
+_ROUNDING = 0.005  # largest allowed difference of the sum of shares from 1
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class DeviceClass:
         name: short, for files.
         title: in words.
         share: of the population.
-        slowdown: seconds that one core needs for what takes one core of the reference host one second.
+        slowdown: seconds on a core of the device for work that takes a core of the reference host 1 s.
         downlink_mbps: megabits a second, to the device.
         uplink_mbps: megabits a second, from it.
         latency_ms: of a round trip.
@@ -43,7 +43,7 @@ class DeviceClass:
         failure_rate: probability that a request that has begun is not finished.
         availability: probability that a device is available, for each of the 24 hours of its day.
         availability_between: share of the variance of being available that lies between devices: at 0 all are
-            alike, near 1 one is nearly always available and another nearly never.
+            alike, near 1 some are nearly always available and others nearly never.
         slowdown_sigma: spread of the slowdown within the class.
         network_sigma: spread of the links; a device that is fast in one direction is so in the other.
         latency_sigma: spread of the latency.
@@ -74,7 +74,7 @@ class DeviceSet:
     Attributes:
         name: of the set, or of its file without its ending.
         title: in words.
-        reference: the host of whose core a slowdown is counted.
+        reference: the host that slowdowns are relative to.
         classes: at least one.
     """
 
@@ -115,7 +115,7 @@ def load_devices(name_or_path: str | Path) -> DeviceSet:
         name_or_path: a set's name, which is that of a file in configs/devices, or the path of a file like those.
 
     Returns:
-        its classes from the fastest to the slowest; shares that were rounded sum to 1 again.
+        the classes from the fastest to the slowest; rounded shares are rescaled to sum to 1.
 
     Raises:
         InputError: there is no such set; or everything that is wrong with its file, a line each.
@@ -130,7 +130,7 @@ def describe(devices: DeviceSet) -> list[dict[str, Any]]:
 
 
 def _load(name: str, folder: Path, is_part: bool) -> DeviceSet:
-    """The set ``name``, a path from ``folder``; ``is_part``: of a mix, and no mix itself."""
+    """The set ``name``, a path relative to ``folder``; ``is_part``: the set is part of a mix."""
     path = _find(name, folder)
     tree = read_mapping(path, name)
     faults: list[str] = []
@@ -173,10 +173,10 @@ def _classes(tree: Mapping[str, Any], cited: dict[str, str], faults: list[str]) 
         faults.append(f"classes: expected a list of classes; got {show(entries)}")
         return []
     classes = [_class(entry, number, defaults, cited, faults) for number, entry in enumerate(entries)]
-    found = [kind for kind in classes if kind is not None]
-    if len(found) == len(classes):
-        _check_whole(found, "classes", faults)
-    return found
+    faultless = [kind for kind in classes if kind is not None]
+    if len(faultless) == len(classes):
+        _check_whole(faultless, "classes", faults)
+    return faultless
 
 
 def _class(
@@ -230,13 +230,13 @@ def _mix(
 
 
 def _of_mix(kind: DeviceClass, share: float, source: str) -> DeviceClass:
-    """A class of a set that has ``share`` of a mix."""
+    """A class of a set, with its share multiplied by the set's ``share`` of a mix."""
     said = f"{share:g} of the mix ({source}) times {kind.share:g} of its set ({kind.sources['share']})"
     return dataclasses.replace(kind, share=kind.share * share, sources={**kind.sources, "share": said})
 
 
 def _check_whole(classes: list[DeviceClass], where: str, faults: list[str]) -> None:
-    """What is wrong between classes that are right by themselves."""
+    """Adds to ``faults`` what is wrong between valid classes: shares, names, titles."""
     total = sum(kind.share for kind in classes)
     if abs(total - 1) > _ROUNDING:
         faults.append(f"{where}: their shares sum to {total:g}; they must sum to 1")

@@ -1,8 +1,8 @@
 """YAML in which every number stands beside its source, read with all faults collected.
 
 A value is ``{value: 3.1, source: "how it was come by [key]"}``; a key in brackets is one of the file's ``sources``,
-which hold a publication each: ``key: {citation: "authors, title, where, year", url: "https://..."}``. What nobody
-has published says so: its source starts with "assumption:" and needs no key.
+which hold a publication each: ``key: {citation: "authors, title, where, year", url: "https://..."}``. The source of
+an unpublished value starts with "assumption:" and needs no key.
 """
 
 import difflib
@@ -25,7 +25,7 @@ _KEY = re.compile(r"\[([A-Za-z0-9_-]+)\]")
 
 @dataclass(frozen=True)
 class Limits:
-    """What a number may be: ``above`` and ``below`` are not reached themselves; ``count`` numbers in a list."""
+    """Bounds of a number: ``above`` and ``below`` are exclusive; ``count``: length of a list of numbers."""
 
     low: float = -math.inf
     above: float = -math.inf
@@ -53,7 +53,7 @@ class Limits:
 
 
 def read_mapping(path: Path, name: str) -> dict[Any, Any]:
-    """A file's keys and values. Raises InputError, which calls the file ``name``, where it has none."""
+    """A file's keys and values. Raises InputError, naming the file ``name``, where it cannot be read."""
     try:
         text = path.read_text(encoding="utf-8-sig")
         if len(text) > _LARGEST or _depth(text) > _DEEPEST:
@@ -88,7 +88,7 @@ def _depth(text: str) -> int:
 def check_keys(
     tree: Any, required: Collection[str], optional: Collection[str], where: str, faults: list[str]
 ) -> dict[str, Any]:
-    """The keys of ``tree`` that are known; ``faults`` learns of those that are missing or unknown."""
+    """The keys of ``tree`` that are known; missing and unknown keys are added to ``faults``."""
     if not isinstance(tree, dict):
         faults.append(f"{where}: expected a mapping with {', '.join(required)}; got {show(tree)}")
         return {}

@@ -1,4 +1,4 @@
-"""The attacks on arrays of the caller's own: what can features of any origin be made to say about an attribute?"""
+"""The attacks on arrays of the caller's own: how well does an adversary infer an attribute from given features?"""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -15,9 +15,11 @@ from tiprdc_fl.errors import InputError
 from tiprdc_fl.evaluation.results import Result, evaluate
 from tiprdc_fl.models.architecture import Architecture
 
-SIDE = 8  # of the grid that a vector's values are laid on, so that networks for images take them
+SIDE = 8  # side of the grid that a vector is reshaped to, so that networks for images accept it
 VECTOR_ATTACKS = ("linear", "mlp", "trees")
-MOST_FOR_TREES = 1024  # values: of more, trees see means over cells, which mean nothing on a vector
+MOST_FOR_TREES = (
+    1024  # values of a vector; above it trees average over cells, which is meaningless for vectors
+)
 
 
 def attack(
@@ -50,7 +52,7 @@ def attack(
         device: "cpu" or "cuda"; None: CUDA where torch sees one.
 
     Returns:
-        A result for each attribute and attack; the leakage is the strongest one's balanced accuracy.
+        A result for each attribute and attack; the leakage is the strongest attack's balanced accuracy.
 
     Raises:
         InputError: shapes or values do not fit, or there are too few people.
@@ -129,10 +131,10 @@ def _default_attacks(x: Tensor) -> tuple[str, ...]:
 
 
 def _as_images(x: Tensor, names: Sequence[str]) -> tuple[Tensor, Architecture]:
-    """Features as the networks for images take them, and the architecture that says so.
+    """Features as feature maps [n, channels, height, width], and the architecture with these shapes.
 
-    A vector's values are laid on a grid of SIDE x SIDE, with zeros behind them: adversaries of vectors see every
-    value and no neighbourhood.
+    Vectors are padded with zeros and reshaped to channels of SIDE x SIDE; VECTOR_ATTACKS use every value and ignore
+    the neighbourhood.
     """
     if x.dim() == 2:
         others = [name for name in names if name not in VECTOR_ATTACKS]

@@ -11,10 +11,11 @@ LEVEL = 0.95
 
 @dataclass(frozen=True)
 class Interval:
-    """A figure with its 95 % interval; None where it is not defined (one class only).
+    """A figure with its 95 % interval; None where it is undefined (a single class).
 
     Attributes:
-        value: on all people. low, high: percentiles of its bootstrap over people.
+        value: on all people.
+        low, high: percentiles of its bootstrap over people.
     """
 
     value: float | None
@@ -27,7 +28,7 @@ UNDEFINED = Interval(None, None, None)
 
 @dataclass(frozen=True)
 class Resamples:
-    """Bootstrap resamples of people: how often each person stands in each.
+    """Bootstrap resamples of people: how often each person is drawn in each.
 
     Attributes:
         person: index of each row's person, int64 [rows].
@@ -55,12 +56,12 @@ def per_person(values: np.ndarray, people: Resamples) -> np.ndarray:
 
 
 def mean(values: np.ndarray, people: Resamples) -> Interval:
-    """The mean over examples of a figure that each has, float [n]."""
+    """The mean over examples of a value for each example, float [n], with its interval."""
     return interval(per_person(values, people) / per_person(np.ones(len(values)), people))
 
 
 def interval(values: np.ndarray) -> Interval:
-    """The value on all people (the first) and percentiles of the others, without those of one class."""
+    """The value on all people (``values[0]``) and percentiles of the finite resamples, float [1 + resamples]."""
     rest = values[1:][np.isfinite(values[1:])]
     if not np.isfinite(values[0]) or not len(rest):
         return UNDEFINED

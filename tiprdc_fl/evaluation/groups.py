@@ -12,7 +12,7 @@ from tiprdc_fl.evaluation.scores import accuracies
 DEVICE = "device"
 FEWEST_PEOPLE = 10  # in a group, and of each class in it: a bootstrap over fewer says nothing
 
-# Ids of people, int64 [n] -> the title of each one's device class.
+# Ids of people, int64 [n] -> the title of each person's device class.
 DeviceOf = Callable[[np.ndarray], Sequence[str]]
 
 
@@ -37,11 +37,12 @@ class GroupFigures:
 
     Attributes:
         group_by: see ``Grouping``.
-        group: one of its names.
-        people: with at least one example in the group. examples: in the group.
-        accuracy: share of the examples. balanced_accuracy: mean of the classes' recalls; of a value of the inferred
-            attribute itself, its recall. Not defined for fewer than FEWEST_PEOPLE people, the balanced one also not
-            where a class is of fewer.
+        group: name of the group.
+        people: number of people with at least one example in the group.
+        examples: number in the group.
+        accuracy: share of examples inferred correctly; undefined for fewer than FEWEST_PEOPLE people.
+        balanced_accuracy: mean of the classes' recalls; where the group is a value of the inferred attribute, the
+            recall of that value. Undefined for fewer than FEWEST_PEOPLE people in the group or in a class of it.
     """
 
     group_by: str
@@ -53,16 +54,16 @@ class GroupFigures:
 
 
 def groupings(measured: Rows, device_of: DeviceOf | None) -> list[Grouping]:
-    """By device class, where devices are modelled, and by each attribute's values."""
-    found = []
+    """Divisions of the rows by device class, where devices are modelled, and by each attribute's values."""
+    divisions = []
     if device_of is not None:
-        ids, whose = np.unique(measured.people, return_inverse=True)
+        ids, person = np.unique(measured.people, return_inverse=True)
         titles, device = np.unique(np.array(device_of(ids), dtype=str), return_inverse=True)
-        found.append(Grouping(DEVICE, titles.tolist(), device[whose]))
+        divisions.append(Grouping(DEVICE, titles.tolist(), device[person]))
     for name, labels in measured.labels.items():
         values, members = np.unique(labels, return_inverse=True)
-        found.append(Grouping(name, [f"{name}={value}" for value in values], members))
-    return found
+        divisions.append(Grouping(name, [f"{name}={value}" for value in values], members))
+    return divisions
 
 
 def by_group(
@@ -73,7 +74,7 @@ def by_group(
     Args:
         prediction: of all rows.
         labels: of the attribute inferred, int64 [rows].
-        people: resamples of all people; a group's are theirs, restricted to who is in it.
+        people: resamples of all people; a group's resamples are restricted to its people.
         grouping: of the rows.
         own: whether the groups are the values of the attribute inferred.
     """

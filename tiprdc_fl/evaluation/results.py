@@ -33,9 +33,11 @@ class Result:
         probe: key of ATTACKS; "constant" for the majority class.
         learned_from: whose labelled features the probe learned from: "contributors" (a task model, or an adversary
             with an insider's labels) or "collector" (an adversary with the collector's own people: auxiliary data).
-        accuracy: share of examples. balanced_accuracy: mean of the classes' recalls. roc_auc: area under
-            the ROC curve. usable_bits: label entropy minus held-out cross-entropy, not below 0, in bits
-                (predictive V-information, Xu et al. 2020).
+        accuracy: share of examples inferred correctly.
+        balanced_accuracy: mean of the classes' recalls.
+        roc_auc: area under the ROC curve.
+        usable_bits: label entropy minus held-out cross-entropy, at least 0, in bits (predictive V-information,
+            Xu et al. 2020).
         per_person: balanced accuracy over people of a guess from all of a person's examples together, by the
             mean of their logits; not defined for an attribute that varies within people.
         learned_people, learned_examples: what the probe could learn from, its validation people included.
@@ -61,7 +63,7 @@ class Result:
 
 @dataclass(frozen=True)
 class Probed:
-    """A probe's result, and what it said of each row it was measured on."""
+    """A probe's result, and its prediction for each measured row."""
 
     result: Result
     prediction: Prediction

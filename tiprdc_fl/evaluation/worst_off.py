@@ -23,7 +23,8 @@ class WorstOff:
     The figures are not defined where fewer than FEWEST_PEOPLE people have FEWEST_EXAMPLES examples.
 
     Attributes:
-        people: with at least FEWEST_EXAMPLES examples. examples: theirs.
+        people: number with at least FEWEST_EXAMPLES examples.
+        examples: number of examples of these people.
         chance: 1 / classes.
         mean: over people.
         p50, worst_quarter, worst_tenth: a half, a quarter, a tenth of the people have at most this share; for a

@@ -29,7 +29,7 @@ def federation_figures(
         asked: ids of the contributors asked on the virtual clock.
         accepted: ids of those whose answers count there.
         collected: what became of the collection in the last session.
-        withdrawn: ids of the contributors who have withdrawn; they count as nothing else.
+        withdrawn: ids of the contributors who have withdrawn; they count in no other number.
         engine: "flower" or "inline".
         mode: "throughput" or "latency".
     """
@@ -37,16 +37,16 @@ def federation_figures(
     sent = int(sum(contributions.column("sent_bytes").to_pylist()))
     raw = int(sum(contributions.column("raw_bytes").to_pylist()))
     failed = [failure for failure in collected.failures if failure.contributor not in withdrawn]
-    gone, everybody = set(withdrawn), set(asked)
-    answered = len(set(accepted) - gone - {failure.contributor for failure in failed})
+    withdrawn_ids, everybody = set(withdrawn), set(asked)
+    answered = len(set(accepted) - withdrawn_ids - {failure.contributor for failure in failed})
     return FederationFigures(
         engine=cast(Any, engine),  # the model checks the choices
         mode=cast(Any, mode),
-        asked=len(everybody | gone),
+        asked=len(everybody | withdrawn_ids),
         answered=answered,
         failed=len(failed),
-        unanswered=len(everybody - gone) - answered - len(failed),
-        withdrawn=len(gone),
+        unanswered=len(everybody - withdrawn_ids) - answered - len(failed),
+        withdrawn=len(withdrawn_ids),
         failures=tuple(Failure.model_validate(failure) for failure in failed[:MOST_FAILURES]),
         examples=examples,
         sent_bytes=sent,

@@ -23,7 +23,7 @@ def modelled_latency(
 ) -> dict[str, ModelledLatency]:
     """Percentiles over all contributors of a device class, asked or not, of the seconds of each stage and of all.
 
-    So they do not depend on whom a strategy cuts. Nobody queues in them.
+    They do not depend on the strategy, and include no queueing.
 
     Args:
         stages: name -> seconds of each contributor.

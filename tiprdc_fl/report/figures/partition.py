@@ -1,4 +1,4 @@
-"""What a partition is like: how many examples a contributor has, and how far its labels are from everybody's."""
+"""Figures of a partition: examples a contributor, and the distance of its label shares to the population's."""
 
 from collections.abc import Mapping
 
@@ -15,7 +15,7 @@ from tiprdc_fl.report.schema.values import Setting
 
 _BARS = 24  # of the histogram, about
 _WIDE = 20  # largest to median size from which on bars get wider as they go
-_LABELS = 2_000_000  # dealt out at random to learn what skew is chance's
+_LABELS = 2_000_000  # labels in the random partitions that give the skew expected by chance
 
 
 def describe(
@@ -36,10 +36,10 @@ def describe(
         name: of the partition.
         label: the partition in a few words.
         persons: whether a contributor's examples are of one person.
-        settings: that the partition depends on.
+        settings: keys that the partition depends on, with their values.
         contributors: how many there are, those without an example included.
         topped_up: contributors who got examples of others.
-        owner: the owner of each example, any numbers, int64 [n], at least one.
+        owner: contributor of each example, int64 [n]; n is at least 1.
         labels: attribute -> labels of the examples, int [n].
         private: which of them are private.
         rng: of the random samples that skew is compared with.
@@ -105,7 +105,7 @@ def _distances(owner: np.ndarray, column: np.ndarray, sizes: np.ndarray) -> np.n
 def _by_chance(
     owner: np.ndarray, labels: Mapping[str, np.ndarray], sizes: np.ndarray, rng: np.random.Generator
 ) -> dict[str, float]:
-    """The mean of ``_distances`` when contributors have as many examples as they have, but of everybody's."""
+    """The mean of ``_distances`` when examples are shuffled among contributors and sizes are kept."""
     times = int(np.clip(_LABELS // len(owner), 1, 20))
     means = {name: [] for name in labels}
     for _ in range(times):

@@ -43,9 +43,9 @@ def outcome_figures(requests: pa.Table, contributors: int, given_up: int, never_
 
 
 def cost_figures(requests: pa.Table, seconds: float) -> ModelledCost:
-    """Modelled seconds until it was over, bytes that passed, bytes in vain, and seconds that devices computed.
+    """Modelled seconds of the collection, bytes sent, bytes wasted, and seconds of compute on devices.
 
-    In vain are all bytes but those of the answers taken and of one extractor for each who answered.
+    All bytes are wasted except accepted answers and a download of the extractor for each contributor who answered.
     """
     down, up = (column(requests, name) for name in ("down_bytes", "up_bytes"))
     twice, people = column(requests, "twice").astype(bool), column(requests, "contributor")
@@ -72,7 +72,7 @@ def cost_figures(requests: pa.Table, seconds: float) -> ModelledCost:
 
 
 def timeline(requests: pa.Table) -> tuple[Moment, ...]:
-    """Answers and examples that had come at some moments, at most POINTS of them."""
+    """Cumulative answers and examples at no more than POINTS moments."""
     taken = _where(requests, "outcome", "answered").sort_by("ended")
     examples = np.cumsum(column(taken, "examples"))
     shown = (
@@ -116,17 +116,17 @@ def attribute_participation(
     """For each value of each attribute the contributors' examples, and those collected.
 
     Args:
-        people: whose each example is, int64 [n].
+        people: contributor of each example, int64 [n].
         labels: attribute -> label of each example, int8 [n].
         answered: ids of the contributors whose examples were collected.
     """
-    came = np.isin(people, np.array(list(answered), np.int64))
+    collected = np.isin(people, np.array(list(answered), np.int64))
     return {
         name: tuple(
             ValueParticipation(
                 group=f"{name}={value}",
                 examples=int((column == value).sum()),
-                answered=int(((column == value) & came).sum()),
+                answered=int(((column == value) & collected).sum()),
             )
             for value in np.unique(column).tolist()
         )
