@@ -19,7 +19,7 @@ from omegaconf import OmegaConf
 def _key(default: Any, meaning: str, **limits: Any) -> Any:
     """A field with its meaning and limits.
 
-    Limits: ``choices``, ``low``, ``high``, ``above`` (not reached itself), ``empty`` (a list may be).
+    Limits: ``choices``, ``low``, ``high``, ``above`` (exclusive), ``empty`` (the list may be empty).
     """
     metadata = {"meaning": meaning, **limits}
     if isinstance(default, list):
@@ -33,25 +33,25 @@ class Data:
 
     name: str = _key("faces", "the dataset")
     root: str | None = _key(None, "folder of the dataset's files, where it lies on disk")
-    contributor: str | None = _key(None, "column of metadata that names the contributor; null: contributor")
+    contributor: str | None = _key(None, "column of metadata with the contributor's id; null: contributor")
     private: list[str] | None = _key(None, "attributes to hide; null: the dataset's")
-    tasks: list[str] | None = _key(None, "later tasks; null: the dataset's")
+    tasks: list[str] | None = _key(None, "attributes of the later tasks; null: the dataset's")
     split: str = _key(
         "random",
-        "who is held out; official: people of the test images",
+        "how holdout people are chosen; official: people of the test images",
         choices=("random", "official"),
     )
     image_size: tuple[int, int] = _key(
         (32, 32), "height and width in pixels, one integer: square; paper: [218, 178]", low=32, high=1024
     )
     collector_people: int | None = _key(
-        None, "people the extractor trains on; null: the dataset's, else 2/3 of rest", low=2
+        None, "people the extractor trains on; null: the dataset's, else 2/3 of the rest", low=2
     )
     holdout_people: int | None = _key(
-        None, "people to measure on; null: the dataset's, else 1/3 of rest", low=2
+        None, "people every figure is measured on; null: the dataset's, else 1/3 of the rest", low=2
     )
     max_examples_per_person: int | None = _key(
-        None, "most examples a person brings; null: the dataset's, else all", low=1
+        None, "most examples of a person; null: the dataset's, else all", low=1
     )
 
 
@@ -63,22 +63,26 @@ class Model:
     estimator_convs: int = _key(
         3, "convolutions in the MI estimator's first block; Table 1: 3, authors' code: 2", choices=(2, 3)
     )
-    max_tokens: int = _key(32, "tokens read of one message (text only)", low=1, high=4096)
-    vocabulary_size: int = _key(8000, "most words known, from training messages (text only)", low=10)
+    max_tokens: int = _key(32, "most tokens of a message (text only)", low=1, high=4096)
+    vocabulary_size: int = _key(
+        8000, "most words in the vocabulary, taken from training messages (text only)", low=10
+    )
 
 
 @dataclass(frozen=True)
 class Training:
     """The collector's training of the extractor (Algorithm 1)."""
 
-    budget: float = _key(0.9, "the paper's lambda: 1 only hides, 0 only keeps information", low=0, high=1)
+    budget: float = _key(0.9, "the paper's lambda; 1: only privacy, 0: only utility", low=0, high=1)
     epochs: int = _key(4, "passes of Algorithm 1 over the collector's examples", low=0)
-    pretrain_epochs: int = _key(1, "passes of extractor and adversary before that, without hiding", low=0)
+    pretrain_epochs: int = _key(
+        1, "epochs of supervised pretraining of extractor and adversary before that", low=0
+    )
     batch_size: int = _key(64, "examples in a batch; paper: 64", low=2)
     learning_rate: float = _key(1e-3, "learning rate of Adam; paper: 1e-4", above=0)
     weight_decay: float = _key(1e-4, "weight decay of Adam; paper: 1e-4", low=0)
     decay_at: float = _key(
-        0.75, "share of the epochs before the learning rate is divided by 10", low=0, high=1
+        0.75, "share of the epochs after which the learning rate is divided by 10", low=0, high=1
     )
     pairing: str = _key(
         "derangement",
@@ -86,12 +90,14 @@ class Training:
         choices=("derangement", "shift"),
     )
     private_heads: str = _key(
-        "joint", "several private attributes: one softmax or a head each", choices=("joint", "separate")
+        "joint",
+        "several private attributes: one joint softmax, or a softmax head for each",
+        choices=("joint", "separate"),
     )
     precision: str = _key("auto", "number format of training", choices=("auto", "bfloat16", "float32"))
     extractor: str | None = _key(None, "a trained extractor.safetensors to use instead of training one")
     library: str | None = _key(
-        None, "folder of trained extractors: what was trained into it before is not trained again"
+        None, "folder of trained extractors, reused where data, configuration and code are equal"
     )
 
 
@@ -125,7 +131,7 @@ class Federation:
     )
     mode: str = _key(
         "throughput",
-        "contributors share batches, or work alone, in one worker, the second time measured (latency)",
+        "throughput: contributors share batches; latency: one at a time, timed on the second of two passes",
         choices=("throughput", "latency"),
     )
     codec: str = _key(
@@ -141,7 +147,7 @@ class Federation:
         "torch",
         "what runs the extractor on the contributors' side: torch, or an exported file in float32 or int8",
     )
-    retries: int = _key(2, "times a message that failed is sent again", low=0)
+    retries: int = _key(2, "times a failed message is sent again", low=0)
 
 
 @dataclass(frozen=True)
@@ -150,27 +156,27 @@ class Partition:
 
     name: str = _key(
         "natural",
-        "whose examples a contributor has: a person's, or a share of all by the rule named",
+        "how examples are divided: by person, or pooled and partitioned by the rule named",
     )
     partition_by: list[str] | None = _key(None, "attributes whose combination is the class; null: the tasks")
     alpha: float = _key(0.5, "concentration; small: few classes a contributor", above=0)
     num_classes_per_partition: int = _key(1, "classes of each contributor", low=1)
     class_assignment_mode: str = _key(
         "random",
-        "how classes are chosen",
+        "how a contributor's classes are chosen",
         choices=("random", "deterministic"),
     )
     distribution: str = _key(
         "power_law",
-        "law of the numbers of examples",
+        "distribution of the number of examples a contributor",
         choices=("power_law", "log_normal"),
     )
     exponent: float = _key(
-        2.5, "power_law: exponent of the density; the nearer to 1, the more belongs to a few", above=1
+        2.5, "power_law: exponent of the density; near 1 a few contributors have most examples", above=1
     )
     sigma: float = _key(1.0, "log_normal: standard deviation of the logarithm", above=0, high=10)
     min_partition_size: int = _key(1, "fewest examples of a contributor", low=0)
-    strength: float = _key(1.0, "how far cameras differ; 0: not at all", low=0, high=3)
+    strength: float = _key(1.0, "strength of the shift between contributors' cameras; 0: none", low=0, high=3)
 
 
 @dataclass(frozen=True)
@@ -183,24 +189,24 @@ class Devices:
     )
     seconds_per_example: float | None = _key(
         None,
-        "seconds of one core of this host for an example's features; null: measured in this run",
+        "compute seconds for an example on one core of this host; null: measured in this run",
         above=0,
     )
     collector_mbps: float = _key(1000.0, "megabits a second of the collector's link, each way", above=0)
-    start_hour: float = _key(12.0, "local time at which the collection starts", low=0, high=24)
+    start_hour: float = _key(12.0, "local time at which the collection starts, in hours", low=0, high=24)
     silent_share: float = _key(
         0.5,
-        "share of the devices dropping out that never say so: the collector waits strategy.timeout",
+        "share of dropouts without a message: the collector waits for strategy.timeout",
         low=0,
         high=1,
     )
-    duplicate_rate: float = _key(0.01, "share of the answers that arrive twice", low=0, high=1)
+    duplicate_rate: float = _key(0.01, "share of answers that arrive twice", low=0, high=1)
     correlated_with: str | None = _key(
-        None, "attribute that goes with faster devices; null: devices have nothing to do with attributes"
+        None, "attribute correlated with faster devices; null: devices are independent of attributes"
     )
     correlation: float = _key(
         0.5,
-        "parameter of the Gaussian copula of a contributor's mean of that attribute and its device's speed",
+        "parameter of the Gaussian copula between a contributor's mean of that attribute and its device's speed",
         low=-1,
         high=1,
     )
@@ -208,30 +214,32 @@ class Devices:
 
 @dataclass(frozen=True)
 class Strategy:
-    """Who is asked, when, and when it is enough."""
+    """The collection strategy: which contributors are asked, when, and when it is enough."""
 
     name: str = _key(
         "everyone",
-        "who is asked and when it is enough",
+        "the collection strategy",
     )
     fraction: float = _key(0.1, "share of the contributors asked, drawn at random", above=0, high=1)
     target: int | None = _key(None, "contributors wanted; null: half of those with examples", low=1)
-    factor: float = _key(1.3, "how many times target are asked", low=1)
-    deadline: float = _key(3600.0, "seconds after which nobody's answer counts", above=0)
+    factor: float = _key(1.3, "contributors asked, as a multiple of target", low=1)
+    deadline: float = _key(3600.0, "seconds after which answers no longer count", above=0)
     quota: int = _key(1000, "examples wanted of each group", low=1)
     per: str = _key(
         "label", "what a group is: a value of a task, or a device class", choices=("label", "device")
     )
-    window: int = _key(100, "contributors under way at a time", low=1)
+    window: int = _key(100, "contributors asked concurrently", low=1)
     patience: float = _key(
         604800.0,
-        "seconds after which any collection is over; devices that never check in are waited for",
+        "seconds after which the collection ends, even while devices have not checked in",
         above=0,
     )
     timeout: float = _key(
-        3600.0, "seconds after which a device that has begun counts as lost; its answer is then late", above=0
+        3600.0,
+        "seconds of a device's work until it counts as lost; a later answer is late",
+        above=0,
     )
-    attempts: int = _key(3, "times a contributor is asked before it is given up", low=1)
+    attempts: int = _key(3, "requests to a contributor before it is given up", low=1)
 
 
 @dataclass(frozen=True)
@@ -240,7 +248,7 @@ class Ray:
 
     address: str | None = _key(
         None,
-        "of a running Ray cluster, whose CPUs are the workers; auto: the one here; null: starts one",
+        "address of a running Ray cluster; auto: the cluster on this machine; null: a new local cluster",
     )
 
 
@@ -248,13 +256,15 @@ class Ray:
 class Evaluation:
     """Probes on the collected features: task probes and attacks."""
 
-    steps: int = _key(350, "batches a probe learns from", low=1)
+    steps: int = _key(350, "training steps of a probe, one batch each", low=1)
     batch_size: int = _key(128, "examples in a probe's batch", low=2)
     learning_rate: float = _key(1e-3, "learning rate of a probe's Adam", above=0)
     max_examples: int | None = _key(
         20000, "most examples a probe learns from, people drawn at random; null: all", low=100
     )
-    max_per_person: int = _key(30, "most examples of one person in a probe, learning or measured", low=1)
+    max_per_person: int = _key(
+        30, "most examples of a person that a probe trains on or is measured on", low=1
+    )
     attacks: list[str] | None = _key(
         None,
         "adversaries that infer the private attributes; null: [table1,linear,mlp,trees]; text: table2 for table1",
@@ -264,21 +274,21 @@ class Evaluation:
     )
     adversaries: list[str] = _key(
         ["insider", "auxiliary"],
-        "whose labels they learn from: contributors' (insider), the collector's people's (auxiliary)",
+        "people whose labels attacks learn from: contributors (insider), collector people (auxiliary)",
         choices=("insider", "auxiliary"),
     )
     controls: list[str] = _key(
         ["random", "raw"],
-        "measured beside the features: an untrained extractor's, the raw data; [] for none",
+        "representations measured for comparison: an untrained extractor's features, the raw data; [] for none",
         choices=("random", "raw"),
         empty=True,
     )
     curve: list[int] = _key(
-        [], "numbers of people the insider learns from, beside all; such as [10,30,100]", low=2, empty=True
+        [], "further numbers of people that the insider learns from, such as [10,30,100]", low=2, empty=True
     )
     reconstruction: bool = _key(False, "train a decoder that reconstructs the images from the features")
-    reidentification: bool = _key(True, "try whether two contributions come from one person")
-    bootstrap: int = _key(1000, "resamples of people behind each 95 % interval", low=100)
+    reidentification: bool = _key(True, "measure whether two contributions can be linked to the same person")
+    bootstrap: int = _key(1000, "bootstrap resamples of people for each 95 % interval", low=100)
 
 
 @dataclass(frozen=True)
@@ -288,7 +298,7 @@ class Config:
     clients: int = _key(1000, "number of contributors asked", low=1)
     seed: int = _key(0, "fixes every random choice", low=0)
     device: str = _key(
-        "auto", "where training and probes run; auto: CUDA if there", choices=("auto", "cpu", "cuda")
+        "auto", "device of training and probes; auto: CUDA if available", choices=("auto", "cpu", "cuda")
     )
     run_dir: str | None = _key(
         None, "run folder; null: runs/<time>-<name>; an existing run of equal configuration is resumed"
