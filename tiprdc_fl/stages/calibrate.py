@@ -29,8 +29,8 @@ MOST_SECONDS = 20.0  # after which no further contributor is measured
 class Calibration:
     """Seconds and sizes on this host, one contributor at a time, after a warm-up.
 
-    A contributor's are a sum of three parts: a fixed one, one for each example, one for each byte of raw examples.
-    The stage "forward" has no fixed part, and the zeros that fill up its last pass count as examples.
+    A contributor's seconds (or bytes) are the sum of a fixed part, a part for each example and a part for each byte
+    of raw examples. The stage "forward" has no fixed part, and the zeros that pad its last pass count as examples.
 
     Attributes:
         seconds: of each stage, in these three parts; "load" is the simulation's own (a real device has its
@@ -60,7 +60,7 @@ class Calibration:
 
         Args:
             examples: of each contributor, int64 [n].
-            raw_bytes: of each one's examples, int64 [n].
+            raw_bytes: of each contributor's examples, int64 [n].
         """
         times = [
             _times(stage, examples, raw_bytes, self.rows) @ list(self.seconds[stage].values())
@@ -77,10 +77,10 @@ class Calibration:
 
 
 def _times(stage: str, examples: np.ndarray, raw_bytes: np.ndarray, rows: int) -> np.ndarray:
-    """What the three parts of a stage's seconds are multiplied with, float64 [n, 3].
+    """The factors of the three parts of a stage's seconds, float64 [n, 3].
 
-    The network makes whole passes, each as long as the next, so no part of its time is fixed. People of one pass
-    each, and many a calibration sees no others, could not tell a fixed part from that of the pass.
+    The network makes whole passes of equal time, so its fixed part is 0. Where every contributor needs one pass, as
+    in many calibrations, a fixed part and the time of a pass could not be told apart.
     """
     if stage != "forward":
         return _features(examples, raw_bytes)
@@ -88,7 +88,7 @@ def _times(stage: str, examples: np.ndarray, raw_bytes: np.ndarray, rows: int) -
 
 
 def _features(examples: np.ndarray, raw_bytes: np.ndarray) -> np.ndarray:
-    """What the three parts are multiplied with, float64 [n, 3]; nothing for who has no example."""
+    """The factors of the three parts, float64 [n, 3]; 0 for a contributor without examples."""
     return np.stack([examples > 0, examples, raw_bytes], axis=1).astype(float)
 
 
@@ -100,22 +100,22 @@ def calibrate(
     seed: int,
     run: Runner | None = None,
 ) -> Calibration:
-    """Measures the work of some contributors, spread evenly over all of them: with all examples, and with one.
+    """Measures contributors, spread evenly over all: each with all of its examples, then with a single example.
 
     Args:
         extractor: the frozen extractor.
         dataset: where the contributors' examples are loaded from.
         contributors: ids of those with examples.
-        layout: what will be asked of them.
+        layout: codec and columns of a contribution.
         seed: of the noise, where the architecture asks for noise.
         run: runs an exported extractor, see ``models.runtime``; None: torch.
 
     Raises:
-        InputError: nobody has examples, or nobody's work succeeds.
+        InputError: no contributor has examples, or every measurement fails.
     """
     architecture = replace(extractor.architecture, precision="float32")
     plain = replace(extractor, architecture=architecture)
-    own, timed = (run or RUNTIMES["torch"].start(one, b"") for one in (extractor, plain))
+    own, timed = (run or RUNTIMES["torch"].start(variant, b"") for variant in (extractor, plain))
     spread = np.unique(np.linspace(0, len(contributors) - 1, MEASURED).astype(int)).tolist()
     seconds: list[np.ndarray] = []
     sizes: list[tuple[int, int, int]] = []
@@ -123,11 +123,15 @@ def calibrate(
     for place, source in product(spread, (dataset, capped(dataset, 1))):
         if seconds and perf_counter() > last:
             break
-        found = _once(extractor, source, contributors[place], layout, seed, own)
+        contribution = _once(extractor, source, contributors[place], layout, seed, own)
         times = [_once(plain, source, contributors[place], layout, seed, timed) for _ in range(REPEATED)]
-        if found is not None:
-            seconds.append(np.median([one.seconds[0] for one in times if one is not None], axis=0))
-            size = int(found.examples[0]), int(found.raw_bytes.sum()), int(sent_bytes(found, layout)[0])
+        if contribution is not None:
+            seconds.append(np.median([timing.seconds[0] for timing in times if timing is not None], axis=0))
+            size = (
+                int(contribution.examples[0]),
+                int(contribution.raw_bytes.sum()),
+                int(sent_bytes(contribution, layout)[0]),
+            )
             sizes.append(size)
     if not seconds:
         raise InputError(
@@ -152,10 +156,10 @@ def calibrate(
 
 
 def _fit(times: np.ndarray, values: np.ndarray) -> dict[str, float]:
-    """The three parts, none below 0, that come nearest to the values, relative to these.
+    """The three parts, each at least 0, with the least squared relative error.
 
     Args:
-        times: what the parts are multiplied with, float64 [n, 3].
+        times: factors of the parts, float64 [n, 3].
         values: float64 [n].
     """
     scale = 1 / np.maximum(values, 1e-9)
@@ -168,9 +172,9 @@ def _fit(times: np.ndarray, values: np.ndarray) -> dict[str, float]:
 def _once(
     extractor: Extractor, dataset: Dataset, contributor: int, layout: Layout, seed: int, run: Runner
 ) -> Contributions | None:
-    """One contributor's work; None where it fails, which the collection will tell."""
-    found, failures = contribute(extractor, dataset, [contributor], layout, seed, alone=True, run=run)
-    return None if failures or not found.examples.sum() else found
+    """A contributor's work; None where it fails: the collection reports the failure."""
+    contribution, failures = contribute(extractor, dataset, [contributor], layout, seed, alone=True, run=run)
+    return None if failures or not contribution.examples.sum() else contribution
 
 
 def _memory(extractor: Extractor, dataset: Dataset, contributors: Sequence[int]) -> int:

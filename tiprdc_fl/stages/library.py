@@ -1,4 +1,4 @@
-"""The library of trained extractors: a training that was done before is found again by what it depends on."""
+"""The library of trained extractors, by the digest of everything that a training depends on."""
 
 import hashlib
 import json
@@ -26,13 +26,13 @@ LOOKED_AT = 256  # images that stand for all of them in a training's digest
 
 
 def training_configuration(current: Run, plan: Plan, examples: Examples) -> dict[str, Any]:
-    """Everything that a trained extractor depends on, but the machine.
+    """Everything that a trained extractor depends on, except the machine.
 
-    Of many images only some are looked at: to read 19 GB would take longer than it may save.
+    At most LOOKED_AT images enter the digest: reading 19 GB would take longer than the training that it may save.
     """
     source = asdict(
         replace(current.source, partition=None, strength=0.0)
-    )  # contributors' and holdout's affair
+    )  # the collector's examples depend on neither
     if source["root"] is not None:
         source["root"] = os.path.realpath(source["root"])
     data = hashlib.sha256(examples.people.astype("<i8").tobytes())
@@ -64,7 +64,7 @@ def training_key(current: Run, plan: Plan, examples: Examples) -> str:
 
 
 def keep(folder: Path, kept: Path, configuration: dict[str, Any]) -> None:
-    """Copies a finished training into the library, whole or not at all; who comes second is not needed."""
+    """Copies a finished training into the library in one rename; an entry that another process made first stays."""
     try:
         kept.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=kept.parent, prefix=f".{kept.name}~") as temporary:

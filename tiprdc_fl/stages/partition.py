@@ -1,7 +1,7 @@
-"""The run's partition: dealt once, kept in the run folder, and from then on the dataset answers by it.
+"""The run's partition: drawn once and kept in the run folder; the dataset then returns examples by contributor.
 
-Contributors keep the ids of ``people.contributors``; what is dealt out is all examples of these people. So the
-collector's and the holdout people are untouched, and ``clients=1000`` stays a thousand contributors.
+Contributors keep the ids of ``people.contributors``, and the examples of these people are divided among them. The
+collector's and the holdout people keep their examples, and ``clients=1000`` stays a thousand contributors.
 """
 
 from dataclasses import fields, replace
@@ -27,21 +27,21 @@ from tiprdc_fl.store.paths import RunFolder
 
 
 def attributes_of(config: Config) -> list[str]:
-    """The attributes whose combination is an example's class, where the partition asks for classes."""
+    """The attributes whose combination is an example's class; empty where the partition is not by class."""
     if not PARTITIONERS[config.partition.name].by_class:
         return []
     return list(config.partition.partition_by or config.data.tasks or ())
 
 
 def deal_out(config: Config, dataset: Dataset, people: Split) -> tuple[pa.Table | None, float]:
-    """Deals out the examples of all contributors' people, where the configuration asks for it.
+    """Divides the examples of ``people.contributors`` among the contributors by the configured partition.
 
     Returns:
-        the content of ``partition.parquet``, or None where there is no need of it or the run folder has it; and the
-        seconds that it took.
+        the content of ``partition.parquet``, or None where the partition needs no table or the run folder has it;
+        and the seconds of the division.
 
     Raises:
-        InputError: the partition is not possible with this data.
+        InputError: the data does not allow this partition.
     """
     start, section = perf_counter(), config.partition
     there = config.run_dir is not None and RunFolder(Path(config.run_dir)).partition.exists()
@@ -73,18 +73,18 @@ def open_partition(
     people: Split,
     table: pa.Table | None,
 ) -> tuple[DataSource, Dataset]:
-    """Source and dataset as the partition has them; what was dealt out is written into the run folder.
+    """Source and dataset under the partition; a new table is written into the run folder.
 
     Args:
         config: the run.
         folder: the run folder.
         source: of the people's own examples.
         dataset: the opened source.
-        people: who is who.
+        people: ids of collector, contributors and holdout.
         table: what ``deal_out`` returned; None reads what an earlier session has written.
 
     Returns:
-        the source for whoever works for contributors, and the dataset for this process.
+        the source that nodes open, and the dataset for this process.
 
     Raises:
         InputError: the file cannot be written, is damaged, or is of other contributors.
@@ -106,6 +106,6 @@ def open_partition(
 
 
 def note_partition(folder: RunFolder, table: pa.Table | None, seconds: float) -> None:
-    """Notes the seconds of a partition that was dealt in this session."""
+    """Appends the seconds of a partition that this session made to the run folder's stages."""
     if table is not None:
         note_seconds(folder, "partition", seconds)

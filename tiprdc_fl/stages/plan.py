@@ -1,7 +1,7 @@
-"""Who is asked and whose answer counts: the strategy followed on the virtual clock, before any engine works.
+"""The plan of a collection: which contributors are asked, and which answers count, on the virtual clock.
 
-What is modelled here decides which contributors an engine works for; the same on Flower and inline. It depends on
-nothing but configuration, data and the calibration, which stays in the run folder.
+The plan is made before an engine starts, and is the same for Flower and inline. It depends on configuration, data
+and calibration alone; the calibration stays in the run folder.
 """
 
 import json
@@ -34,9 +34,9 @@ class Population:
 
     Attributes:
         people: ids, int64 [n].
-        devices: theirs; None where no devices are modelled.
-        calibration: what their work takes on this host; None without devices.
-        work: what is asked of them.
+        devices: a row for each contributor; None where no devices are modelled.
+        calibration: seconds and bytes of their work on this host; None without devices.
+        work: bytes, seconds and examples of each contributor's work.
         conditions: of the collection.
     """
 
@@ -86,7 +86,7 @@ def populate(current: Run, trained: Trained) -> Population:
 
 
 def examples_of(current: Run) -> Examples:
-    """Those of the contributors who may be asked, without inputs."""
+    """The examples, without inputs, of the contributors who may be asked."""
     everybody = current.contributed
     if len(current.asked) == len(current.people.contributors):
         return everybody
@@ -117,7 +117,7 @@ def plan(current: Run, population: Population, failing: Collection[int] = frozen
 def counts_of(
     examples: Examples, people: np.ndarray, tasks: tuple[str, ...]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Examples of each person, [n], and of them those with each value of a task that occurs, [n, values]."""
+    """Examples of each person, int64 [n], and those with each occurring value of each task, int64 [n, values]."""
     owner, size = _owners(examples, people), len(people)
     columns = [np.zeros((size, 0), np.int64)]
     for task in tasks:
@@ -128,7 +128,7 @@ def counts_of(
 
 
 def _owners(examples: Examples, people: np.ndarray) -> np.ndarray:
-    """The place in ``people`` of each example's owner, int64."""
+    """The position in ``people`` of each example's person, int64 [examples]."""
     order = np.argsort(people)
     return order[np.searchsorted(people[order], examples.people)]
 
@@ -142,7 +142,7 @@ def shares_of(examples: Examples, people: np.ndarray, attribute: str) -> np.ndar
 
 
 def _instant(people: np.ndarray, examples: np.ndarray, labels: np.ndarray) -> Work:
-    """No device is modelled: everything takes no time."""
+    """The work where no device is modelled: 0 bytes and 0 seconds."""
     none, zero = np.zeros(len(people)), np.zeros(len(people), np.int64)
     able = np.ones(len(people), bool)
     return Work(people, zero, 1, examples, labels, 0, zero, none, none, none, none, able)
@@ -156,7 +156,7 @@ def _work(
     examples: np.ndarray,
     labels: np.ndarray,
 ) -> Work:
-    """What is asked, with the seconds that it takes each device."""
+    """The work of each contributor, with the bytes and seconds on its device."""
     people, contributed = current.asked, examples_of(current)
     raw = np.bincount(_owners(contributed, people), contributed.raw_bytes, len(people))
     file = model_path(trained.path, current.config.federation.runtime) or trained.path
@@ -177,7 +177,7 @@ def _work(
 
 
 def _at_once(places: np.ndarray, now: float) -> np.ndarray:
-    """Everybody is there."""
+    """Every device is available at once: ``now`` for each place, float [places]."""
     return np.full(len(places), now)
 
 
@@ -221,13 +221,13 @@ def device_titles(current: Run) -> Callable[[np.ndarray], list[str]] | None:
 
 
 def strategy_settings(keys: Keys, people: int) -> Settings:
-    """The settings of a strategy for so many contributors."""
+    """The settings of a strategy for a number of contributors, ``people``."""
     wanted = {name: getattr(keys, name) for name in vars(Settings())}
     return Settings(**{**wanted, "target": keys.target or max(1, people // 2)})
 
 
 def check_strategy(config: Config, dataset: Dataset, people: np.ndarray) -> None:
-    """Raises InputError when the strategy needs devices that are not modelled, or wants more than there is."""
+    """Raises InputError when the strategy needs devices that are not modelled, or more examples than exist."""
     keys, settings = config.strategy, strategy_settings(config.strategy, len(people))
     record = STRATEGIES[keys.name]
     if config.devices.name is None and record.make(settings).needs_devices:

@@ -44,8 +44,9 @@ class Views:
     """Everything that stage 3 reads.
 
     Attributes:
-        shown: "features" (what was sent), and the controls "random" and "raw".
-        auxiliary: the features of the collector's own people; None where nothing asks for them.
+        shown: representations by name: "features" (what was sent), and the controls "random" and "raw".
+        auxiliary: the features of the collector's own people; None where neither an adversary nor the
+            reconstruction needs them.
         collector: the collector's examples, in the order of ``auxiliary``.
         holdout: the holdout people's, in the order of every ``measured``.
     """
@@ -99,7 +100,7 @@ def open_views(current: Run, trained: Trained, stored: FeatureStore) -> Views:
 def _random(
     current: Run, extractor: Extractor, examples: Examples, holdout: Examples, advance: Callable[[int], None]
 ) -> Representation:
-    """The control: an extractor of the same architecture that was never trained."""
+    """The control "random": features of an untrained extractor of the same architecture."""
     architecture = extracting(extractor.architecture)
     folder = current.folder
     folder.controls.mkdir(exist_ok=True)
@@ -119,8 +120,8 @@ def _random(
 def draw(current: Run, people: np.ndarray, most: int | None) -> Examples:
     """Examples for probes: of people in random order, at most ``evaluation.max_per_person`` of each.
 
-    One person's messages may be most of a corpus (chitchat), and a trait of theirs must not be most of what a
-    probe learns or is measured on.
+    A person may have written most messages of a corpus (chitchat). The cap keeps that person's traits from being
+    most of what a probe learns or is measured on.
 
     Args:
         current: the run.
@@ -166,14 +167,14 @@ def rows_of(
     extractor: Extractor,
     names: Sequence[str] | None = None,
 ) -> Rows:
-    """Rows of a store with the labels that came with them; private labels come from the oracle.
+    """Rows of a store with the task labels stored there and the private labels of ``examples``.
 
     Args:
         current: the run.
         store: of features.
         examples: which of its rows.
         extractor: that made them; restores principal components to features.
-        names: attributes wanted; None: tasks and private ones.
+        names: attributes to label; None: tasks and private attributes.
 
     Raises:
         InputError: the store lacks some of these examples.
@@ -192,7 +193,7 @@ def rows_of(
 
 
 def _key(people: Any, rows: Any) -> np.ndarray:
-    """(person, row) as one number; both stores and examples are ordered by it."""
+    """(person, row) as a number, int64 [n]; stores and examples are ordered by it."""
     return np.asarray(people).astype(np.int64) * 2**31 + np.asarray(rows)
 
 

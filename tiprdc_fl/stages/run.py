@@ -30,7 +30,7 @@ class Run:
     Attributes:
         config: as the user gave it, with ``run_dir``.
         folder: where its artefacts lie.
-        source: of the contributors' examples, for whoever works for them.
+        source: of the contributors' examples; nodes open it.
         dataset: everybody's examples, as the partition has them.
         people: collector, contributors, holdout.
         device: "cpu" or "cuda".
@@ -79,9 +79,9 @@ class Run:
 def collection_of(
     current: Run, folder: RunFolder, people: Sequence[int] | np.ndarray, extractor: Path | None = None
 ) -> Collection:
-    """A collection in a folder by the run's settings; of the run's extractor where none is named."""
+    """A collection into ``folder`` by the run's settings; ``extractor`` None: the run's extractor."""
     federation = current.config.federation
-    alone = federation.mode == "latency"  # then nobody works beside a contributor who is measured
+    alone = federation.mode == "latency"  # contributors are timed one at a time
     extractor = extractor or current.folder.extractor
     return Collection(
         folder=str(folder),
@@ -104,6 +104,6 @@ def collection_of(
 
 
 def export(current: Run, extractor: Path) -> None:
-    """Leaves beside an extractor what ``federation.runtime`` runs."""
+    """Exports the extractor for ``federation.runtime`` to a file beside it."""
     config = current.config
     write_model(extractor, config.federation.runtime, current.dataset, current.people.collector, config.seed)

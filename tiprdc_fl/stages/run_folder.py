@@ -1,4 +1,4 @@
-"""The run folder: made or found again, with the configuration and the environment of the run in it."""
+"""The run folder: created or reopened; it holds the run's configuration and environment."""
 
 import json
 import os
@@ -22,7 +22,7 @@ from tiprdc_fl.stages.registries import load_config
 from tiprdc_fl.store.paths import RunFolder
 
 PACKAGES = ("tiprdc_fl", "torch", "numpy", "flwr", "ray", "pylance", "pyarrow", "pillow", "scikit-learn")
-# What may differ between the sessions of one run: it names the run or says who does the work, not which.
+# Keys that may differ between the sessions of a run: they name it or choose who does the work; results stay equal.
 FREE_KEYS = (
     "run_dir",
     "name",
@@ -90,7 +90,7 @@ def environment() -> dict[str, Any]:
 
 @contextmanager
 def timed(folder: RunFolder, stage: str) -> Iterator[None]:
-    """Notes how long a stage took, whether it ended or not, in ``stages.jsonl``."""
+    """Appends the seconds of a stage to ``stages.jsonl``, also when the stage raises."""
     start = time.perf_counter()
     try:
         yield
@@ -99,7 +99,7 @@ def timed(folder: RunFolder, stage: str) -> Iterator[None]:
 
 
 def note_seconds(folder: RunFolder, stage: str, seconds: float) -> None:
-    """Notes how long a stage took."""
+    """Appends a line with the seconds of a stage to ``stages.jsonl``."""
     line = json.dumps({"stage": stage, "seconds": seconds})
     with writing(folder.stages), folder.stages.open("a", encoding="utf-8") as file:
         file.write(line + "\n")

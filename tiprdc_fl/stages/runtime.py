@@ -1,4 +1,4 @@
-"""What ``federation.runtime`` runs: exported by the collector, beside the extractor, before anybody is asked."""
+"""The exported model of ``federation.runtime``: the collector writes it beside the extractor."""
 
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from tiprdc_fl.models.runtime import RUNTIMES, model_path
 from tiprdc_fl.protections import PROTECTIONS
 
 CALIBRATED_ON = 64  # people
-OF_A_PERSON = 2  # examples at most: many people's values have a wider range than many of a few
+OF_A_PERSON = 2  # most examples: values of many people have a wider range than many values of a few people
 
 
 def check_runtime(runtime: str, protection: str) -> None:
@@ -38,17 +38,17 @@ def check_runtime(runtime: str, protection: str) -> None:
 
 
 def write_model(extractor: Path, runtime: str, dataset: Dataset, people: np.ndarray, seed: int) -> None:
-    """Writes what a runtime runs beside an extractor's file, unless it is there.
+    """Exports an extractor for a runtime to a file beside it, unless that file is current.
 
     Args:
         extractor: path of the extractor.
         runtime: key of RUNTIMES.
-        dataset: where examples to calibrate on are loaded from.
+        dataset: holds the examples that int8 quantisation is calibrated on.
         people: the collector's.
         seed: chooses the examples.
 
     Raises:
-        InputError: the extractor cannot be exported, or the folder not be written.
+        InputError: the extractor cannot be exported, or the folder cannot be written.
     """
     path = model_path(extractor, runtime)
     if path is None:
