@@ -33,6 +33,11 @@ def test_more_examples_take_longer_and_send_more():
         ({"strategy": "nobody"}, "strategy='nobody': there is none of this name; there are everyone"),
         ({"settings": {"targets": 5}}, "settings: no targets; a strategy reads some of fraction, target"),
         ({"devices": "toasters"}, "toasters"),
+        ({"strategy": "uniform", "settings": {"fraction": 7.0}}, "settings: fraction=7.0: expected"),
+        ({"strategy": "quota", "settings": {"per": "typo"}}, "settings: per='typo'"),
+        ({"strategy": "over_select", "settings": {"target": "x"}}, "settings: target='x'"),
+        ({"strategy": "over_select", "settings": {"target": 11}}, "strategy.target=11"),
+        ({"examples": [1, 2]}, r"examples of shape \[2\]"),
     ],
 )
 def test_what_does_not_exist_is_refused(given, message):

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tiprdc_fl.stages.current import ROOT, ROOTS, code_digest, files_of
+from tiprdc_fl.config import plugins
+from tiprdc_fl.stages.current import ROOT, ROOTS, code_digest, files_of, project_digest
 
 
 @pytest.fixture
@@ -23,7 +24,7 @@ def changed(copy: Path, name: str, old: str, new: str) -> set[str]:
     text = path.read_text(encoding="utf-8")
     assert old in text
     path.write_text(text.replace(old, new, 1), encoding="utf-8")
-    code_digest.cache_clear()
+    project_digest.cache_clear()
     return {stage for stage in ROOTS if code_digest(stage, copy) != before[stage]}
 
 
@@ -54,3 +55,16 @@ def test_a_change_changes_the_digests_of_what_reads_it(copy, name, old, new, sta
 def test_stages_do_not_read_what_is_above_them():
     rooms = {path.relative_to(ROOT).parts[1] for path in files_of("training")}
     assert rooms <= {"training", "data", "models", "disk.py", "seeding.py", "errors.py"}
+
+
+def test_a_changed_plugin_changes_every_digest(tmp_path, monkeypatch):
+    plugin = tmp_path / "plugin_of_a_test.py"
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(plugins, "_IMPORTED", {})
+    without = {stage: code_digest(stage) for stage in ROOTS}
+    plugin.write_text("STRENGTH = 1\n")
+    plugins.import_plugins([plugin.stem])
+    first = {stage: code_digest(stage) for stage in ROOTS}
+    plugin.write_text("STRENGTH = 2\n")
+    second = {stage: code_digest(stage) for stage in ROOTS}
+    assert all(len({without[stage], first[stage], second[stage]}) == 3 for stage in ROOTS)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from strategies import STRATEGIES, Settings, Strategy
+from strategies import STRATEGIES, Settings, Strategy, Supply
 from tiprdc_fl.devices.assign import Devices, assign
 from tiprdc_fl.devices.availability import next_available
 from tiprdc_fl.devices.clock import follow
@@ -59,9 +59,15 @@ def simulate_course(
     Raises:
         InputError: the strategy, one of its settings or the device set does not exist.
     """
-    chosen = _strategy(strategy, settings or {})
+    counts = np.asarray(examples, np.int64)
+    if contributors < 1 or counts.shape not in ((), (contributors,)) or counts.min() < 0:
+        raise InputError(
+            f"contributors={contributors}, examples of shape {list(counts.shape)}: expected a contributor or more, "
+            "and one number of examples, from 0, or one for each contributor"
+        )
+    chosen = _strategy(strategy, settings or {}, contributors)
     people = np.arange(contributors, dtype=np.int64)
-    counts = np.broadcast_to(np.asarray(examples, np.int64), (contributors,))
+    counts = np.broadcast_to(counts, (contributors,))
     fleet = assign(load_devices(devices), people, seed)
     work = work_of(
         fleet,
@@ -86,14 +92,27 @@ def simulate_course(
     return follow(chosen, work, conditions)
 
 
-def _strategy(name: str, settings: dict[str, Any]) -> Strategy:
+def _strategy(name: str, settings: dict[str, Any], contributors: int) -> Strategy:
     if name not in STRATEGIES:
         raise InputError(f"strategy={name!r}: there is none of this name; there are {', '.join(STRATEGIES)}")
     offered = vars(Settings())
     unknown = sorted(set(settings) - set(offered))
     if unknown:
         raise InputError(f"settings: no {', '.join(unknown)}; a strategy reads some of {', '.join(offered)}")
-    return STRATEGIES[name].make(Settings(**settings))
+    wrong = [key for key, value in settings.items() if type(value) is not type(offered[key]) or not value]
+    wrong += [key for key in ("fraction",) if not wrong and settings.get(key, 1.0) > 1]
+    wrong += [key for key in ("per",) if settings.get(key, "label") not in ("label", "device")]
+    if wrong:
+        given = ", ".join(f"{key}={settings[key]!r}" for key in wrong)
+        raise InputError(
+            f"settings: {given}: expected numbers above 0 of the default's kind (fraction at most 1), and "
+            "per=label or device"
+        )
+    chosen = Settings(**{"target": max(1, contributors // 2), **settings})
+    complaint = STRATEGIES[name].check(chosen, Supply(contributors, dict))
+    if complaint is not None:
+        raise InputError(complaint)
+    return STRATEGIES[name].make(chosen)
 
 
 def work_of(

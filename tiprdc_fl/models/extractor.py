@@ -135,12 +135,13 @@ def from_bytes(data: bytes) -> Extractor:
     return Extractor(freeze(network), architecture, hashlib.sha256(data).hexdigest())
 
 
-def load_extractor(path: Path) -> Extractor:
+def load_extractor(path: str | Path) -> Extractor:
     """Loads an extractor from its file, which holds everything that is needed.
 
     Raises:
         InputError: the file is missing or is not that of an extractor.
     """
+    path = Path(path)
     try:
         data = path.read_bytes()
     except OSError as error:

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
+from tiprdc_fl.config.plugins import plugin_files
+
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT = ("tiprdc_fl", "strategies")
 # Modules whose imports, and theirs, are all that a stage's result depends on.
@@ -24,14 +26,27 @@ FILES = {"plan": "configs/devices/*.yaml", "results": "configs/devices/*.yaml"}
 SHOWN = tuple(f"tiprdc_fl.report.{room}" for room in ("html", "compare", "terminal", "tensorboard"))
 
 
-@cache
 def code_digest(stage: str, root: Path = ROOT) -> str:
     """SHA-256 over what a stage's result depends on, whatever the docstrings and comments say.
+
+    The user's plugins count whole: a record may stand anywhere in them.
 
     Args:
         stage: "training" (a trained extractor), "plan" (whose answers count) or "results" (a finished run).
         root: folder of the project.
     """
+    project, plugins = project_digest(stage, root), plugin_files()
+    if not plugins:
+        return project
+    digest = hashlib.sha256(project.encode())
+    for path in plugins:
+        digest.update(path.name.encode() + b"\0" + _meaning(path))
+    return digest.hexdigest()
+
+
+@cache
+def project_digest(stage: str, root: Path) -> str:
+    """The same without plugins."""
     digest = hashlib.sha256()
     for path in files_of(stage, root):
         data = _meaning(path) if path.suffix == ".py" else path.read_bytes()
