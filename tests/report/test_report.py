@@ -26,7 +26,7 @@ from tiprdc_fl.federation.contributor import Failure
 from tiprdc_fl.report.figures.federation import federation_figures, per_contributor
 from tiprdc_fl.report.figures.partition import describe
 from tiprdc_fl.report.queries import REPRESENTATIONS, headline, strongest
-from tiprdc_fl.report.schema import CAVEAT, SCHEMA_VERSION, Report
+from tiprdc_fl.report.schema import CAVEAT, SCHEMA_VERSION, Report, json_schema
 from tiprdc_fl.report.tensorboard import epoch_writer, write_report
 from tiprdc_fl.report.terminal import show
 from tiprdc_fl.stages import progress
@@ -34,7 +34,7 @@ from tiprdc_fl.stages.evaluate import result_rows
 from tiprdc_fl.stages.run_folder import environment
 from tiprdc_fl.store.layout import STAGES
 
-SCHEMA = Report.model_json_schema()
+SCHEMA = json_schema()
 SECTIONS = {type(part).__name__ for part in (Config(), *vars(Config()).values())}  # of the configuration
 PRIVATE, TASK = "Ends_With_Punctuation", "A_Task_Whose_Name_Is_Long"
 COUNTS = (1000, 19330, 40, 700)  # learned and measured: people, examples
@@ -556,3 +556,21 @@ def test_tensorboard_reads_back_the_epochs(tmp_path):
     found = scalars(tmp_path)
     assert found["training/mutual_information_bound"] == [(1, pytest.approx(-1.2)), (2, pytest.approx(-1.2))]
     assert found[f"training/adversary_balanced_accuracy/{PRIVATE}"][1] == (2, 0.625)
+
+
+def test_the_schema_documents_every_field():
+    """Every property of an object is described, by itself or by what it refers to."""
+    kinds = SCHEMA["$defs"]
+
+    def described(field: dict) -> bool:
+        named = kinds.get(field.get("$ref", "").rpartition("/")[2], {})
+        return "description" in field or "description" in named
+
+    bare = [
+        f"{kind}.{name}"
+        for kind, definition in {"Report": SCHEMA, **kinds}.items()
+        for name, field in definition.get("properties", {}).items()
+        if "description" not in field
+        and "description" not in kinds.get(field.get("$ref", "").rpartition("/")[2], {})
+    ]
+    assert bare == []

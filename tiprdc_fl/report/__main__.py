@@ -17,7 +17,7 @@ from tiprdc_fl.report.html.browser import open_page
 from tiprdc_fl.report.html.document import page
 from tiprdc_fl.report.html.reconstruction import pictures
 from tiprdc_fl.report.read import read_report
-from tiprdc_fl.report.schema import Report
+from tiprdc_fl.report.schema import Report, json_schema
 from tiprdc_fl.report.terminal import show
 from tiprdc_fl.store.paths import RunFolder
 
@@ -32,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = _parser()
     parsed = parser.parse_args(arguments)
     if parsed.schema:
-        print(json.dumps(Report.model_json_schema(), indent=1))
+        print(json.dumps(json_schema(), indent=1))
         return 0
     if not parsed.runs:
         parser.error("name a run folder, or several")

@@ -20,7 +20,7 @@ from tiprdc_fl.report.schema.partition import (
     PartitionFigures,
     PrivateShare,
 )
-from tiprdc_fl.report.schema.report import CAVEAT, SCHEMA_VERSION, Report
+from tiprdc_fl.report.schema.report import CAVEAT, SCHEMA_VERSION, Report, json_schema
 from tiprdc_fl.report.schema.results import (
     CurvePoint,
     Figures,
@@ -93,4 +93,5 @@ __all__ = [
     "StrongestProbe",
     "ValueParticipation",
     "WorstOffResult",
+    "json_schema",
 ]

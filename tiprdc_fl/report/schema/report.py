@@ -1,10 +1,10 @@
 """The report of a run: what report.json holds, as one typed value."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from tiprdc_fl.config.keys import Config
+from tiprdc_fl.config.keys import Config, keys
 from tiprdc_fl.report.schema.devices import DeviceFigures
 from tiprdc_fl.report.schema.federation import FederationFigures, LatencyFigures
 from tiprdc_fl.report.schema.partition import PartitionFigures
@@ -42,7 +42,9 @@ class Report(Figures):
     names: dict[str, dict[str, str]]
     """By key that chooses extensions, such as data.name: each name chosen, with what it stands for."""
     environment: Environment
+    """Machine, versions and code of the run's first session."""
     people: People
+    """People and examples of the collector, the contributors and the holdout."""
     partition: PartitionFigures
     """The contributors' examples: their numbers and labels, without contributors who have withdrawn."""
     co_trained_adversary: ShareByAttribute
@@ -54,12 +56,26 @@ class Report(Figures):
     training: tuple[Epoch, ...]
     """An entry for each epoch of the extractor's training, in order."""
     federation: FederationFigures
+    """Contributors, bytes and seconds of the collection, over all sessions of the run."""
     latency: LatencyFigures
+    """Seconds of a contribution: measured on this host, and modelled for each device class."""
     strategy: StrategyFigures
+    """Modelled: outcome, cost and participation of the collection on the virtual clock."""
     devices: DeviceFigures | None
     """Modelled: the contributors' devices; null where no device is modelled."""
     seconds: dict[str, NotNegative]
     """Wall-clock seconds of each stage of the run, by its name, added up over the sessions of the run."""
     memory: Memory
+    """Largest memory of the collector and of a worker."""
     caveat: Annotated[str, Field(min_length=1)]
     """What the leakage figures do not say."""
+
+
+def json_schema() -> dict[str, Any]:
+    """The JSON schema of report.json; the configuration's keys have the meanings that --help shows."""
+    schema = Report.model_json_schema()
+    for name, key in keys().items():
+        section, _, field = name.rpartition(".")
+        definition = schema["$defs"][(section or "config").capitalize()]
+        definition["properties"][field]["description"] = key.meaning
+    return schema
