@@ -37,6 +37,8 @@ def test_more_examples_take_longer_and_send_more():
         ({"strategy": "quota", "settings": {"per": "typo"}}, "settings: per='typo'"),
         ({"strategy": "over_select", "settings": {"target": "x"}}, "settings: target='x'"),
         ({"strategy": "over_select", "settings": {"target": 11}}, "strategy.target=11"),
+        ({"attempts": 0}, "attempts=0"),
+        ({"collector_mbps": 0}, "collector_mbps=0"),
         ({"examples": [1, 2]}, r"examples of shape \[2\]"),
     ],
 )

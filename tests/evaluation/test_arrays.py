@@ -66,6 +66,9 @@ def test_several_attributes_and_attacks_at_once_on_feature_maps():
         ({"labels": np.full(720, -1)}, "labels are whole numbers from 0, got -1"),
         ({"people": np.arange(7)}, "people: expected 720 integers"),
         ({"people": np.zeros(720, int)}, "at least 2 people"),
+        ({"labels": {}}, "labels: expected at least one attribute"),
+        ({"steps": 0}, "steps=0: expected an integer, at least 1"),
+        ({"attacks": "foo"}, "attacks=foo: foo cannot be used"),
         ({"measured_share": 1.0}, "measured_share=1.0"),
         ({"attacks": ["table1"]}, "attacks=table1: needs feature maps"),
         ({"attacks": ["trees"], "features": np.zeros((720, 1025))}, "at most 1024 values, got 1025"),
@@ -76,3 +79,12 @@ def test_what_does_not_fit_is_refused_in_one_line(change, message):
     given = {"features": features, "labels": labels, "people": people, **change}
     with pytest.raises(InputError, match=message):
         attack(**given)
+
+
+def test_the_values_of_labels_do_not_matter_but_their_differences():
+    features, labels, people = gaussian(values=5, distance=3.0)
+    plain, sparse = (
+        attack(features, column, people, "linear", steps=20, batch_size=32, resamples=10)
+        for column in (labels, labels * 10**9)
+    )
+    assert plain == sparse

@@ -209,7 +209,7 @@ def test_nobody_answers_for_somebody_else(tmp_path, weights):
 
 
 def test_two_collectors_of_one_run_store_nothing_twice(tmp_path, weights, inline):
-    """The second has asked while the first had not committed yet; one of them carries_extractor drafts."""
+    """The second has asked while the first had not committed yet; one of them carries drafts."""
     collection = collection_in(tmp_path, weights)
     stores = [open_collection(collection)[0] for _ in range(3)]
     sent = Answer(PEOPLE, packed(weights, PEOPLE))

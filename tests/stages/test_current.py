@@ -33,6 +33,7 @@ def changed(copy: Path, name: str, old: str, new: str) -> set[str]:
     [
         ("tiprdc_fl/report/html/document.py", '"""', '"""Other words: ', set()),
         ("tiprdc_fl/report/html/document.py", "import", "import math\nimport", set()),
+        ("tiprdc_fl/stages/prepare.py", "import", "import math\nimport", {"results"}),
         ("tiprdc_fl/training/loop.py", '"""', '"""Other words: ', set()),
         ("tiprdc_fl/training/loop.py", "import", "# a comment\nimport", set()),
         (

@@ -65,6 +65,11 @@ def simulate_course(
             f"contributors={contributors}, examples of shape {list(counts.shape)}: expected a contributor or more, "
             "and one number of examples, from 0, or one for each contributor"
         )
+    if attempts < 1 or collector_mbps <= 0 or not 0 <= start_hour <= 24:
+        raise InputError(
+            f"attempts={attempts}, collector_mbps={collector_mbps}, start_hour={start_hour}: expected an attempt "
+            "or more, a link above 0, and an hour from 0 to 24"
+        )
     chosen = _strategy(strategy, settings or {}, contributors)
     people = np.arange(contributors, dtype=np.int64)
     counts = np.broadcast_to(counts, (contributors,))

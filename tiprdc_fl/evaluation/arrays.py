@@ -26,7 +26,7 @@ def attack(
     features: Any,
     labels: Any,
     people: Any,
-    attacks: Sequence[str] | None = None,
+    attacks: Sequence[str] | str | None = None,
     measured_share: float = 0.3,
     steps: int = 600,
     batch_size: int = 128,
@@ -40,7 +40,8 @@ def attack(
     Args:
         features: float [n, values] (vectors), or [n, channels, height, width] (feature maps) with an even number of
             channels and sides of at least 8; NumPy array or torch tensor.
-        labels: int [n], values from 0; or a mapping from attribute to such labels.
+        labels: int [n], from 0; or a mapping from attribute to such labels. Classes are numbered in the order of
+            their values.
         people: id of the person behind each row, int [n]. Adversaries and figures never share a person.
         attacks: keys of ATTACKS; None: linear, mlp, trees, and table1 on feature maps.
         measured_share: share of the people whose rows are measured and never learned from.
@@ -60,9 +61,12 @@ def attack(
     x, columns = _features(features), _labels(labels)
     owners = np.asarray(people)
     _check(x, columns, owners, measured_share)
-    names = tuple(attacks or _default_attacks(x))
-    grid, architecture = _as_images(x, names)
+    for name, value in {"steps": steps, "batch_size": batch_size, "resamples": resamples}.items():
+        if value < 1:
+            raise InputError(f"{name}={value}: expected an integer, at least 1")
+    names = (attacks,) if isinstance(attacks, str) else tuple(attacks or _default_attacks(x))
     check_attacks("attacks", names, "image")
+    grid, architecture = _as_images(x, names)
     measured = _measured(owners, measured_share, seed)
     chosen = device or ("cuda" if torch.cuda.is_available() else "cpu")
     fit = Fit(
@@ -102,6 +106,8 @@ def _features(features: Any) -> Tensor:
 
 def _labels(labels: Any) -> dict[str, np.ndarray]:
     columns = labels if isinstance(labels, Mapping) else {"attribute": labels}
+    if not columns:
+        raise InputError("labels: expected at least one attribute")
     return {str(name): np.asarray(column) for name, column in columns.items()}
 
 
@@ -167,7 +173,9 @@ def _measured(people: np.ndarray, share: float, seed: int) -> np.ndarray:
 
 def _rows(x: Tensor, columns: Mapping[str, np.ndarray], people: np.ndarray, chosen: np.ndarray) -> Rows:
     part = x[torch.from_numpy(chosen)]
-    labels = {name: column[chosen].astype(np.int64) for name, column in columns.items()}
+    # Numbered by their order, whatever values they have: a network has an output for each number up to the largest.
+    numbered = {name: np.unique(column, return_inverse=True)[1] for name, column in columns.items()}
+    labels = {name: column[chosen].astype(np.int64) for name, column in numbered.items()}
     return Rows(
         read=lambda rows: part[torch.from_numpy(rows)],
         people=people[chosen].astype(np.int64),

@@ -68,22 +68,36 @@ def rows_of(architecture: Architecture) -> int:
     return max(1, min(ROWS, PASS_VALUES // (height * breadth * architecture.width)))
 
 
-def in_passes(run: Runner, architecture: Architecture) -> Runner:
-    """Returns a runner that takes batches of any size and divides them into passes of one shape.
+@dataclass(frozen=True)
+class PassRunner:
+    """A runner that takes batches of any size and divides them into passes of one shape.
+
+    Attributes:
+        run: runs one pass.
+        rows: number of examples in a pass; 1 where the kernels of this machine do not treat all places alike.
+        length: tokens of a message; 0 for images. No message is longer.
+    """
+
+    run: Runner
+    rows: int
+    length: int
+
+    def __call__(self, prepared: Tensor) -> Tensor:
+        """Features of a batch."""
+        parts = prepared.split(self.rows)
+        features = torch.cat([self.run(_filled(part, self.rows, self.length))[: len(part)] for part in parts])
+        return features[:, : prepared.shape[1]] if self.length else features
+
+
+def in_passes(run: Runner, architecture: Architecture) -> PassRunner:
+    """The runner of whole passes of one extractor.
 
     Args:
         run: runs one pass.
         architecture: architecture of the extractor that ``run`` runs.
     """
-    length = architecture.max_tokens if architecture.modality == "text" else 0
     rows = rows_of(architecture) if _is_the_same_in_every_row(run, architecture) else 1
-
-    def run_all(prepared: Tensor) -> Tensor:
-        passes = [run(_filled(part, rows, length))[: len(part)] for part in prepared.split(rows)]
-        features = torch.cat(passes)
-        return features[:, : prepared.shape[1]] if length else features
-
-    return run_all
+    return PassRunner(run, rows, architecture.max_tokens if architecture.modality == "text" else 0)
 
 
 def _filled(part: Tensor, rows: int, length: int) -> Tensor:

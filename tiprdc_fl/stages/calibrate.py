@@ -16,7 +16,7 @@ from tiprdc_fl.errors import InputError
 from tiprdc_fl.federation.contribution import Contributions, sent_bytes
 from tiprdc_fl.federation.contributor import contribute
 from tiprdc_fl.models.extractor import Extractor, batch_reader, forward
-from tiprdc_fl.models.runtime import EXTRACTION_THREADS, RUNTIMES, Runner, rows_of
+from tiprdc_fl.models.runtime import EXTRACTION_THREADS, RUNTIMES, PassRunner, Runner, rows_of
 from tiprdc_fl.store.layout import STAGES, Layout
 
 MEASURED = 24  # contributors
@@ -138,7 +138,7 @@ def calibrate(
             "no contributor's work can be measured: nobody has an example that the extractor takes"
         )
     examples, raw, sent = np.array(sizes).T
-    columns, rows = np.array(seconds), rows_of(architecture)
+    columns, rows = np.array(seconds), timed.rows if isinstance(timed, PassRunner) else rows_of(architecture)
     return Calibration(
         seconds={
             stage: _fit(_times(stage, examples, raw, rows), column)

@@ -19,7 +19,9 @@ ROOTS = {
         "tiprdc_fl.devices.clock",
         "tiprdc_fl.devices.availability",
     ),
-    "results": tuple(f"tiprdc_fl.stages.{stage}" for stage in ("train", "collect", "evaluate", "report")),
+    "results": tuple(
+        f"tiprdc_fl.stages.{stage}" for stage in ("prepare", "train", "collect", "evaluate", "report")
+    ),
 }
 FILES = {"plan": "configs/devices/*.yaml", "results": "configs/devices/*.yaml"}
 # What shows a report decides no figure.

@@ -42,7 +42,7 @@ from tiprdc_fl.stages.run import Run
 from tiprdc_fl.stages.run_folder import timed
 from tiprdc_fl.stages.train import Trained
 from tiprdc_fl.store.paths import RunFolder
-from tiprdc_fl.store.withdrawal import nobody_withdraws
+from tiprdc_fl.store.withdrawal import nobody_withdraws, while_nobody_withdraws
 
 DEFAULT_ATTACKS = {
     "image": ("table1", "linear", "mlp", "trees"),
@@ -80,7 +80,8 @@ def measure(
                     return figures
     with nobody_withdraws(current.folder.path, collected.withdrawn):
         figures = _measured(current, trained, collected, device_of)
-    write_json(path, {"code": code, **figures.model_dump(mode="json")})
+    with while_nobody_withdraws(current.folder.path, collected.withdrawn):
+        write_json(path, {"code": code, **figures.model_dump(mode="json")})
     return figures
 
 

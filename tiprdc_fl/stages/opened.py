@@ -60,7 +60,7 @@ class OpenedRun:
         return features, labels, keys.column("contributor").to_numpy()
 
     def features(self) -> pa.Table:
-        """The same as an Arrow table (``.to_pandas()`` makes a data frame).
+        """The same as an Arrow table (``.to_pandas()`` makes a data frame); messages have zeros at the end.
 
         Columns: contributor (int64), row (int32), the tasks' labels (int8) by their names, and features (a list of
         float32 for each example; reshape with ``store.layout.shape``).

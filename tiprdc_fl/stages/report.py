@@ -59,7 +59,7 @@ from tiprdc_fl.stages.registries import chosen_labels
 from tiprdc_fl.stages.run import Run
 from tiprdc_fl.stages.run_folder import stage_seconds
 from tiprdc_fl.stages.train import Trained
-from tiprdc_fl.store.withdrawal import nobody_withdraws
+from tiprdc_fl.store.withdrawal import nobody_withdraws, while_nobody_withdraws
 
 MEASURED = {
     "throughput": "measured on this host, a contributor's share of the batches it shared: a cost, no latency",
@@ -86,6 +86,7 @@ def report_on(current: Run, trained: Trained, collected: CollectionResult, figur
     folder = current.folder
     with nobody_withdraws(folder.path, collected.withdrawn):
         report = build_report(current, trained, collected, figures)
+    with while_nobody_withdraws(folder.path, collected.withdrawn):
         write_json(folder.report_json, report.model_dump(mode="json"))
         write_text(folder.report_html, page(report, pictures(folder.path)))
         write_report(report, folder.tensorboard, folder.reconstruction_picture)

@@ -51,6 +51,23 @@ def nobody_withdraws(folder: Path, before: frozenset[int]) -> Iterator[None]:
         raise failed
 
 
+@contextmanager
+def while_nobody_withdraws(folder: Path, before: frozenset[int]) -> Iterator[None]:
+    """A block that writes figures; a withdrawal waits until it is over.
+
+    Args:
+        folder: the run folder.
+        before: ids of the contributors who had withdrawn when the features were read.
+
+    Raises:
+        InputError: another contributor has withdrawn since; the block is not entered.
+    """
+    with writing(folder), locked(folder):
+        with nobody_withdraws(folder, before):
+            pass
+        yield
+
+
 def check_removed(store: Path, contributors: Collection[int]) -> None:
     """Checks that a store holds no rows of contributors who have withdrawn.
 

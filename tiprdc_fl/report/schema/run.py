@@ -26,7 +26,7 @@ class Environment(Model):
     command: tuple[str, ...]
     """The command line, a string for each word."""
     code: str
-    """SHA-256 over the sources of tiprdc_fl."""
+    """SHA-256 over the code that decided the figures in the run's first session, plugins included."""
     packages: dict[str, str]
     """Version of each package that the figures depend on, by its name."""
 
