@@ -64,12 +64,6 @@ def best(report: Report, attribute: str, figure: str = "balanced_accuracy") -> S
     return UNDEFINED if row is None else span(getattr(row, figure))
 
 
-def best_probe(report: Report, attribute: str) -> str:
-    """The strongest probe's name; empty where no figure is defined."""
-    row = strongest(report.results, attribute, "features")
-    return "" if row is None else row.probe
-
-
 def pooled(report: Report, attribute: str) -> Span:
     """Balanced accuracy over people of the best guess from all examples of a person together."""
     row = pooled_row(report.results, attribute)

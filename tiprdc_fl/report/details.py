@@ -1,6 +1,6 @@
 """All of the report on the terminal: every probe, sentences, partition, collection, seconds per stage."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from rich.console import Console
 from rich.markup import escape
@@ -58,25 +58,40 @@ def show_details(report: Report, console: Console) -> None:
     console.print(stage_table(report))
 
 
-def inference_table(report: Report) -> Table:
-    """Balanced accuracy of every probe with the controls beside it, private attributes first."""
+def table_by_role(report: Report, first: str, add_rows: Callable[[Table, str], None]) -> Table:
+    """A table with a column for each representation, private attributes first.
+
+    Args:
+        report: of the run.
+        first: title of the first column.
+        add_rows: adds an attribute's rows to the table.
+    """
     table = grid()
     table.show_header = True
-    table.add_column("attribute,\n  probe", overflow="fold", vertical="bottom")
+    table.add_column(first, overflow="fold", vertical="bottom")
     for title in COLUMNS.values():
         table.add_column(title, justify="right", no_wrap=True)
     for role, heading in ROLES.items():
         names = attributes_of(report.results, role)
         if names:
             table.add_row(heading, style="bold red" if role == "private" else "bold green")
-        for attribute in names:
-            table.add_row(f"  {escape(readable(attribute))}")
-            rows = [row for row in report.results if row.attribute == attribute]
-            probes = [(row.probe, row.learned_from) for row in rows if row.probe != "constant"]
-            for probe, source in dict.fromkeys(probes):
-                name = f"    {probe}, auxiliary" if source == "collector" else f"    {probe}"
-                table.add_row(name, *(_cell(rows, kind, probe, source) for kind in COLUMNS))
+        for name in names:
+            add_rows(table, name)
     return table
+
+
+def inference_table(report: Report) -> Table:
+    """Balanced accuracy of every probe with the controls beside it, private attributes first."""
+
+    def add_rows(table: Table, attribute: str) -> None:
+        table.add_row(f"  {escape(readable(attribute))}")
+        rows = [row for row in report.results if row.attribute == attribute]
+        probes = [(row.probe, row.learned_from) for row in rows if row.probe != "constant"]
+        for probe, source in dict.fromkeys(probes):
+            name = f"    {probe}, auxiliary" if source == "collector" else f"    {probe}"
+            table.add_row(name, *(_cell(rows, kind, probe, source) for kind in COLUMNS))
+
+    return table_by_role(report, "attribute,\n  probe", add_rows)
 
 
 def metric_table(report: Report) -> Table:

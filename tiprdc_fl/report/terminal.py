@@ -6,8 +6,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from tiprdc_fl.report.details import COLUMNS, ROLES, grid, say, show_details
-from tiprdc_fl.report.queries import attributes_of, strongest
+from tiprdc_fl.report.details import COLUMNS, grid, say, show_details, table_by_role
+from tiprdc_fl.report.queries import strongest
 from tiprdc_fl.report.schema import Report
 from tiprdc_fl.report.words import duration, readable, share, size
 
@@ -37,9 +37,10 @@ def show(report: Report, console: Console, full: bool = False) -> None:
     console.print(_costs(report))
     for warning in warnings(report):
         say(console, f"warning: {readable(warning)}", style="yellow")
-    say(console, f"\n{report.caveat}")
-    if full:
+    if full:  # its sentences end in the caveat
         show_details(report, console)
+    else:
+        say(console, f"\n{report.caveat}")
     path = f"{report.run_dir}/report.html"
     console.print(f"\nReport: {path}", highlight=False, markup=False, soft_wrap=True)
     if not full:
@@ -49,18 +50,11 @@ def show(report: Report, console: Console, full: bool = False) -> None:
 
 def headline_table(report: Report) -> Table:
     """The strongest probe's figure of each attribute on the features and on each control."""
-    table = grid()
-    table.show_header = True
-    table.add_column("", overflow="fold")
-    for title in COLUMNS.values():
-        table.add_column(title, justify="right", no_wrap=True)
-    for role, heading in ROLES.items():
-        names = attributes_of(report.results, role)
-        if names:
-            table.add_row(heading, style="bold red" if role == "private" else "bold green")
-        for name in names:
-            table.add_row(f"  {escape(readable(name))}", *(_figure(report, name, kind) for kind in COLUMNS))
-    return table
+
+    def add_row(table: Table, name: str) -> None:
+        table.add_row(f"  {escape(readable(name))}", *(_figure(report, name, kind) for kind in COLUMNS))
+
+    return table_by_role(report, "", add_row)
 
 
 def _figure(report: Report, attribute: str, representation: str) -> str:

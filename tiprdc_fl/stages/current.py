@@ -13,17 +13,11 @@ PROJECT = ("tiprdc_fl", "strategies")
 # Modules whose imports, and theirs, are all that a stage's result depends on.
 ROOTS = {
     "training": ("tiprdc_fl.data.source", "tiprdc_fl.data.split", "tiprdc_fl.training.loop"),
-    "plan": (
-        "strategies",
-        "tiprdc_fl.devices.assign",
-        "tiprdc_fl.devices.clock",
-        "tiprdc_fl.devices.availability",
-    ),
     "results": tuple(
         f"tiprdc_fl.stages.{stage}" for stage in ("prepare", "train", "collect", "evaluate", "report")
     ),
 }
-FILES = {"plan": "configs/devices/*.yaml", "results": "configs/devices/*.yaml"}
+FILES = {"results": "configs/devices/*.yaml"}
 # What shows a report decides no figure.
 SHOWN = tuple(f"tiprdc_fl.report.{room}" for room in ("html", "compare", "terminal", "tensorboard"))
 
@@ -34,7 +28,7 @@ def code_digest(stage: str, root: Path = ROOT) -> str:
     The user's plugins count whole: a record may stand anywhere in them.
 
     Args:
-        stage: "training" (a trained extractor), "plan" (whose answers count) or "results" (a finished run).
+        stage: "training" (a trained extractor) or "results" (a finished run).
         root: folder of the project.
     """
     project, plugins = project_digest(stage, root), plugin_files()
