@@ -13,7 +13,14 @@ from tiprdc_fl.federation.collection import Collection, cohorts, extractor_of, o
 from tiprdc_fl.federation.collector import Answer, Collected, collect
 from tiprdc_fl.federation.contribution import pack
 from tiprdc_fl.federation.contributor import contribute
-from tiprdc_fl.federation.ray_cluster import ACTOR, interrupt_sets, logs_in, start_ray, watch_ray
+from tiprdc_fl.federation.ray_cluster import (
+    ACTOR,
+    interrupt_sets,
+    logs_in,
+    session_logs,
+    start_ray,
+    watch_ray,
+)
 from tiprdc_fl.models.runtime import RUNTIMES, read_model
 from tiprdc_fl.store.lance import sweep
 from tiprdc_fl.store.paths import RunFolder
@@ -89,8 +96,10 @@ def run_flower(collection: Collection, on_answer: OnAnswer, app: "ClientApp | No
     outcome: list[Collected] = []
     stop, idle = Event(), Event()
     idle.set()
-    with logs_in(RunFolder(Path(collection.folder)).logs), interrupt_sets(stop):
+    with logs_in(RunFolder(Path(collection.folder)).logs) as ray_logs, interrupt_sets(stop):
         collection = replace(collection, workers=start_ray(collection))
+        if collection.ray_address is None:  # a joined cluster's logs are its own, and may be large
+            ray_logs.append(session_logs())
         dead = watch_ray(stop)
         try:
             run_simulation(

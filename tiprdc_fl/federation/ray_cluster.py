@@ -6,7 +6,6 @@ import shutil
 import signal
 import socket
 import sys
-import tempfile
 import threading
 import warnings
 from collections.abc import Iterator
@@ -30,7 +29,6 @@ MALLOC_SETTINGS = {
 }
 WATCH_SECONDS = 1.0
 CONNECT_SECONDS = 10.0
-RAY_SESSION = Path(tempfile.gettempdir()) / "ray" / "session_latest"
 
 
 def start_ray(collection: Collection) -> int:
@@ -60,6 +58,17 @@ def start_ray(collection: Collection) -> int:
             "start one with ray start --head, or leave ray.address out"
         ) from error
     return int(ray.cluster_resources().get("CPU", 1))
+
+
+def session_logs() -> Path:
+    """Folder of the logs of the Ray session that this process started or joined.
+
+    Ray's link ``session_latest`` is no substitute: it may lead to another process's session.
+    """
+    from ray._private import worker
+
+    node: Any = worker._global_node
+    return Path(node.get_session_dir_path()) / "logs"
 
 
 def _check_listening(address: str) -> None:
@@ -124,15 +133,19 @@ def interrupt_sets(stop: Event) -> Iterator[None]:
 
 
 @contextmanager
-def logs_in(folder: Path) -> Iterator[None]:
+def logs_in(folder: Path) -> Iterator[list[Path]]:
     """Redirects Flower's log and the standard error of all processes to ``flower.log`` in the folder.
 
-    The file descriptor itself is redirected because Ray's processes write to it. Ray's own log files are copied
-    at the end: Ray cannot write them here, because its socket paths would become too long.
+    The file descriptor itself is redirected because Ray's processes write to it.
+
+    Yields:
+        A list of folders: what is appended to it is copied to ``ray`` at the end. Ray cannot write its log files
+        here, because its socket paths would become too long.
     """
     folder.mkdir(parents=True, exist_ok=True)
     logger = logging.getLogger("flwr")
-    handlers, stderr, earlier_session = list(logger.handlers), os.dup(2), RAY_SESSION.resolve()
+    handlers, stderr = list(logger.handlers), os.dup(2)
+    copied: list[Path] = []
     with (folder / "flower.log").open("a", encoding="utf-8") as file:
         handler = logging.StreamHandler(file)
         handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
@@ -141,11 +154,11 @@ def logs_in(folder: Path) -> Iterator[None]:
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # raised inside Flower and Ray
-                yield
+                yield copied
         finally:
             os.dup2(stderr, 2)
             os.close(stderr)
             logger.handlers = handlers
-            if RAY_SESSION.resolve() != earlier_session:
+            for logs in copied:
                 with suppress(OSError):  # a failing copy must not hide why the run ended
-                    shutil.copytree(RAY_SESSION / "logs", folder / "ray", dirs_exist_ok=True)
+                    shutil.copytree(logs, folder / "ray", dirs_exist_ok=True)
