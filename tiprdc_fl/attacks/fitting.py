@@ -1,5 +1,6 @@
 """What the training of probes and of decoders shares: settings, validation people, batches in a seeded order."""
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import count
@@ -11,9 +12,14 @@ from torch import Tensor
 from tiprdc_fl import seeding
 from tiprdc_fl.errors import InputError
 
-VALIDATION_SHARE = 0.1  # of the people; on them a probe's epoch and temperature are chosen
+VALIDATION_SHARE = 0.1  # of the people; on them a probe's length of training and settings are chosen
+FEWEST_VALIDATED = 20  # people, where there are at least twice as many
 FEWEST_ROWS = 4
-CHECKS = 6  # validations during a training
+FIRST_CHECK, SPACING = (
+    64,
+    math.sqrt(2),
+)  # steps before the first validation, and ratio of two validations' steps
+WARM_UP = 30  # steps over which the learning rate rises
 
 Read = Callable[[np.ndarray], Tensor]
 
@@ -23,15 +29,15 @@ class Fit:
     """Settings for the training of probes.
 
     Attributes:
-        steps: number of batches to learn from, over as many passes as that takes. A probe is validated CHECKS
-            times, and the weights with the best balanced accuracy are kept. (The validation loss would choose too
-            early: a probe becomes overconfident while it still learns, which the temperature corrects later.)
+        steps: largest number of batches to learn from, over as many passes as that takes. A probe is validated
+            after numbers of steps that grow by SPACING, and ends when the last doubling of the steps brought too
+            little. (The validation loss would end it too early: a probe becomes overconfident while it still learns.)
         batch_size: rows in a batch.
-        learning_rate: Adam's highest learning rate. It rises over the first 30 % of the steps and then falls to 0
-            (one-cycle, Smith and Topin 2019); without this schedule some probes never leave chance.
+        learning_rate: Adam's learning rate, constant after WARM_UP steps; the weights are averaged.
         seed: seed of the order of rows, of dropout and of the choice of validation people.
         device: "cpu" or "cuda".
         precision: "bfloat16" or "float32".
+        restarts: networks that are trained for each probe; the one that does best on the validation people counts.
     """
 
     steps: int
@@ -40,6 +46,7 @@ class Fit:
     seed: int
     device: str
     precision: str
+    restarts: int = 1
 
 
 def split_rows(people: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -62,10 +69,26 @@ def split_rows(people: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
         )
     groups = people if len(np.unique(people)) > 1 else np.arange(len(people))
     order = seeding.generator(seed, "probe", "validation").permutation(np.unique(groups))
-    held_out = np.isin(groups, order[: max(1, round(VALIDATION_SHARE * len(order)))])
+    held_out = np.isin(groups, order[: _validated(len(order))])
     if (~held_out).sum() < 2:  # the validation person has all rows except one: exchange the two parts
         held_out = ~held_out
     return np.flatnonzero(~held_out), np.flatnonzero(held_out)
+
+
+def _validated(people: int) -> int:
+    """Number of validation people: few people decide nothing, but learning needs most of them."""
+    return max(1, round(VALIDATION_SHARE * people), min(FEWEST_VALIDATED, round(people / 4)))
+
+
+def checks(steps: int) -> list[int]:
+    """Numbers of steps after which a training of at most ``steps`` is validated, ascending; the last is ``steps``."""
+    spaced = (round(FIRST_CHECK * SPACING**number) for number in count())
+    numbers = []
+    for number in spaced:
+        if number >= steps:
+            return [*numbers, steps]
+        numbers.append(number)
+    return numbers
 
 
 def passes(rows: np.ndarray, batch_size: int, seed: int) -> Iterator[np.ndarray]:

@@ -1,18 +1,22 @@
-"""Training of probes on frozen features; all probes of the same features share each pass over them."""
+"""Fresh probes of frozen features: every attribute, by every source of labels, on rows that are read once."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
-from tiprdc_fl.attacks.classical import Classical, Predict, ReducedRows, TrainingSet
-from tiprdc_fl.attacks.fitting import Fit, Read, split_rows
-from tiprdc_fl.attacks.trainees import logits_of, new_trainee, train
+from tiprdc_fl import seeding
+from tiprdc_fl.attacks.calibration import calibrate
+from tiprdc_fl.attacks.classical import Classical
+from tiprdc_fl.attacks.fitting import Fit, Read, split_rows, to_device
+from tiprdc_fl.attacks.problem import Answer, Problem, balanced_accuracy
+from tiprdc_fl.attacks.reduced import Reduce, standardised
+from tiprdc_fl.attacks.trainees import Inputs, train
 
-TEMPERATURES = torch.logspace(-1, 1, 41)
+READ_BATCH = 512  # rows
+MOST_HELD = 2**30  # bytes of inputs that networks keep in memory; more are read batch by batch
 
 
 @dataclass(frozen=True)
@@ -31,19 +35,28 @@ class Rows:
 
 
 @dataclass(frozen=True)
-class Candidate:
-    """A fresh probe.
+class Source:
+    """Somebody's labelled rows.
 
     Attributes:
-        model: a network, inputs -> logits [batch, classes], or a classical adversary.
-        attribute: name of the attribute to infer.
-        classes: number of values of the attribute.
+        rows: their numbers, int64, ascending.
+        attributes: whose labels are known.
+    """
+
+    rows: np.ndarray
+    attributes: Sequence[str]
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A probe to try.
+
+    Attributes:
+        build: number of outputs -> fresh network, inputs -> logits [batch, outputs]; or a classical probe.
         rate: a network's learning rate as a multiple of ``Fit.learning_rate``.
     """
 
-    model: nn.Module | Classical
-    attribute: str
-    classes: int
+    build: Callable[[int], nn.Module | Classical]
     rate: float = 1.0
 
 
@@ -53,12 +66,26 @@ class Prediction:
 
     Attributes:
         balanced: logits under balanced classes, float [n, classes].
-        natural: log-probabilities under the class shares of the training rows, at the temperature that fits the
-            validation people best, float [n, classes].
+        natural: log-probabilities under the class shares of the training rows, with the scale and the offsets that
+            fit the validation people best, float [n, classes].
+        validated: ``balanced`` of the validation rows, float [m, classes].
+        validation_rows: their numbers among the rows to learn from, int64 [m].
+        validation: balanced accuracy on them.
+        steps, last_doubling, converged: see ``Answer``.
     """
 
     balanced: np.ndarray
     natural: np.ndarray
+    validated: np.ndarray = field(default_factory=lambda: np.zeros((0, 2)))
+    validation_rows: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+    validation: float = 0.5
+    steps: int | None = None
+    last_doubling: float | None = None
+    converged: bool = True
+
+
+Key = tuple[str, str, str]
+"""Names of candidate, attribute and source."""
 
 
 def probe(
@@ -66,104 +93,165 @@ def probe(
     rows: Rows,
     measured: Rows,
     fit: Fit,
-    on_batch: Callable[[], None] = lambda: None,
-) -> dict[str, Prediction]:
+    sources: Mapping[str, Source] | None = None,
+    on_probe: Callable[[], None] = lambda: None,
+) -> dict[Key, Prediction]:
     """Trains probes on ``rows`` and predicts ``measured`` with them.
 
-    Classes are weighted by the inverse of their share, so that no probe ignores a rare class. Classical adversaries
-    learn from the batches of the first pass. That pass is completed even if ``fit.steps`` is smaller.
-
     Args:
-        candidates: fresh probes by name; all of them share each pass over the rows.
-        rows: rows to learn from; a tenth of their people is kept for validation.
-        measured: rows to predict.
+        candidates: probes by name.
+        rows: rows to learn from; of each source's people a tenth, or 20 of few, are kept for validation.
+        measured: rows to predict, of other people.
         fit: settings of the training.
-        on_batch: called after each batch, at most ``fit.steps`` times.
+        sources: whose labels a probe learns from, by name; None: everybody's, as "contributors".
+        on_probe: called after each candidate and source.
 
     Returns:
-        The predictions of each probe for the measured rows, by its name.
+        The prediction of each candidate for each attribute and source that knows it.
 
     Raises:
         InputError: there are too few rows, or a probe diverges.
     """
-    training, validation = split_rows(rows.people, fit.seed)
-    labels = {name: torch.from_numpy(rows.labels[probe.attribute]) for name, probe in candidates.items()}
-    shares = {name: _shares(labels[name][training], probe.classes) for name, probe in candidates.items()}
-    classical = {
-        name: probe.model for name, probe in candidates.items() if isinstance(probe.model, Classical)
-    }
-    reducers = frozenset(model.reduce for model in classical.values())
-    trainees = {
-        name: new_trainee(probe.model, probe.rate * fit.learning_rate, labels[name], shares[name], fit)
-        for name, probe in candidates.items()
-        if isinstance(probe.model, nn.Module)
-    }
-    trained_rows = ReducedRows(training, reducers)
-    validated_rows = ReducedRows(validation, reducers)
-    measured_rows = ReducedRows(np.arange(len(measured.people)), reducers)
-    train(trainees, rows.read, validation, trained_rows, fit, on_batch)
-    validated = logits_of(trainees, rows.read, validated_rows, fit)
-    predicted = logits_of(trainees, measured.read, measured_rows, fit)
-    for name, model in classical.items():
-        predict = _learn_classical(
-            model=model,
-            labels=labels[name].numpy(),
-            shares=shares[name].numpy(),
-            training=trained_rows,
-            validation=validated_rows,
-            seed=fit.seed,
-        )
-        validated[name] = torch.from_numpy(predict(validated_rows.values[model.reduce]))
-        predicted[name] = torch.from_numpy(predict(measured_rows.values[model.reduce]))
-    return {
-        name: _prediction(validated[name], predicted[name], labels[name][validation], shares[name])
-        for name in candidates
-    }
-
-
-def _prediction(validated: Tensor, predicted: Tensor, labels: Tensor, shares: Tensor) -> Prediction:
-    """A probe's prediction.
-
-    Args:
-        validated: balanced logits of the validation rows, float [m, classes].
-        predicted: balanced logits of the measured rows, float [n, classes].
-        labels: labels of the validation rows, int64 [m].
-        shares: class shares of the training rows, float [classes].
-    """
-    scale = _temperature(validated, labels, shares.log())
-    natural = (predicted / scale + shares.log()).log_softmax(dim=1)
-    return Prediction(predicted.numpy(), natural.numpy())
-
-
-def _learn_classical(
-    model: Classical,
-    labels: np.ndarray,
-    shares: np.ndarray,
-    training: ReducedRows,
-    validation: ReducedRows,
-    seed: int,
-) -> Predict:
-    """Trains a classical adversary; returns a function from reduced rows to balanced logits, float32."""
-    predict = model.learn(
-        TrainingSet(
-            rows=training.values[model.reduce],
-            labels=labels[training.rows],
-            validation=validation.values[model.reduce],
-            validation_labels=labels[validation.rows],
-            shares=shares,
-            seed=seed,
-        )
+    if sources is None:
+        sources = {"contributors": Source(np.arange(len(rows.people)), tuple(rows.labels))}
+    problems = _problems(rows, measured, sources, fit.seed)
+    models = {name: candidate.build(2) for name, candidate in candidates.items()}
+    classical = {name: model for name, model in models.items() if isinstance(model, Classical)}
+    networks = {name: candidates[name] for name in candidates if name not in classical}
+    inputs, reduced = _read(
+        rows, measured, {model.reduce for model in classical.values()}, bool(networks), fit
     )
-    return lambda rows: predict(rows).astype(np.float32)
+    answers: dict[Key, Answer] = {}
+    for reduce in {model.reduce: None for model in classical.values()}:
+        values = standardised(*reduced.pop(reduce))
+        for name, model in classical.items():
+            if model.reduce is reduce:
+                answers |= {
+                    (name, *problem.key): answer
+                    for problem, answer in zip(problems, model.learn(values, problems), strict=True)
+                }
+                on_probe()
+    for name, candidate in networks.items():
+        for source in sources:
+            some = [problem for problem in problems if problem.source == source]
+            for problem, answer in zip(some, _restarted(name, candidate, some, inputs, fit), strict=True):
+                answers[name, *problem.key] = answer
+            on_probe()
+    by_key = {problem.key: problem for problem in problems}
+    return {
+        (name, *key): _prediction(by_key[key], answers[name, *key]) for name in candidates for key in by_key
+    }
 
 
-def _shares(labels: Tensor, classes: int) -> Tensor:
-    """Share of each class, float [classes]; add-one smoothing keeps the logarithm of an absent class finite."""
-    counts = torch.bincount(labels, minlength=classes).float() + 1
-    return counts / counts.sum()
+def _problems(rows: Rows, measured: Rows, sources: Mapping[str, Source], seed: int) -> list[Problem]:
+    """A problem for each source and attribute it knows; a person validates in every source or in none."""
+    held_out: set[int] = set()
+    problems = []
+    for source, part in sorted(sources.items(), key=lambda item: len(item[1].rows)):
+        training, validation = _divided(rows.people[part.rows], held_out, seed)
+        held_out |= set(rows.people[part.rows][validation].tolist())
+        for attribute in part.attributes:
+            labels = rows.labels[attribute]
+            problems.append(
+                Problem(
+                    attribute=attribute,
+                    source=source,
+                    classes=class_count(labels[part.rows], measured.labels[attribute]),
+                    labels=labels,
+                    training=part.rows[training],
+                    validation=part.rows[validation],
+                    seed=seed,
+                )
+            )
+    return problems
 
 
-def _temperature(logits: Tensor, labels: Tensor, prior: Tensor) -> float:
-    """The temperature with the lowest cross-entropy on the validation rows, one of TEMPERATURES."""
-    losses = [F.cross_entropy(logits / scale + prior, labels) for scale in TEMPERATURES]
-    return float(TEMPERATURES[int(torch.stack(losses).argmin())])
+def _divided(people: np.ndarray, held_out: set[int], seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Training and validation rows; the people held out in a smaller source already are in this one too."""
+    training, validation = split_rows(people, seed)
+    chosen = np.isin(people, list(held_out))
+    if not chosen.any():
+        return training, validation
+    fresh = people[validation][~np.isin(people[validation], people[chosen])]
+    wanted = len(np.unique(people[validation])) - len(np.unique(people[chosen]))
+    more = np.unique(fresh)[: max(0, wanted)]
+    chosen |= np.isin(people, more)
+    return np.flatnonzero(~chosen), np.flatnonzero(chosen)
+
+
+def class_count(*labels: np.ndarray) -> int:
+    """How many values an attribute has, at least two."""
+    return max(2, *(int(part.max(initial=0)) + 1 for part in labels))
+
+
+def _read(
+    rows: Rows, measured: Rows, reducers: set[Reduce], networks: bool, fit: Fit
+) -> tuple[Inputs, dict[Reduce, tuple[Tensor, Tensor]]]:
+    """Reads every row once: reduced rows, and the networks' inputs where they fit into memory."""
+    learned = _read_part(rows, reducers, networks, fit)
+    others = _read_part(measured, reducers, networks, fit)
+    inputs = Inputs(learned[0] or rows.read, others[0] or measured.read, len(measured.people))
+    return inputs, {reduce: (learned[1][reduce], others[1][reduce]) for reduce in reducers}
+
+
+def _read_part(
+    rows: Rows, reducers: set[Reduce], networks: bool, fit: Fit
+) -> tuple[Read | None, dict[Reduce, Tensor]]:
+    held: list[Tensor] | None = [] if networks else None
+    parts: dict[Reduce, list[Tensor]] = {reduce: [] for reduce in reducers}
+    size = len(rows.people)
+    for start in range(0, size if networks or reducers else 0, READ_BATCH):
+        x = rows.read(np.arange(start, min(start + READ_BATCH, size)))
+        for reduce, values in parts.items():
+            values.append(reduce(to_device(x, fit.device)).float())
+        if held is not None:
+            held.append(x)
+            if x.element_size() * x[0].numel() * size > MOST_HELD or _ragged(held):
+                held = None
+    whole = torch.cat(held) if held else None
+    read = None if whole is None else lambda chosen: whole[torch.from_numpy(chosen)]
+    return read, {reduce: torch.cat(values) for reduce, values in parts.items()}
+
+
+def _ragged(batches: Sequence[Tensor]) -> bool:
+    """Whether batches differ in shape, as batches of messages do that are as long as their longest message."""
+    return batches[-1].shape[1:] != batches[0].shape[1:]
+
+
+def _restarted(
+    name: str, candidate: Candidate, problems: list[Problem], inputs: Inputs, fit: Fit
+) -> list[Answer]:
+    """The best of ``fit.restarts`` fresh networks for each problem, chosen on the validation people."""
+    tried = []
+    for restart in range(fit.restarts):
+        path = (name, problems[0].source, *((restart,) if restart else ()))
+        seeding.seed_torch(fit.seed, "probe", "weights", *path)
+        network = candidate.build(sum(problem.classes for problem in problems))
+        if isinstance(network, Classical):
+            raise TypeError(f"the probe {name} is built as a network and as a classical probe in turn")
+        tried.append(
+            train(
+                network, problems, inputs, fit, candidate.rate * fit.learning_rate, "/".join(map(str, path))
+            )
+        )
+    return [
+        max(answers, key=lambda answer, problem=problem: problem.score(answer.validated))
+        for problem, *answers in zip(problems, *tried, strict=True)
+    ]
+
+
+def _prediction(problem: Problem, answer: Answer) -> Prediction:
+    """Calibrates an answer; the opposite of a probe is taken where validation people show that it is right."""
+    labels = problem.labels[problem.validation]
+    calibration = calibrate(answer.validated, labels, problem.shares)
+    validated = calibration.sign * answer.validated
+    return Prediction(
+        balanced=(calibration.sign * answer.measured).astype(np.float32),
+        natural=calibration.natural(answer.measured).astype(np.float32),
+        validated=validated,
+        validation_rows=problem.validation,
+        validation=balanced_accuracy(validated, labels),
+        steps=answer.steps,
+        last_doubling=answer.last_doubling,
+        converged=answer.converged,
+    )

@@ -1,4 +1,4 @@
-"""Reduction of features of any shape to one short row of numbers, for adversaries that learn in closed form."""
+"""Reduction of features of any shape to one short row of numbers, for adversaries that learn from rows."""
 
 import math
 
@@ -8,9 +8,12 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from tiprdc_fl.errors import InputError
-from tiprdc_fl.models.text import valid_steps
+from tiprdc_fl.models.text import last_valid, valid_steps
 
 MAX_VALUES = 1024  # their covariance takes 8 MB in double precision and a second to invert
+ROW_VALUES = 2048  # values of an image in the row that probes learn from: all of 32x8x8 features
+WORDS = 2000  # words that a bag of words counts
+TINY = 1e-6  # added to a standard deviation before its logarithm
 
 
 def reduce_features(x: Tensor, max_values: int = MAX_VALUES) -> np.ndarray:
@@ -67,3 +70,42 @@ def mean_and_max(z: Tensor) -> Tensor:
     mean = z.sum(dim=1) / valid.sum(dim=1).clamp(min=1)
     largest = z.masked_fill(~valid, -math.inf).amax(dim=1)
     return torch.cat([mean, largest.nan_to_num(neginf=0.0)], dim=1)
+
+
+def image_row(x: Tensor) -> Tensor:
+    """Averages over at most ROW_VALUES values, then ``pooled``: [n, c, h, w] -> [n, c * cells + 3c]."""
+    return torch.cat([cells(x, ROW_VALUES), pooled(x)], dim=1)
+
+
+def pooled(x: Tensor) -> Tensor:
+    """Mean, log of the standard deviation, and maximum of each channel: [n, c, h, w] -> [n, 3c]."""
+    values = x.float().flatten(2)
+    deviation, mean = torch.std_mean(values, dim=2, correction=0)
+    return torch.cat([mean, (deviation + TINY).log(), values.amax(dim=2)], dim=1)
+
+
+def channel_means(x: Tensor) -> Tensor:
+    """Mean of each channel: [n, c, h, w] -> [n, c]."""
+    return x.float().mean(dim=(2, 3))
+
+
+def message_row(z: Tensor) -> Tensor:
+    """Mean and maximum over valid steps, first and last valid step, and their number: [n, length, d] -> [n, 4d + 1]."""
+    valid = valid_steps(z)
+    ends = [z[:, 0].float(), last_valid(z, valid).float()]
+    return torch.cat([mean_and_max(z), *ends, valid.sum(dim=1, keepdim=True).float()], dim=1)
+
+
+def message_means(z: Tensor) -> Tensor:
+    """Mean over valid steps: [n, length, d] -> [n, d]."""
+    return mean_and_max(z)[:, : z.shape[2]]
+
+
+def bag_of_words(tokens: Tensor) -> Tensor:
+    """Counts of the WORDS most frequent words in each message, [batch, length] -> [batch, WORDS].
+
+    A vocabulary is sorted by frequency, so their ids are 1 (unknown words) to WORDS.
+    """
+    common = torch.where(tokens <= WORDS, tokens, 0)
+    counts = torch.zeros(len(tokens), WORDS + 1, device=tokens.device)
+    return counts.scatter_add_(1, common, torch.ones_like(common, dtype=counts.dtype))[:, 1:]

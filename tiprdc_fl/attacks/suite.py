@@ -6,17 +6,27 @@ from functools import partial
 
 from torch import nn
 
-from tiprdc_fl.attacks.classical import Classical, bag_of_words, learn_neighbours, learn_trees
+from tiprdc_fl.attacks.classical import Classical, Learn, learn_neighbours, learn_trees
+from tiprdc_fl.attacks.discriminant import discriminate
+from tiprdc_fl.attacks.lifts import discriminate_by_kernel, discriminate_by_products
+from tiprdc_fl.attacks.logistic import regress
 from tiprdc_fl.attacks.networks import (
     HIDDEN,
-    BagOfWords,
+    Convolutions,
     MeanOfWords,
     Perceptron,
-    Standardised,
     Summarised,
-    mean_of_steps,
+    Whitened,
 )
-from tiprdc_fl.attacks.reduction import cells, mean_and_max
+from tiprdc_fl.attacks.reduced import Reduce
+from tiprdc_fl.attacks.reduction import (
+    bag_of_words,
+    channel_means,
+    image_row,
+    mean_and_max,
+    message_means,
+    message_row,
+)
 from tiprdc_fl.errors import InputError
 from tiprdc_fl.models.architecture import Architecture, build_extractor, extracting, seen_shape
 from tiprdc_fl.models.image import ImageClassifier
@@ -27,14 +37,14 @@ from tiprdc_fl.models.text import TextClassifier, text_size
 def _behind(architecture: Architecture, classifier: nn.Module) -> nn.Module:
     """The classifier as it sees what is attacked.
 
-    Features are standardised (a message's are states of an LSTM, and lie within -1 and 1 as they are). Inputs as
+    An image's features are whitened (a message's are states of an LSTM, and lie within -1 and 1 as they are). Inputs as
     they are pass a fresh extractor of the same width first, which is trained with the classifier.
     """
     if architecture.transform == "pass":
         return nn.Sequential(build_extractor(extracting(architecture)), classifier)
     if architecture.modality == "text":
         return classifier
-    return Standardised(seen_shape(architecture)[0], classifier)
+    return Whitened(seen_shape(architecture)[0], classifier)
 
 
 def _vgg(architecture: Architecture, classes: int, convolutions: int) -> nn.Module:
@@ -51,20 +61,17 @@ def _recurrent(architecture: Architecture, classes: int) -> nn.Module:
     return _behind(architecture, TextClassifier(architecture.width, classes))
 
 
-def _linear(architecture: Architecture, classes: int) -> nn.Module:
-    """Logistic regression on all values of an image, a message's mean step, or its words."""
-    if architecture.modality == "image":
-        return Perceptron(_values(architecture), classes)
-    if architecture.transform == "pass":
-        return BagOfWords(len(architecture.vocabulary), classes)
-    return Summarised(mean_of_steps, Perceptron(text_size(architecture.width), classes))
+def _convolutions(architecture: Architecture, classes: int) -> nn.Module:
+    _, height, breadth = seen_shape(extracting(architecture))
+    return _behind(architecture, Convolutions(architecture.width, (height, breadth), classes))
 
 
 def _perceptron(architecture: Architecture, classes: int) -> nn.Module:
     """Two hidden layers on all values of an image, a message's mean and largest, or its words' mean."""
     hidden = (HIDDEN, HIDDEN)
     if architecture.modality == "image":
-        return Perceptron(_values(architecture), classes, hidden)
+        channels, height, breadth = seen_shape(architecture)
+        return Perceptron(channels * height * breadth, classes, hidden)
     size = text_size(architecture.width)
     if architecture.transform == "pass":
         words = MeanOfWords(len(architecture.vocabulary), size)
@@ -72,19 +79,25 @@ def _perceptron(architecture: Architecture, classes: int) -> nn.Module:
     return Summarised(mean_and_max, Perceptron(2 * size, classes, hidden))
 
 
-def _values(architecture: Architecture) -> int:
-    channels, height, breadth = seen_shape(architecture)
-    return channels * height * breadth
-
-
-def _neighbours(architecture: Architecture, classes: int) -> Classical:
-    return Classical(cells, learn_neighbours)
-
-
-def _trees(architecture: Architecture, classes: int) -> Classical:
+def _rows_of(architecture: Architecture) -> Reduce:
+    """What reduces an example to the row that most classical probes learn from."""
     if architecture.modality == "image":
-        return Classical(cells, learn_trees)
-    return Classical(bag_of_words if architecture.transform == "pass" else mean_and_max, learn_trees)
+        return image_row
+    return bag_of_words if architecture.transform == "pass" else message_row
+
+
+def _means_of(architecture: Architecture) -> Reduce:
+    if architecture.modality == "image":
+        return channel_means
+    return bag_of_words if architecture.transform == "pass" else message_means
+
+
+def _classical(architecture: Architecture, classes: int, learn: Learn) -> Classical:
+    return Classical(_rows_of(architecture), learn)
+
+
+def _products(architecture: Architecture, classes: int) -> Classical:
+    return Classical(_means_of(architecture), discriminate_by_products)
 
 
 @dataclass(frozen=True)
@@ -96,7 +109,7 @@ class Attack:
         build: (architecture, classes) -> fresh network, or classical adversary, for what the architecture has
             probes see: features, or the preprocessed inputs where its transform is "pass".
         modalities: that the probe works on.
-        rate: learning rate as a multiple of the common one: the linear problem is convex and bears more.
+        rate: a network's learning rate as a multiple of the common one.
         reads: the configuration's keys that the probe reads beside those of every probe.
     """
 
@@ -108,15 +121,28 @@ class Attack:
 
 
 ATTACKS: dict[str, Attack] = {
+    "lda": Attack("shrinkage linear discriminant analysis", partial(_classical, learn=discriminate)),
+    "linear": Attack("L2 logistic regression", partial(_classical, learn=regress)),
+    "products": Attack("linear discriminant on products of pooled values", _products),
+    "kernel": Attack(
+        "kernel discriminant by random Fourier features", partial(_classical, learn=discriminate_by_kernel)
+    ),
+    "trees": Attack("gradient-boosted trees", partial(_classical, learn=learn_trees)),
+    "conv": Attack("two convolutions", _convolutions, ("image",), rate=3.0),
     "table1": Attack("convolutions, the classifier of Table 1", partial(_vgg, convolutions=3), ("image",)),
     "table2": Attack("LSTM, the classifier of Table 2", _recurrent, ("text",)),
     "vcl16": Attack("V-CL#16 of Table 3", partial(_vgg, convolutions=3), ("image",)),
     "vcl19": Attack("V-CL#19 of Table 3", partial(_vgg, convolutions=4), ("image",)),
     "rescl": Attack("Res-CL of Table 3", _residual, ("image",)),
-    "linear": Attack("logistic regression", _linear, rate=4.0),
     "mlp": Attack("two hidden layers", _perceptron),
-    "knn": Attack("nearest neighbours", _neighbours, ("image",)),
-    "trees": Attack("gradient-boosted trees", _trees),
+    "knn": Attack("nearest neighbours", partial(_classical, learn=learn_neighbours), ("image",)),
+}
+
+# The probes of tasks and of private attributes where a configuration names none: what has a closed form or is convex
+# first, and the networks that do best in the least time (study instrument).
+DEFAULT_ATTACKS = {
+    "image": ("lda", "linear", "products", "kernel", "trees", "conv"),
+    "text": ("lda", "linear", "products", "kernel", "trees", "table2"),
 }
 
 

@@ -1,7 +1,7 @@
-"""Training of several networks on the same batches, and their logits."""
+"""Training of networks as probes: until validation people say that more steps bring nothing."""
 
 import copy
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 
@@ -9,142 +9,195 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.optim.lr_scheduler import OneCycleLR
 
 from tiprdc_fl import seeding
-from tiprdc_fl.attacks.classical import ReducedRows
-from tiprdc_fl.attacks.fitting import CHECKS, Fit, Read, batch_count, batches, passes, to_device
+from tiprdc_fl.attacks.averaging import WeightAverage
+from tiprdc_fl.attacks.fitting import WARM_UP, Fit, Read, batches, checks, passes, to_device
+from tiprdc_fl.attacks.networks import fit_whitening
+from tiprdc_fl.attacks.problem import Answer, Problem
 from tiprdc_fl.errors import InputError
 from tiprdc_fl.models.extractor import autocast
 
 PREDICTION_BATCH = 128  # rows; an image of 218x178 takes 20 MB inside networks of width 64
+WHITENED_FROM = 2048  # rows that the channels' covariance is taken from
+TOLERANCE = (
+    0.005  # of balanced accuracy: a training has converged when its last doubling brought at most this
+)
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What networks read.
+
+    Attributes:
+        learned: numbers of the learning people's rows -> inputs [n, ...].
+        measured: numbers of the measured rows -> inputs.
+        count: number of measured rows.
+    """
+
+    learned: Read
+    measured: Read
+    count: int
 
 
 @dataclass
-class Trainee:
-    """A network in training.
+class Best:
+    """The best validation of one problem so far, and all its validations.
 
     Attributes:
-        network: inputs -> logits [batch, classes].
-        optimiser: Adam on its parameters.
-        schedule: of the optimiser's learning rate.
-        labels: label of each row, int64 [rows].
-        class_weights: inverse class shares, for the loss, float [classes].
-        best_score: balanced accuracy of the best check so far.
-        best_weights: the network's state dictionary at that check.
+        scores: balanced accuracy after each check.
+        steps: number of steps at each check.
+        logits: of the validation rows at the best check, float32 [m, classes].
+        weights: the network's state at the best check.
     """
 
-    network: nn.Module
-    optimiser: torch.optim.Optimizer
-    schedule: OneCycleLR
-    labels: Tensor
-    class_weights: Tensor
-    best_score: float = 0.0
-    best_weights: dict[str, Tensor] = field(default_factory=dict)
+    scores: list[float] = field(default_factory=list)
+    steps: list[int] = field(default_factory=list)
+    logits: np.ndarray = field(default_factory=lambda: np.zeros(0))
+    weights: dict[str, Tensor] = field(default_factory=dict)
 
-
-def new_trainee(network: nn.Module, rate: float, labels: Tensor, shares: Tensor, fit: Fit) -> Trainee:
-    """Moves a fresh network to the device, and sets up its optimiser.
-
-    Args:
-        network: inputs -> logits [batch, classes].
-        rate: its highest learning rate.
-        labels: label of each row, int64 [rows].
-        shares: class shares of the training rows, float [classes].
-        fit: settings of the training.
-    """
-    network.to(fit.device, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
-    optimiser = torch.optim.Adam(network.parameters(), rate, fused=True)
-    schedule = OneCycleLR(optimiser, rate, fit.steps, pct_start=0.3, cycle_momentum=False)
-    return Trainee(network, optimiser, schedule, labels, 1 / (len(shares) * shares).to(fit.device))
+    def last_doubling(self) -> float:
+        """What the last doubling of the steps added to the best score; all of it where there was no doubling."""
+        early = [
+            score
+            for score, step in zip(self.scores, self.steps, strict=True)
+            if 2 * step <= self.steps[-1] + 1
+        ]
+        return max(self.scores) - max(early, default=0.0)
 
 
 def train(
-    trainees: Mapping[str, Trainee],
-    read: Read,
-    validation: np.ndarray,
-    training: ReducedRows,
+    network: nn.Module,
+    problems: Sequence[Problem],
+    inputs: Inputs,
     fit: Fit,
-    on_batch: Callable[[], None],
-) -> None:
-    """Trains the networks, and loads each one's best weights; adds all rows of a pass to ``training``.
+    rate: float,
+    name: str,
+    on_step: Callable[[], None] = lambda: None,
+) -> list[Answer]:
+    """Trains one network on all attributes of one source together, as outputs side by side.
+
+    The attributes share every layer but the last, and each keeps the weights that do best for it on the validation
+    people. Classes are weighted by the inverse of their share, so that no rare class is ignored.
 
     Args:
-        trainees: the networks by name.
-        read: row numbers -> inputs of the probes.
-        validation: numbers of the validation rows.
-        training: the training rows; receives them reduced.
+        network: fresh; inputs -> logits [batch, classes of all problems].
+        problems: of one source: they have the same training and validation rows.
+        inputs: of the network.
         fit: settings of the training.
-        on_batch: called after each batch.
+        rate: learning rate.
+        name: of the network, for its random choices and for errors.
+        on_step: called after each step.
+
+    Raises:
+        InputError: the network diverged.
     """
-    steps = fit.steps if trainees else 0
-    first_pass = batch_count(training.rows, fit.batch_size) if training.reducers else 0
-    checks = {round(steps * (check + 1) / CHECKS) for check in range(CHECKS)}
-    order = passes(training.rows, fit.batch_size, fit.seed)
-    for step, batch in enumerate(islice(order, max(steps, first_pass))):
-        x = to_device(read(batch), fit.device)
-        if step < first_pass:
-            training.add(batch, x)
-        if step < steps:
-            _learn(trainees, batch, x, step, fit)
-        if step < fit.steps:
-            on_batch()
-        if step < steps and step + 1 in checks:
-            _check(trainees, read, validation, fit)
-    for trainee in trainees.values():
-        trainee.network.load_state_dict(trainee.best_weights)
-
-
-def _learn(trainees: Mapping[str, Trainee], batch: np.ndarray, x: Tensor, step: int, fit: Fit) -> None:
-    """One optimiser step of every network on the same batch."""
-    for name, trainee in trainees.items():
-        y = trainee.labels[batch].to(fit.device)
-        # Each probe has its own dropout seed, so its figures do not depend on the other probes.
+    network.to(fit.device, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+    first = problems[0]
+    _whiten(network, inputs.learned, first.training, fit)
+    optimiser = torch.optim.Adam(network.parameters(), rate, fused=True)
+    average, loss = WeightAverage(network), _Loss(problems, fit.device)
+    best = [Best() for _ in problems]
+    pending = checks(fit.steps)
+    for step, batch in enumerate(islice(passes(first.training, fit.batch_size, fit.seed), fit.steps)):
+        for group in optimiser.param_groups:
+            group["lr"] = rate * min(1.0, (step + 1) / WARM_UP)
         seeding.seed_torch(fit.seed, "probe", name, step)
-        with autocast(fit.precision, x.device.type):
-            logits = trainee.network.train()(x)
-        trainee.optimiser.zero_grad(set_to_none=True)
-        F.cross_entropy(logits.float(), y, trainee.class_weights).backward()
-        trainee.optimiser.step()
-        trainee.schedule.step()
+        with autocast(fit.precision, fit.device):
+            logits = network.train()(to_device(inputs.learned(batch), fit.device))
+        optimiser.zero_grad(set_to_none=True)
+        loss(logits.float(), batch).backward()
+        optimiser.step()
+        average.update(network, step)
+        on_step()
+        if step + 1 == pending[0]:
+            pending.pop(0)
+            _check(average.network, name, problems, best, inputs, step + 1, fit)
+            if all(one.last_doubling() <= TOLERANCE for one in best):
+                break
+    return _answers(network, name, problems, best, inputs, fit)
 
 
-def _check(trainees: Mapping[str, Trainee], read: Read, validation: np.ndarray, fit: Fit) -> None:
-    """Validates every network; keeps the weights of those that reach their best score so far."""
-    logits = logits_of(trainees, read, ReducedRows(validation), fit)
-    for name, trainee in trainees.items():
-        score = _balanced_accuracy(logits[name], trainee.labels[validation])
-        if score >= trainee.best_score:
-            trainee.best_score = score
-            trainee.best_weights = copy.deepcopy(trainee.network.state_dict())
+class _Loss:
+    """Sum over the problems of the cross-entropy under balanced classes."""
+
+    def __init__(self, problems: Sequence[Problem], device: str):
+        self.sizes = [problem.classes for problem in problems]
+        self.labels = [torch.from_numpy(problem.labels) for problem in problems]
+        shares = [torch.from_numpy(problem.shares).float() for problem in problems]
+        self.weights = [(1 / (len(share) * share)).to(device) for share in shares]
+
+    def __call__(self, logits: Tensor, rows: np.ndarray) -> Tensor:
+        """Loss of a batch: logits [batch, classes of all problems], and its row numbers."""
+        parts = zip(logits.split(self.sizes, dim=1), self.labels, self.weights, strict=True)
+        return torch.stack(
+            [F.cross_entropy(part, labels[rows].to(part.device), weights) for part, labels, weights in parts]
+        ).sum()
+
+
+def _whiten(network: nn.Module, read: Read, rows: np.ndarray, fit: Fit) -> None:
+    """Fits layers that whiten the network's inputs, to a sample of the training rows."""
+    chosen = seeding.generator(fit.seed, "probe", "whitening").permutation(rows)[:WHITENED_FROM]
+    fit_whitening(network, to_device(read(np.sort(chosen)), fit.device))
+
+
+def _check(
+    network: nn.Module,
+    name: str,
+    problems: Sequence[Problem],
+    best: Sequence[Best],
+    inputs: Inputs,
+    step: int,
+    fit: Fit,
+) -> None:
+    """Validates the network; each problem keeps the weights where they reach its best score so far."""
+    logits = predict(network, name, inputs.learned, problems[0].validation, fit)
+    parts = np.split(logits, np.cumsum([problem.classes for problem in problems])[:-1], axis=1)
+    for problem, part, record in zip(problems, parts, best, strict=True):
+        score = problem.score(part)
+        if score >= max(record.scores, default=0.0):
+            record.logits, record.weights = part, copy.deepcopy(network.state_dict())
+        record.scores.append(score)
+        record.steps.append(step)
+
+
+def _answers(
+    network: nn.Module, name: str, problems: Sequence[Problem], best: Sequence[Best], inputs: Inputs, fit: Fit
+) -> list[Answer]:
+    """Predicts the measured rows, by each problem's best weights."""
+    answers, start = [], 0
+    for problem, record in zip(problems, best, strict=True):
+        network.load_state_dict(record.weights)
+        logits = predict(network.eval(), name, inputs.measured, np.arange(inputs.count), fit)
+        gain = record.last_doubling()
+        answers.append(
+            Answer(
+                validated=record.logits,
+                measured=logits[:, start : start + problem.classes],
+                steps=record.steps[-1],
+                last_doubling=gain,
+                converged=gain <= TOLERANCE,
+            )
+        )
+        start += problem.classes
+    return answers
 
 
 @torch.no_grad()
-def logits_of(trainees: Mapping[str, Trainee], read: Read, rows: ReducedRows, fit: Fit) -> dict[str, Tensor]:
-    """Each network's logits for the given rows, float [n, classes]; adds the rows, read once, to ``rows``.
+def predict(network: nn.Module, name: str, read: Read, rows: np.ndarray, fit: Fit) -> np.ndarray:
+    """The network's logits for the given rows, float32 [n, outputs].
 
     Raises:
-        InputError: a network's logits are not finite.
+        InputError: a logit is not finite.
     """
-    parts: dict[str, list[Tensor]] = {name: [] for name in trainees}
-    for batch in batches(rows.rows, PREDICTION_BATCH):
-        x = to_device(read(batch), fit.device)
-        rows.add(batch, x)
-        for name, trainee in trainees.items():
-            trainee.network.eval()
-            with autocast(fit.precision, x.device.type):
-                parts[name].append(trainee.network(x).float().cpu())
-    logits = {name: torch.cat(pieces) for name, pieces in parts.items()}
-    for name, values in logits.items():
-        if not values.isfinite().all():
-            raise InputError(
-                f"the probe {name} diverged: its logits are not finite; lower evaluation.learning_rate "
-                "or set training.precision=float32"
-            )
-    return logits
-
-
-def _balanced_accuracy(logits: Tensor, labels: Tensor) -> float:
-    """Mean recall of the classes that occur among the labels."""
-    correct = logits.argmax(dim=1) == labels
-    return float(torch.stack([correct[labels == value].float().mean() for value in labels.unique()]).mean())
+    parts = []
+    for batch in batches(rows, PREDICTION_BATCH):
+        with autocast(fit.precision, fit.device):
+            parts.append(network(to_device(read(batch), fit.device)).float().cpu())
+    logits = torch.cat(parts)
+    if not logits.isfinite().all():
+        raise InputError(
+            f"the probe {name} diverged: its logits are not finite; lower evaluation.learning_rate "
+            "or set training.precision=float32"
+        )
+    return logits.numpy()
