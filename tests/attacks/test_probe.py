@@ -15,7 +15,7 @@ from tiprdc_fl.attacks.classical import Classical, learn_neighbours, learn_trees
 from tiprdc_fl.attacks.fitting import CHECKS, Fit
 from tiprdc_fl.attacks.networks import Perceptron
 from tiprdc_fl.attacks.probe import Candidate, Prediction, Rows, probe
-from tiprdc_fl.evaluation.bootstrap import resample
+from tiprdc_fl.evaluation.intervals import people_of
 from tiprdc_fl.evaluation.scores import measure
 
 FIT = Fit(steps=30, batch_size=64, learning_rate=0.03, seed=0, device="cpu", precision="float32")
@@ -69,7 +69,7 @@ def with_dropout(seed: int) -> Candidate:
 
 
 def figures(prediction: Prediction, rows: Rows):
-    return measure(prediction, rows.labels["A"], resample(rows.people, 200, 0))
+    return measure(prediction, rows.labels["A"], people_of(rows.people))
 
 
 EVERY = pytest.mark.parametrize("make", [linear, neighbours, trees])
@@ -80,7 +80,8 @@ def test_a_probe_finds_what_the_features_hold(make):
     measured = drawn(1, 1000, 0.5, gap=3, first_person=10_000)
     found = probe({"one": make()}, drawn(0, 2000, 0.5, gap=3), measured, FIT)["one"]
     best = 0.5 * (1 + math.erf(1.5 / math.sqrt(2)))  # of two unit Gaussians three apart: 0.933
-    _, balanced, area, bits = figures(found, measured)
+    scores = figures(found, measured)
+    balanced, area, bits = scores.balanced_accuracy, scores.roc_auc, scores.usable_bits
     assert balanced.low is not None and balanced.high is not None and area.value is not None
     assert balanced.low <= best <= balanced.high
     assert area.value == pytest.approx(0.5 * (1 + math.erf(1.5)), abs=0.02)
@@ -90,7 +91,8 @@ def test_a_probe_finds_what_the_features_hold(make):
 @EVERY
 def test_a_probe_stays_at_chance_where_there_is_nothing(make):
     train, measured = drawn(0, 2000, 0.5, gap=0), drawn(1, 1000, 0.5, gap=0, first_person=10_000)
-    _, balanced, area, bits = figures(probe({"one": make()}, train, measured, FIT)["one"], measured)
+    scores = figures(probe({"one": make()}, train, measured, FIT)["one"], measured)
+    balanced, area, bits = scores.balanced_accuracy, scores.roc_auc, scores.usable_bits
     for figure in (balanced, area):
         assert figure.value is not None and figure.low is not None and figure.high is not None
         assert abs(figure.value - 0.5) <= figure.high - figure.low  # four standard errors

@@ -10,9 +10,10 @@ from sklearn.metrics import accuracy_score, balanced_accuracy_score, roc_auc_sco
 from tiprdc_fl.attacks.fitting import Fit
 from tiprdc_fl.attacks.probe import Prediction, Rows
 from tiprdc_fl.attacks.suite import attacks_for
-from tiprdc_fl.evaluation.bootstrap import Interval, resample
+from tiprdc_fl.evaluation.area import roc_auc
+from tiprdc_fl.evaluation.intervals import FEWEST_PEOPLE, Interval, people_of
 from tiprdc_fl.evaluation.results import evaluate, majority
-from tiprdc_fl.evaluation.scores import measure, measure_people, roc_auc
+from tiprdc_fl.evaluation.scores import Scores, measure, measure_people
 from tiprdc_fl.models.architecture import Architecture
 
 UNDEFINED = Interval(None, None, None)
@@ -52,139 +53,113 @@ def guesses(
 @pytest.mark.parametrize("distinct", [None, 12])
 @pytest.mark.parametrize("classes", [2, 3])
 def test_figures_equal_those_of_scikit_learn(classes, distinct):
-    probabilities, labels, people = guesses(500, classes, seed=1, distinct=distinct)
-    found = measure(prediction_of(probabilities), labels, resample(people, 10, 0))
+    probabilities, labels, people = guesses(900, classes, seed=1, distinct=distinct)
+    scores = measure(prediction_of(probabilities), labels, people_of(people))
     guess = probabilities.argmax(axis=1)
-    assert found[0].value == pytest.approx(accuracy_score(labels, guess))
-    assert found[1].value == pytest.approx(balanced_accuracy_score(labels, guess))
-    scores = probabilities[:, 1] if classes == 2 else probabilities
-    assert found[2].value == pytest.approx(roc_auc_score(labels, scores, multi_class="ovr"))
+    assert scores.accuracy.value == pytest.approx(accuracy_score(labels, guess))
+    assert scores.balanced_accuracy.value == pytest.approx(balanced_accuracy_score(labels, guess))
+    area = roc_auc_score(labels, probabilities[:, 1] if classes == 2 else probabilities, multi_class="ovr")
+    assert scores.roc_auc.value == pytest.approx(area)
 
 
 def test_all_scores_equal_is_half_the_area():
     labels = np.array([0, 1, 1, 0, 1])
-    people = resample(np.arange(5), 3, 0)
-    assert roc_auc(np.zeros((5, 2)), labels, people)[0] == 0.5
+    assert roc_auc(np.zeros((5, 2)), labels, people_of(np.arange(5))) == Interval(0.5, 0.5, 0.5)
 
 
 def test_the_order_of_confident_scores_counts():
-    logits = np.array([[0, 20], [0, 40]], dtype=np.float32)
-    assert roc_auc(logits, np.array([0, 1]), resample(np.arange(2), 3, 0))[0] == 1
-
-
-@pytest.mark.parametrize("classes", [2, 3])
-def test_area_in_a_resample_equals_that_of_repeated_rows(classes):
-    probabilities, labels, ids = guesses(400, classes, seed=2, distinct=12)
-    people = resample(ids, 150, 0)  # more than are computed at once
-    found = roc_auc(logarithms(probabilities), labels, people)
-    scores = probabilities[:, 1] if classes == 2 else probabilities
-    assert found.shape == (151,)
-    for area, counts in zip(found, people.counts, strict=True):
-        if classes == 2:
-            expected = roc_auc_score(labels, scores, sample_weight=counts[people.person])
-        else:
-            again = np.repeat(np.arange(400), counts[people.person].astype(int))
-            expected = roc_auc_score(labels[again], scores[again], multi_class="ovr")
-        assert area == pytest.approx(expected)
+    logits = np.array([[0, 20], [0, 40], [0, 50]], dtype=np.float32)
+    assert roc_auc(logits, np.array([0, 1, 1]), people_of(np.arange(3))).value == 1
 
 
 def test_accuracy_and_bits_judge_natural_shares_the_others_balanced_ones():
-    labels = np.array([0, 0, 0, 1])
-    balanced = logarithms([[0.9, 0.1], [0.9, 0.1], [0.2, 0.8], [0.2, 0.8]])
-    natural = logarithms([[0.9, 0.1], [0.9, 0.1], [0.75, 0.25], [0.75, 0.25]])
-    found = measure(Prediction(balanced, natural), labels, resample(np.arange(4), 5, 0))
-    accuracy, balanced_accuracy, area, bits = (figure.value for figure in found)
-    assert accuracy == 3 / 4
-    assert balanced_accuracy == pytest.approx((2 / 3 + 1) / 2)
-    assert area == pytest.approx((1 + 1 + 0.5) / 3)
+    """Ten times four people of one row each."""
+    labels = np.tile([0, 0, 0, 1], 10)
+    balanced = logarithms(np.tile([[0.9, 0.1], [0.9, 0.1], [0.2, 0.8], [0.2, 0.8]], (10, 1)))
+    natural = logarithms(np.tile([[0.9, 0.1], [0.9, 0.1], [0.75, 0.25], [0.75, 0.25]], (10, 1)))
+    scores = measure(Prediction(balanced, natural), labels, people_of(np.arange(40)))
+    assert scores.accuracy.value == 3 / 4
+    assert scores.balanced_accuracy.value == pytest.approx((2 / 3 + 1) / 2)
+    assert scores.roc_auc.value == pytest.approx((1 + 1 + 0.5) / 3)
     entropy = -(0.75 * np.log2(0.75) + 0.25 * np.log2(0.25))
     loss = -(2 * np.log2(0.9) + np.log2(0.75) + np.log2(0.25)) / 4
-    assert bits == pytest.approx(entropy - loss)
+    assert scores.usable_bits.value == pytest.approx(entropy - loss)
 
 
-@pytest.mark.parametrize("counts", [[4, 4], [9, 1], [2, 3, 5]])
+@pytest.mark.parametrize("counts", [[40, 40], [90, 10], [20, 30, 50]])
 def test_usable_bits_of_the_perfect_and_of_the_knowing_nothing(counts):
     labels = np.repeat(np.arange(len(counts)), counts)
     shares = np.array(counts) / sum(counts)
-    people = resample(np.arange(len(labels)), 20, 0)
+    people = people_of(np.arange(len(labels)))
     almost = np.full((len(labels), len(counts)), 1e-12)
     almost[np.arange(len(labels)), labels] = 1
     entropy = -(shares * np.log2(shares)).sum()
-    assert measure(prediction_of(almost), labels, people)[3].value == pytest.approx(entropy)
+    assert measure(prediction_of(almost), labels, people).usable_bits.value == pytest.approx(entropy)
     constant = prediction_of(np.tile(shares, (len(labels), 1)))
-    assert measure(constant, labels, people)[3].value == pytest.approx(0, abs=1e-12)
+    assert measure(constant, labels, people).usable_bits.value == pytest.approx(0, abs=1e-12)
 
 
 def test_usable_bits_are_never_below_zero():
-    labels = np.array([0, 1] * 10)
+    labels = np.array([0, 1] * 20)
     wrong = np.where(labels[:, None] == np.arange(2), 0.01, 0.99)
-    assert measure(prediction_of(wrong), labels, resample(np.arange(20), 20, 0))[3] == Interval(0, 0, 0)
+    assert measure(prediction_of(wrong), labels, people_of(np.arange(40))).usable_bits == Interval(0, 0, 0)
+
+
+def width(figure: Interval) -> float:
+    assert figure.low is not None and figure.high is not None
+    return figure.high - figure.low
 
 
 def test_copies_of_a_persons_example_do_not_narrow_the_interval():
     probabilities, labels, _ = guesses(60, 2, seed=3)
-    once = measure(prediction_of(probabilities), labels, resample(np.arange(60), 500, 0))
+    once = measure(prediction_of(probabilities), labels, people_of(np.arange(60)))
     copied, copies = probabilities.repeat(20, axis=0), labels.repeat(20)
-    by_person = measure(prediction_of(copied), copies, resample(np.arange(60).repeat(20), 500, 0))
-    by_example = measure(prediction_of(copied), copies, resample(np.arange(1200), 500, 0))
-
-    def width(figure: Interval) -> float:
-        assert figure.low is not None and figure.high is not None
-        return figure.high - figure.low
-
-    for one, people, examples in zip(once, by_person, by_example, strict=True):
-        assert people.low == pytest.approx(one.low) and people.high == pytest.approx(one.high)
+    by_person = measure(prediction_of(copied), copies, people_of(np.arange(60).repeat(20)))
+    by_example = measure(prediction_of(copied), copies, people_of(np.arange(1200)))
+    for name in ("accuracy", "balanced_accuracy", "roc_auc", "usable_bits"):
+        single, people, examples = (getattr(scores, name) for scores in (once, by_person, by_example))
+        assert width(people) == pytest.approx(width(single), rel=0.02)
         assert width(people) > 3 * width(examples)  # the square root of 20 copies is 4.5
 
 
-def test_intervals_cover_the_truth_about_as_often_as_they_say():
-    covered = 0
-    for seed in range(200):
-        generator = np.random.default_rng(seed)
-        labels = np.array([0, 1] * 100)
-        right = generator.random(200) < 0.7
-        guess = np.where(right, labels, 1 - labels)
-        probabilities = np.where(guess[:, None] == np.arange(2), 0.7, 0.3)
-        found = measure(prediction_of(probabilities), labels, resample(np.arange(200), 300, seed))[1]
-        assert found.low is not None and found.high is not None
-        covered += found.low <= 0.7 <= found.high
-    assert 0.90 <= covered / 200 <= 0.99  # 0.95, give or take three standard errors of 200 trials
+@pytest.mark.parametrize("classes", [2, 3])
+def test_figures_depend_on_neither_the_order_of_rows_nor_the_names_of_people(classes):
+    probabilities, labels, people = guesses(900, classes, seed=4)
+    order = np.random.default_rng(0).permutation(900)
+    renamed = 10_000 - 7 * people
+    first = measure(prediction_of(probabilities), labels, people_of(people))
+    again = measure(prediction_of(probabilities[order]), labels[order], people_of(renamed[order]))
+    for name, figure in vars(first).items():
+        assert vars(getattr(again, name)) == pytest.approx(vars(figure)), name
 
 
-def test_intervals_depend_on_the_seed_alone():
-    probabilities, labels, people = guesses(300, 2, seed=4)
-    first, again, other = (
-        measure(prediction_of(probabilities), labels, resample(people, 50, seed)) for seed in (0, 0, 1)
-    )
-    assert first == again
-    assert first[1].value == other[1].value and first[1].low != other[1].low
+@pytest.mark.parametrize(("rare", "known"), [(FEWEST_PEOPLE, True), (FEWEST_PEOPLE - 1, False)])
+def test_a_class_of_few_people_has_no_figure_but_accuracy(rare, known):
+    labels = np.repeat((np.arange(40) < rare).astype(int), 5)
+    scores = measure(prediction_of(np.full((200, 2), 0.5)), labels, people_of(np.repeat(np.arange(40), 5)))
+    assert scores.accuracy != UNDEFINED
+    for name in ("balanced_accuracy", "roc_auc", "usable_bits"):
+        assert (getattr(scores, name) != UNDEFINED) == known
 
 
-def test_resampled_people_are_as_many_as_there_are():
-    people = resample(np.array([7, 7, 3, 9]), 100, 0)
-    assert people.person.tolist() == [1, 1, 0, 2]
-    assert (people.counts[0] == 1).all() and (people.counts.sum(axis=1) == 3).all()
+def test_few_people_have_no_figure_at_all():
+    labels = np.tile([0, 1], 45)
+    people = people_of(np.repeat(np.arange(9), 10))
+    assert measure(prediction_of(np.full((90, 2), 0.5)), labels, people) == Scores()
 
 
 def test_one_class_only_leaves_all_but_accuracy_undefined():
-    found = measure(prediction_of(np.full((5, 2), 0.5)), np.zeros(5, int), resample(np.arange(5), 20, 0))
-    assert found == (Interval(1, 1, 1), UNDEFINED, UNDEFINED, UNDEFINED)
+    scores = measure(prediction_of(np.full((20, 2), 0.5)), np.zeros(20, int), people_of(np.arange(20)))
+    assert scores == Scores(accuracy=scores.accuracy) and scores.accuracy.value == 1
 
 
-def test_resamples_of_one_class_are_left_out():
-    labels, probabilities = np.array([0, 1]), np.array([[0.9, 0.1], [0.1, 0.9]])
-    people = resample(np.arange(2), 50, 0)
-    assert (people.counts == 2).any()
-    found = measure(prediction_of(probabilities), labels, people)
-    assert found[1] == found[2] == Interval(1, 1, 1)
-
-
-def test_many_rows_and_resamples_are_affordable():
-    probabilities, labels, people = guesses(5_000, 2, seed=5)
-    found = measure(prediction_of(probabilities), labels, resample(people, 1_000, 0))
-    for figure in found:
-        assert figure.value is not None and figure.low is not None and figure.high is not None
-        assert figure.low < figure.value < figure.high
+def test_many_rows_are_affordable():
+    """All figures of a probe on 4,000 rows of 200 people."""
+    probabilities, labels, _ = guesses(4_000, 2, seed=5)
+    scores = measure(prediction_of(probabilities), labels, people_of(np.repeat(np.arange(200), 20)))
+    for name, figure in vars(scores).items():
+        if name != "tpr_at_01_fpr":  # of too few negative rows
+            assert figure.low < figure.value < figure.high
 
 
 def test_blind_guess_knows_the_majority_and_nothing_else():
@@ -202,7 +177,8 @@ def test_blind_guess_knows_the_majority_and_nothing_else():
 
 def test_blind_guess_may_meet_a_class_it_has_not_seen():
     def rows(labels: list[int]) -> Rows:
-        return Rows(lambda chosen: torch.zeros(len(chosen)), np.arange(len(labels)), {"A": np.array(labels)})
+        every = np.repeat(labels, 10)
+        return Rows(lambda chosen: torch.zeros(len(chosen)), np.arange(len(every)), {"A": every})
 
     (found,) = majority(rows([0, 0, 1]), rows([0, 1, 2]), 20, 0)
     assert found.accuracy.value == pytest.approx(1 / 3)
@@ -245,8 +221,8 @@ def test_pooling_a_person_s_examples_beats_one_of_them():
     hints = generator.normal(0.5 * (2 * trait - 1), 1.0)
     logits = np.stack([-hints, hints], axis=1)
     prediction = Prediction(logits, logits)
-    drawn = resample(people, 200, 0)
-    single = measure(prediction, trait, drawn)[1]
+    drawn = people_of(people)
+    single = measure(prediction, trait, drawn).balanced_accuracy
     pooled = measure_people(prediction, trait, drawn)
     by_hand = np.mean(
         [((hints.reshape(100, 20).mean(1) > 0) == np.arange(100) % 2)[c::2].mean() for c in (0, 1)]

@@ -5,8 +5,14 @@ import pytest
 from scipy.stats import binom
 
 from tiprdc_fl.attacks.probe import Prediction
-from tiprdc_fl.evaluation.bootstrap import UNDEFINED, Interval, resample
-from tiprdc_fl.evaluation.worst_off import FEWEST_EXAMPLES, FEWEST_PEOPLE, expected_tail, tail, worst_off
+from tiprdc_fl.evaluation.intervals import UNDEFINED, people_of
+from tiprdc_fl.evaluation.worst_off import (
+    FEWEST_EXAMPLES,
+    FEWEST_FOR_A_TENTH,
+    expected_tail,
+    quantile,
+    worst_off,
+)
 
 
 def measured(right: np.ndarray) -> tuple[Prediction, np.ndarray, np.ndarray]:
@@ -25,7 +31,7 @@ SPREAD = np.arange(40) % 10  # four people each with 0, 1, ... 9 of 10 right
 
 def test_a_tasks_figures_by_hand():
     prediction, labels, people = measured(SPREAD)
-    found = worst_off(prediction, labels, resample(people, 100, 0), private=False)
+    found = worst_off(prediction, labels, people_of(people), private=False, seed=0)
     assert (found.people, found.examples, found.chance) == (40, 400, 0.5)
     assert found.mean.value == pytest.approx(0.45)
     assert found.worst_tenth.value == 0  # four of the forty
@@ -39,7 +45,7 @@ def test_a_tasks_figures_by_hand():
 
 def test_a_private_attributes_figures_look_the_other_way():
     prediction, labels, people = measured(SPREAD)
-    found = worst_off(prediction, labels, resample(people, 100, 0), private=True)
+    found = worst_off(prediction, labels, people_of(people), private=True, seed=0)
     assert found.mean.value == pytest.approx(0.45)
     assert (found.worst_tenth.value, found.worst_quarter.value, found.p50.value) == (0.9, 0.7, 0.5)
     assert found.share_past_chance.value == 0.4  # 0.6 to 0.9
@@ -48,20 +54,39 @@ def test_a_private_attributes_figures_look_the_other_way():
 
 def test_intervals_hold_the_choice_of_people():
     prediction, labels, people = measured(SPREAD)
-    found = worst_off(prediction, labels, resample(people, 500, 0), private=False)
+    figures = worst_off(prediction, labels, people_of(people), private=False, seed=0)
     for name in ("mean", "p50", "worst_quarter", "share_past_chance"):
-        figure = getattr(found, name)
+        figure = getattr(figures, name)
         assert figure.low < figure.value < figure.high, name
-    everybody_alike = worst_off(*measured(np.full(40, 7))[:2], resample(people, 100, 0), private=False)
-    assert everybody_alike.worst_tenth == everybody_alike.p50 == Interval(0.7, 0.7, 0.7)
-    assert everybody_alike.mean.low == pytest.approx(0.7) and everybody_alike.mean.high == pytest.approx(0.7)
-    assert everybody_alike.share_past_chance.value == 0
+
+
+def test_people_who_differ_are_beyond_chance_and_those_who_do_not_are_within():
+    prediction, labels, people = measured(SPREAD)
+    for private in (False, True):
+        figures = worst_off(prediction, labels, people_of(people), private, seed=0)
+        assert figures.beyond_chance
+        assert figures.chance_low <= figures.expected_worst_tenth <= figures.chance_high
+    alike = 0
+    for seed in range(100):
+        prediction, labels, people = measured(np.random.default_rng(seed).binomial(10, 0.7, 60))
+        alike += bool(worst_off(prediction, labels, people_of(people), False, seed).beyond_chance)
+    assert alike <= 12
+
+
+@pytest.mark.parametrize("part", [0.1, 0.5])
+def test_intervals_of_quantiles_hold_the_truth(part):
+    generator = np.random.default_rng(0)
+    held = 0
+    for _ in range(400):
+        figure = quantile(generator.random(60), part, highest=False)
+        held += figure.low <= part <= figure.high
+    assert 0.93 <= held / 400 <= 0.99
 
 
 def test_worse_is_never_better_than_bad():
     prediction, labels, people = measured(np.random.default_rng(0).integers(0, 11, 60))
     for private, sign in ((False, 1), (True, -1)):
-        found = worst_off(prediction, labels, resample(people, 100, 0), private)
+        found = worst_off(prediction, labels, people_of(people), private, seed=0)
         ordered = [
             sign * (figure.value or 0) for figure in (found.worst_tenth, found.worst_quarter, found.p50)
         ]
@@ -72,30 +97,27 @@ def test_a_person_counts_once_however_many_examples_they_have():
     hits = np.concatenate([np.repeat([1], 5), np.repeat([0], 50), np.tile([1, 0], 5 * 38)])
     people = np.concatenate([np.repeat([0], 5), np.repeat([1], 50), np.repeat(np.arange(2, 40), 10)])
     logits = np.stack([1 - hits, hits], axis=1).astype(float)
-    found = worst_off(Prediction(logits, logits), np.ones(len(hits), int), resample(people, 50, 0), False)
+    found = worst_off(Prediction(logits, logits), np.ones(len(hits), int), people_of(people), False, seed=0)
     assert found.mean.value == pytest.approx(0.5)
 
 
 def test_people_with_few_examples_and_few_people_do_not_count():
-    prediction, labels, people = measured(np.full(FEWEST_PEOPLE, 8))
+    prediction, labels, people = measured(np.full(FEWEST_FOR_A_TENTH, 8))
     kept = np.ones(len(people), bool)
     kept[: 10 - (FEWEST_EXAMPLES - 1)] = False  # of the first person
     some = Prediction(prediction.balanced[kept], prediction.natural[kept])
-    found = worst_off(some, labels[kept], resample(people[kept], 50, 0), False)
-    assert (found.people, found.examples) == (FEWEST_PEOPLE - 1, 10 * (FEWEST_PEOPLE - 1))
+    found = worst_off(some, labels[kept], people_of(people[kept]), False, seed=0)
+    assert (found.people, found.examples) == (FEWEST_FOR_A_TENTH - 1, 10 * (FEWEST_FOR_A_TENTH - 1))
     assert (found.mean, found.worst_tenth, found.expected_worst_tenth) == (UNDEFINED, UNDEFINED, None)
-    assert worst_off(prediction, labels, resample(people, 50, 0), False).people == FEWEST_PEOPLE
+    assert worst_off(prediction, labels, people_of(people), False, seed=0).people == FEWEST_FOR_A_TENTH
 
 
 @pytest.mark.parametrize(
     ("part", "highest", "expected"), [(0.1, False, 1), (0.3, False, 3), (0.1, True, 30), (0.3, True, 28)]
 )
-def test_a_part_of_the_weight(part, highest, expected):
+def test_a_part_of_the_people(part, highest, expected):
     values = np.array([2.0, 1, 3, 28, 30, 29, *np.arange(4, 28)])
-    once = np.ones((1, 30))
-    assert tail(values, once, part / 3, highest)[0] == expected  # 0.1 of 30 is 3 of them
-    double = np.where(values <= 3, 2.0, 1.0)[None]  # 33 in all
-    assert tail(values, double, 2 / 33, False)[0] == 1
+    assert quantile(values, part / 3, highest).value == expected  # 0.1 of 30 is 3 of them
 
 
 def test_people_who_do_not_differ_are_spread_by_chance_alone():

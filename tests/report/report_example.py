@@ -336,6 +336,13 @@ def latency() -> dict[str, Any]:
     }
 
 
+def by_chance(value: float | None, middle: float, half: float) -> dict[str, Any]:
+    """The range of a figure by chance, and whether the figure is outside."""
+    low, high = (None, None) if value is None else (max(0, middle - half), min(1, middle + half))
+    beyond = None if value is None else not max(0, middle - half) <= value <= min(1, middle + half)
+    return {"chance_low": low, "chance_high": high, "beyond_chance": beyond}
+
+
 def groups(names: dict[str, str]) -> list[dict[str, Any]]:
     found = []
     for known, attribute in names.items():
@@ -351,6 +358,7 @@ def groups(names: dict[str, str]) -> list[dict[str, Any]]:
                     **{"people": 88, "examples": 1900},
                     "accuracy": interval(value + shift + 0.02, 0.05),
                     "balanced_accuracy": interval(balanced, 0.05),
+                    **by_chance(None if by == attribute else balanced, value, 0.03),
                 }
             )
     return found
@@ -376,6 +384,7 @@ def worst_off(names: dict[str, str]) -> list[dict[str, Any]]:
                 "worst_quarter": interval(min(1, value + sign * 0.09), 0.03),
                 "worst_tenth": interval(min(1, value + sign * 0.19), 0.04),
                 "share_past_chance": interval(0.96 if known == "Male" else 0.06),
+                **by_chance(min(1, value + sign * 0.19), value + sign * 0.1, 0.04),
             }
         )
     return found

@@ -276,6 +276,24 @@ def first_chart(report: dict[str, Any]) -> Chart:
     return groups.chart(first, [row for row in typed.groups if row.attribute == first.name])
 
 
+def test_groups_beyond_chance_are_named_and_only_those(undrawn):
+    report = example()
+    for row in report["groups"]:
+        row |= {"chance_low": 0.0, "chance_high": 1.0, "beyond_chance": False}
+    text = visible(page_of(report))
+    assert (
+        "no group differs by more than chance gives." in text and "beyond what chance gives (in" not in text
+    )
+    row = next(row for row in report["groups"] if row["group_by"] == "device")
+    row |= {"chance_low": 0.6, "chance_high": 0.655, "beyond_chance": True}
+    value = 100 * row["balanced_accuracy"]["value"]
+    text = visible(page_of(report))
+    assert f"beyond what chance gives (in brackets): {row['group']} {value:.1f} (60-66)." in text
+
+
+NO_CHANCE: dict[str, Any] = {"chance_low": None, "chance_high": None, "beyond_chance": None}
+
+
 @pytest.mark.parametrize("count", [1, 2, 3, 20])
 def test_epochs_are_whole_numbers(count):
     report = example()
@@ -316,9 +334,9 @@ def test_parts_may_be_empty(undrawn):
     nothing = interval(None)
     for row in report["worst_off"]:
         row |= dict.fromkeys(("mean", "p50", "worst_quarter", "worst_tenth", "share_past_chance"), nothing)
-        row |= {"people": 3, "expected_worst_tenth": None}
+        row |= {"people": 3, "expected_worst_tenth": None, **NO_CHANCE}
     for row in report["groups"]:
-        row |= {"people": 3, "accuracy": nothing, "balanced_accuracy": nothing}
+        row |= {"people": 3, "accuracy": nothing, "balanced_accuracy": nothing, **NO_CHANCE}
     text = visible(page_of(report))
     assert "None" not in text
     assert "no two groups have people enough to be compared" in text and "The people worst off" not in text
@@ -335,7 +353,7 @@ def test_figures_that_are_not_defined_are_said_to_be_so():
             for figure in ("balanced_accuracy", "roc_auc", "usable_bits", "per_person"):
                 row[figure] = interval(None)
     text = visible(page_of(report))
-    assert "Not defined: the people measured have one value of it." in text
+    assert "Not defined: one of its values has fewer than 10 of the people measured." in text
     assert "None" not in text and "nan" not in text
 
 

@@ -19,7 +19,7 @@ from tests.report.course_example import sections
 from tests.report.report_example import example
 from tiprdc_fl import seeding
 from tiprdc_fl.config.keys import Config
-from tiprdc_fl.evaluation.bootstrap import Interval
+from tiprdc_fl.evaluation.intervals import Interval
 from tiprdc_fl.evaluation.results import Result
 from tiprdc_fl.federation.collector import Collected
 from tiprdc_fl.federation.contributor import Failure
@@ -89,6 +89,13 @@ def collected(failures) -> Collected:
     return Collected(4, 2, failed, examples=3, seconds=0.3, asked_again=2)
 
 
+def chance_of(value: float | None) -> dict[str, Any]:
+    """Random groups have 62 to 68 %."""
+    low, high = (None, None) if value is None else (0.62, 0.68)
+    beyond = None if value is None else not 0.62 <= value <= 0.68
+    return {"chance_low": low, "chance_high": high, "beyond_chance": beyond}
+
+
 def group(attribute: str, group_by: str, name: str, value: float | None) -> dict[str, Any]:
     figure = SMALL if value is None else {"value": value, "low": value - 0.02, "high": value + 0.03}
     return {
@@ -101,6 +108,7 @@ def group(attribute: str, group_by: str, name: str, value: float | None) -> dict
             "examples": 350,
         },
         **{"accuracy": FIGURE, "balanced_accuracy": figure},
+        **chance_of(None if group_by == attribute else value),
     }
 
 
@@ -127,6 +135,7 @@ def worst_off() -> list[dict[str, Any]]:
             **{"attribute": attribute, "role": role, "probe": "linear", "learned_from": "contributors"},
             **{"people": 38, "examples": 690, "chance": 0.5, "expected_worst_tenth": 0.85},
             **{"worst_tenth": tenth, **dict.fromkeys(names, FIGURE)},
+            **{"chance_low": 0.8, "chance_high": 0.9, "beyond_chance": True},
         }
         for attribute, role in ((PRIVATE, "private"), (TASK, "task"))
     ]
@@ -406,10 +415,13 @@ def test_the_terminal_says_what_the_figures_mean():
 def test_the_terminal_names_groups_and_people_who_are_worst_off():
     text = words(shown(report_of(results())))
     for part in (
-        f"Most exposed group: {TASK}=0 66.0 (64-69), device new phone 70.0 (68-73).",
-        f"Worst served group: {PRIVATE}=1 62.5 (60-66), device old phone 60.0 (58-63).",
+        f"Most exposed group: {TASK}=0 66.0 (64-69), no more than chance gives (62-68); "
+        "device new phone 70.0 (68-73), more than chance gives (62-68).",
+        f"Worst served group: {PRIVATE}=1 62.5 (60-66), no less than chance gives (62-68); "
+        "device old phone 60.0 (58-63), less than chance gives (62-68).",
         "For the worst-off tenth of the people at least 95.0 (90-100) % of their examples are inferred correctly "
-        "(mean over people: 75.0 (70-80) %); if people did not differ, at least 85.0 %.",
+        "(mean over people: 75.0 (70-80) %); if people did not differ, at least 85.0 (80-90) %: they differ by "
+        "more than few examples make them.",
         "For the worst-off tenth of the people at most 95.0 (90-100) % of their examples",
     ):
         assert part in text
@@ -420,6 +432,7 @@ def test_without_groups_or_enough_people_there_is_no_word_of_them():
     report["groups"] = [one for one in groups() if one["group_by"] != "device"][:1]
     for row in report["worst_off"]:
         row |= {"worst_tenth": SMALL, "expected_worst_tenth": None}
+        row |= {"chance_low": None, "chance_high": None, "beyond_chance": None}
     text = words(shown(report))
     assert "group: " not in text and "tenth" not in text and "None" not in text
 
@@ -432,7 +445,10 @@ def test_private_attributes_stand_before_tasks():
 def test_figures_that_are_not_defined_are_shown_as_such():
     text = words(shown(report_of(results(None))))
     assert "table1 n/a 70.0 (68-72) 80.0 (78-82) 50.0" in text
-    assert f"Leakage of {PRIVATE}: n/a, not defined where the people measured have one value of it." in text
+    assert (
+        f"Leakage of {PRIVATE}: n/a, not defined where one of its values has fewer than 10 of the people measured."
+        in text
+    )
     assert not re.search(r"\b(None|nan)\b", text)
 
 

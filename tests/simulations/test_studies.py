@@ -128,7 +128,7 @@ def groups_of(config: Config) -> list[dict[str, Any]]:
     named += [(name, "task") for name in config.data.tasks or []]
     labels = {"probe": "linear", "learned_from": "contributors", "people": 50, "examples": 950}
     return [
-        {"attribute": name, "role": role, "group_by": by, "group": f"{by}={value}", **labels}
+        {"attribute": name, "role": role, "group_by": by, "group": f"{by}={value}", **labels, **NO_CHANCE}
         | dict.fromkeys(
             ("accuracy", "balanced_accuracy"),
             interval(0.1 + 0.1 * value if by == name else 0.8 - 0.1 * value),
@@ -139,6 +139,9 @@ def groups_of(config: Config) -> list[dict[str, Any]]:
     ]
 
 
+NO_CHANCE = {"chance_low": None, "chance_high": None, "beyond_chance": None}
+
+
 def worst_off_of(config: Config) -> list[dict[str, Any]]:
     roles = dict.fromkeys(config.data.private or [], "private") | dict.fromkeys(
         config.data.tasks or [], "task"
@@ -146,6 +149,7 @@ def worst_off_of(config: Config) -> list[dict[str, Any]]:
     labels = {"probe": "linear", "learned_from": "contributors", "people": 50, "examples": 950, "chance": 0.5}
     same = dict.fromkeys(("p50", "worst_quarter", "share_past_chance"), interval(0.6))
     figures = {"mean": interval(0.7), "worst_tenth": interval(0.55), "expected_worst_tenth": 0.6, **same}
+    figures |= {"chance_low": 0.5, "chance_high": 0.7, "beyond_chance": False}
     return [{"attribute": name, "role": role, **labels, **figures} for name, role in roles.items()]
 
 

@@ -13,7 +13,6 @@ from torch import Tensor
 
 from tiprdc_fl import seeding
 from tiprdc_fl.attacks.reduction import reduce_features
-from tiprdc_fl.attacks.roc import weighted_auc
 from tiprdc_fl.errors import InputError
 
 BATCH = 512  # rows read at a time
@@ -157,28 +156,6 @@ def reidentify(
         usable=len(usable),
         components=metric.basis.shape[1],
     )
-
-
-def auc(pairs: Pairs, counts: np.ndarray) -> np.ndarray:
-    """Area under the ROC curve of the scores in every resample of people.
-
-    A pair of two people has the product of their counts as its weight, a pair of one person that person's count.
-    Ties count half.
-
-    Args:
-        pairs: compared pairs.
-        counts: how often each person of ``Reidentification.people`` occurs in each resample, float
-            [1 + resamples, people]; the first row is all ones.
-
-    Returns:
-        The area in each resample, float [1 + resamples]; NaN where a resample lacks one kind of pair.
-    """
-
-    def weigh(part: np.ndarray, rows: np.ndarray) -> np.ndarray:
-        others = np.where(pairs.same[rows], 1.0, part[:, pairs.second[rows]])
-        return part[:, pairs.first[rows]] * others
-
-    return weighted_auc(pairs.scores, pairs.same, counts, weigh)
 
 
 def learn_metric(x: np.ndarray, people: np.ndarray) -> Metric:

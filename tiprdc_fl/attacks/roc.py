@@ -1,39 +1,20 @@
-"""The area under the ROC curve in bootstrap resamples of people."""
-
-from collections.abc import Callable
+"""The area under the ROC curve, and what each row adds to it."""
 
 import numpy as np
 
-MAX_WEIGHTS = 2**22  # weights of rows in memory at a time: 32 MB
 
+def placements(scores: np.ndarray, positive: np.ndarray) -> np.ndarray:
+    """The share of the other kind's rows that each row is on the right side of, float [n]; ties count half.
 
-def weighted_auc(
-    scores: np.ndarray,
-    positive: np.ndarray,
-    counts: np.ndarray,
-    weigh: Callable[[np.ndarray, np.ndarray], np.ndarray],
-) -> np.ndarray:
-    """Area under the ROC curve in each resample.
-
-    It is the weighted share of (positive, negative) pairs of rows in the right order; ties count half.
+    The mean over the positive rows is the area under the ROC curve, and so is that over the others (DeLong, DeLong
+    and Clarke-Pearson 1988).
 
     Args:
         scores: score of each row, float [n]; higher for positive rows.
-        positive: whether each row is positive, bool [n].
-        counts: how often each person occurs in each resample, float [1 + resamples, people].
-        weigh: (some rows of ``counts`` [r, people], row numbers [n]) -> weight of each row, float [r, n].
-
-    Returns:
-        The area in each resample, float [1 + resamples]; NaN where a resample has no positive or no negative row.
+        positive: whether each row is positive, bool [n]; some are and some are not.
     """
-    order = np.argsort(scores, kind="stable")
-    groups = np.flatnonzero(np.diff(scores[order], prepend=-np.inf))  # first row of each distinct score
-    positive, result = positive[order], []
-    for part in np.array_split(counts, min(len(counts), -(-len(counts) * len(order) // MAX_WEIGHTS))):
-        weights = weigh(part, order)
-        up = np.add.reduceat(weights * positive, groups, axis=1)
-        down = np.add.reduceat(weights * ~positive, groups, axis=1)
-        below = np.cumsum(down, axis=1) - down / 2
-        with np.errstate(invalid="ignore", divide="ignore"):
-            result.append((up * below).sum(axis=1) / (up.sum(axis=1) * down.sum(axis=1)))
-    return np.concatenate(result)
+    _, place = np.unique(scores, return_inverse=True)
+    up, down = (np.bincount(place[kind], minlength=place.max() + 1) for kind in (positive, ~positive))
+    below = (np.cumsum(down) - down / 2) / down.sum()
+    above = 1 - (np.cumsum(up) - up / 2) / up.sum()
+    return np.where(positive, below[place], above[place])

@@ -10,7 +10,7 @@ from tiprdc_fl.attacks.fitting import Fit
 from tiprdc_fl.attacks.probe import Candidate, Prediction, Rows, probe
 from tiprdc_fl.attacks.suite import ATTACKS
 from tiprdc_fl.errors import InputError
-from tiprdc_fl.evaluation.bootstrap import Interval, Resamples, resample
+from tiprdc_fl.evaluation.intervals import Interval, People, people_of
 from tiprdc_fl.evaluation.scores import measure, measure_people
 from tiprdc_fl.models.architecture import Architecture
 
@@ -103,7 +103,7 @@ def evaluate(
             attack = ATTACKS[name]
             learner = attack.build(architecture, classes)
             candidates[f"{attribute}/{name}"] = Candidate(learner, attribute, classes, attack.rate)
-    people = resample(measured.people, resamples, fit.seed)
+    people = people_of(measured.people)
     results = []
     for key, prediction in probe(candidates, rows, measured, fit, on_batch).items():
         attribute, _, name = key.rpartition("/")
@@ -117,18 +117,22 @@ def _result(
     prediction: Prediction,
     rows: Rows,
     measured: Rows,
-    people: Resamples,
+    people: People,
     metrics: Mapping[str, Metric] | None,
 ) -> Result:
     """A result from attribute, representation, probe and learned_from."""
     truth = measured.labels[labels[0]]
+    scores = measure(prediction, truth, people)
     return Result(
         *labels,
-        *measure(prediction, truth, people),
+        scores.accuracy,
+        scores.balanced_accuracy,
+        scores.roc_auc,
+        scores.usable_bits,
         measure_people(prediction, truth, people),
         len(np.unique(rows.people)),
         len(rows.people),
-        people.counts.shape[1],
+        people.count,
         len(measured.people),
         {name: _value(name, metric, prediction, truth, measured) for name, metric in (metrics or {}).items()},
     )
@@ -159,7 +163,7 @@ def majority(
     rows: Rows, measured: Rows, resamples: int, seed: int, metrics: Mapping[str, Metric] | None = None
 ) -> list[Result]:
     """The control that knows nothing but the class shares of the training rows."""
-    people = resample(measured.people, resamples, seed)
+    people = people_of(measured.people)
     results = []
     for attribute, labels in rows.labels.items():
         shares = np.bincount(labels, minlength=_classes(labels, measured.labels[attribute])) + 1.0

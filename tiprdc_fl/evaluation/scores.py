@@ -1,90 +1,136 @@
-"""Scores of a probe's predictions, each with its interval: accuracies, ROC-AUC, usable bits, figures per person."""
+"""Scores of a probe's predictions, each with its interval over people."""
+
+from dataclasses import dataclass
 
 import numpy as np
 
 from tiprdc_fl.attacks.probe import Prediction
-from tiprdc_fl.attacks.roc import weighted_auc
-from tiprdc_fl.evaluation.bootstrap import UNDEFINED, Interval, Resamples, interval, per_person
+from tiprdc_fl.evaluation.area import roc_auc, score_of
+from tiprdc_fl.evaluation.intervals import (
+    FEWEST_PEOPLE,
+    UNDEFINED,
+    Estimate,
+    Interval,
+    People,
+    number_interval,
+    ratio,
+    share_interval,
+)
+from tiprdc_fl.evaluation.operating_point import true_positives
+from tiprdc_fl.evaluation.traits import is_trait
 
-TRAIT = 0.95  # CelebA: 99.5 % of the labels Male are those of their person's majority, 73 % of Smiling
 
+@dataclass(frozen=True)
+class Scores:
+    """How well a prediction knows an attribute.
 
-def measure(
-    prediction: Prediction, labels: np.ndarray, people: Resamples
-) -> tuple[Interval, Interval, Interval, Interval]:
-    """Accuracy, balanced accuracy, ROC-AUC and usable bits of a prediction.
+    All but accuracy are undefined where one class only occurs, or a class that occurs is of fewer than
+    FEWEST_PEOPLE people; accuracy where there are fewer than FEWEST_PEOPLE people.
 
-    Accuracy and bits judge the probe under the natural class shares, balanced accuracy and ROC-AUC under
-    balanced ones.
+    Attributes:
+        accuracy: share of rows inferred correctly under the natural class shares.
+        balanced_accuracy: mean of the classes' recalls, under balanced classes.
+        roc_auc: area under the ROC curve; for more than two classes the mean of one against the others.
+        usable_bits: entropy of the labels minus the cross-entropy under the natural shares, at least 0.
+        tpr_at_1_fpr, tpr_at_01_fpr: share of the rows of class 1 that is recognised where at most 1 %, or 0.1 %,
+            of those of class 0 are taken for it. Defined for two classes and at least FEWEST_FALSE / FPR rows of
+            class 0.
     """
-    accuracy, balanced = accuracies(prediction, labels, people)
-    of_class = _classes_per_resample(prediction, labels, people)
-    rows = of_class.sum(axis=1)
-    shares = of_class / rows[:, None]
-    with np.errstate(invalid="ignore", divide="ignore"):
-        entropy = -np.nansum(shares * np.log2(shares), axis=1)
-    loss = -prediction.natural[np.arange(len(labels)), labels] / np.log(2)
-    bits = np.maximum(0, entropy - per_person(loss, people) / rows)
-    defined = (of_class > 0).sum(axis=1) > 1
-    return (
-        interval(accuracy),
-        interval(balanced),
-        interval(np.where(defined, roc_auc(prediction.balanced, labels, people), np.nan)),
-        interval(np.where(defined, bits, np.nan)),
+
+    accuracy: Interval = UNDEFINED
+    balanced_accuracy: Interval = UNDEFINED
+    roc_auc: Interval = UNDEFINED
+    usable_bits: Interval = UNDEFINED
+    tpr_at_1_fpr: Interval = UNDEFINED
+    tpr_at_01_fpr: Interval = UNDEFINED
+
+
+def measure(prediction: Prediction, labels: np.ndarray, people: People) -> Scores:
+    """Scores of a prediction.
+
+    Args:
+        prediction: of all rows.
+        labels: the truth, int64 [rows].
+        people: whose the rows are.
+    """
+    accuracy = accuracy_of(prediction, labels, people)
+    if not enough_people(labels, people) or len(np.unique(labels)) < 2:
+        return Scores(accuracy)
+    return Scores(
+        accuracy=accuracy,
+        balanced_accuracy=balanced_accuracy(prediction, labels, people),
+        roc_auc=roc_auc(prediction.balanced, labels, people),
+        usable_bits=usable_bits(prediction, labels, people),
+        tpr_at_1_fpr=_recognised(prediction, labels, people, 0.01),
+        tpr_at_01_fpr=_recognised(prediction, labels, people, 0.001),
     )
 
 
-def accuracies(
-    prediction: Prediction, labels: np.ndarray, people: Resamples
-) -> tuple[np.ndarray, np.ndarray]:
-    """Accuracy and balanced accuracy in every resample, float [1 + resamples] each.
+def enough_people(labels: np.ndarray, people: People) -> bool:
+    """Whether at least FEWEST_PEOPLE people stand behind every class that occurs."""
+    return all(
+        np.count_nonzero(people.sums(labels == c)) >= FEWEST_PEOPLE for c in np.unique(labels).tolist()
+    )
 
-    NaN where a resample has none of the rows' people; balanced accuracy also where it has one class only.
-    """
-    of_class = _classes_per_resample(prediction, labels, people)
-    known = labels[:, None] == np.arange(of_class.shape[1])
+
+def accuracy_of(prediction: Prediction, labels: np.ndarray, people: People) -> Interval:
+    """Share of rows inferred correctly under the natural class shares."""
+    person = people.person
+    if len(np.unique(person)) < FEWEST_PEOPLE:
+        return UNDEFINED
+    right = prediction.natural.argmax(axis=1) == labels
+    return share_interval([ratio(people.sums(right), people.sums(np.ones(len(person))))])
+
+
+def balanced_accuracy(prediction: Prediction, labels: np.ndarray, people: People) -> Interval:
+    """Mean recall of the classes that occur, under balanced classes."""
+    shares = recalls(prediction, labels, people)
+    if len(np.unique(prediction.balanced.argmax(axis=1))) == 1:  # one recall is 1, whoever is measured
+        return Interval(*[sum(share.value for share in shares) / len(shares)] * 3)
+    return share_interval(shares)
+
+
+def recalls(prediction: Prediction, labels: np.ndarray, people: People) -> list[Estimate]:
+    """Recall of every class that occurs, under balanced classes."""
     right = prediction.balanced.argmax(axis=1) == labels
-    with np.errstate(invalid="ignore", divide="ignore"):
-        accuracy = per_person(prediction.natural.argmax(axis=1) == labels, people) / of_class.sum(axis=1)
-        recall = per_person(right[:, None] & known, people) / of_class
-    occurring = (of_class > 0).sum(axis=1)
-    balanced = np.nansum(recall, axis=1) / np.maximum(1, occurring)
-    return accuracy, np.where(occurring > 1, balanced, np.nan)
+    return [
+        ratio(people.sums(right & (labels == c)), people.sums(labels == c))
+        for c in np.unique(labels).tolist()
+    ]
 
 
-def _classes_per_resample(prediction: Prediction, labels: np.ndarray, people: Resamples) -> np.ndarray:
-    """Rows of each class in every resample, float [1 + resamples, classes]."""
-    return per_person(labels[:, None] == np.arange(prediction.balanced.shape[1]), people)
+def usable_bits(prediction: Prediction, labels: np.ndarray, people: People) -> Interval:
+    """Entropy of the labels minus the prediction's cross-entropy, at least 0, in bits."""
+    rows = people.sums(np.ones(len(labels)))
+    shares = np.bincount(labels) / len(labels)
+    surprise = -np.log2(np.where(shares > 0, shares, 1))[labels]  # its mean is the entropy
+    loss = -prediction.natural[np.arange(len(labels)), labels] / np.log(2)
+    figure = number_interval(ratio(people.sums(surprise - loss), rows))
+    return Interval(*(None if part is None else max(0.0, part) for part in vars(figure).values()))
 
 
-def measure_people(prediction: Prediction, labels: np.ndarray, people: Resamples) -> Interval:
+def _recognised(prediction: Prediction, labels: np.ndarray, people: People, allowed: float) -> Interval:
+    if prediction.balanced.shape[1] != 2:
+        return UNDEFINED
+    return true_positives(score_of(prediction.balanced, 1), labels == 1, people, allowed)
+
+
+def measure_people(prediction: Prediction, labels: np.ndarray, people: People) -> Interval:
     """Balanced accuracy over people of one guess a person, by the mean logits of all their examples.
 
-    A contributor's examples arrive together, so an adversary may pool them. Defined for attributes of the person:
-    at least TRAIT of the examples carry the label that most of their person's do.
+    A contributor's examples arrive together, so an adversary may pool them. Defined for a trait of the person, see
+    ``traits``, that enough people of every class have.
     """
-    size, classes = people.counts.shape[1], prediction.balanced.shape[1]
-    votes, sums = np.zeros((size, classes)), np.zeros((size, classes))
-    np.add.at(votes, people.person, labels[:, None] == np.arange(classes))
-    np.add.at(sums, people.person, prediction.balanced.astype(np.float64))
-    if votes.max(axis=1).sum() < TRAIT * len(labels):
+    if not is_trait(labels, people):
         return UNDEFINED
-    pooled = Prediction(sums, sums)
-    return measure(pooled, votes.argmax(axis=1), Resamples(np.arange(size), people.counts))[1]
+    pooled, trait = pool(prediction.balanced, labels, people)
+    alone = People(np.arange(people.count), people.count)
+    return measure(Prediction(pooled, pooled), trait, alone).balanced_accuracy
 
 
-def roc_auc(logits: np.ndarray, labels: np.ndarray, people: Resamples) -> np.ndarray:
-    """Area under the ROC curve in every resample, float [1 + resamples]; one-vs-rest mean over classes.
-
-    For two classes that is the score of class 1 against class 0.
-    """
-
-    def weigh(part: np.ndarray, rows: np.ndarray) -> np.ndarray:
-        return part[:, people.person[rows]]
-
-    logits, classes = logits.astype(np.float64), range(logits.shape[1])
-    results = []
-    for c in [1] if len(classes) == 2 else classes:
-        others = np.logaddexp.reduce(np.delete(logits, c, axis=1), axis=1)
-        results.append(weighted_auc(logits[:, c] - others, labels == c, people.counts, weigh))
-    return np.mean(results, axis=0)
+def pool(logits: np.ndarray, labels: np.ndarray, people: People) -> tuple[np.ndarray, np.ndarray]:
+    """Each person's summed logits, float [people, classes], and their most frequent label, int64 [people]."""
+    classes = range(logits.shape[1])
+    sums = np.stack([people.sums(logits[:, c]) for c in classes], axis=1)
+    votes = np.stack([people.sums(labels == c) for c in classes], axis=1)
+    return sums, votes.argmax(axis=1)

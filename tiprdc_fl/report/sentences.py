@@ -6,12 +6,13 @@ from tiprdc_fl.report.queries import attributes_of, highest, pooled_row, stronge
 from tiprdc_fl.report.schema import (
     CAVEAT,
     CurvePoint,
+    GroupResult,
     ReconstructionResult,
     ReidentificationResult,
     Report,
     WorstOffResult,
 )
-from tiprdc_fl.report.words import TITLES, number, probe_name, share
+from tiprdc_fl.report.words import TITLES, number, probe_name, share, whole_range
 
 
 def names_lines(report: Report) -> Iterator[str]:
@@ -78,7 +79,10 @@ def _inferred(report: Report, role: str, attribute: str) -> Iterator[str]:
     what, most = "Leakage" if role == "private" else "Utility", report.configuration.evaluation.max_per_person
     best, raw = (strongest(report.results, attribute, kind) for kind in ("features", "raw"))
     if best is None:
-        yield f"{what} of {attribute}: n/a, not defined where the people measured have one value of it."
+        yield (
+            f"{what} of {attribute}: n/a, not defined where one of its values has fewer than 10 of the people "
+            "measured."
+        )
         return
     by, bits = probe_name(best), number(best.usable_bits.value)
     yield f"{what} of {attribute} in %: {share(best.balanced_accuracy)} by the {by} on the features" + (
@@ -129,16 +133,27 @@ def unequal(report: Report, attribute: str) -> Iterator[str]:
     by_device = worst_group(row for row in rows if row.group_by == "device")
     by_attribute = worst_group(row for row in rows if row.group_by != "device")
     worst = [
-        f"{kind}{row.group} {share(row.balanced_accuracy)}"
+        f"{kind}{row.group} {share(row.balanced_accuracy)}{by_chance(row)}"
         for kind, row in (("", by_attribute), ("device ", by_device))
         if row is not None
     ]
     if worst:
         private = rows[0].role == "private"
-        yield f"  {'Most exposed' if private else 'Worst served'} group: {', '.join(worst)}."
+        yield f"  {'Most exposed' if private else 'Worst served'} group: {'; '.join(worst)}."
     for row in report.worst_off:
         if row.attribute == attribute and row.expected_worst_tenth is not None:
             yield _tenth(row, row.expected_worst_tenth)
+
+
+def by_chance(row: GroupResult) -> str:
+    """Whether the group served worst, or exposed most, differs by more than random groups of its size."""
+    if row.chance_low is None or row.chance_high is None:
+        return ""
+    less = row.role == "task"
+    value = row.balanced_accuracy.value or 0.0
+    beyond = value < row.chance_low if less else value > row.chance_high
+    word = "less" if less else "more"
+    return f", {'' if beyond else 'no '}{word} than chance gives ({whole_range(row.chance_low, row.chance_high)})"
 
 
 def _tenth(row: WorstOffResult, expected: float) -> str:
@@ -147,5 +162,6 @@ def _tenth(row: WorstOffResult, expected: float) -> str:
     return (
         f"  For the worst-off tenth of the people {bound} {share(row.worst_tenth)} % of their examples are "
         f"inferred correctly (mean over people: {share(row.mean)} %); if people did not differ, {bound} "
-        f"{100 * expected:.1f} %."
+        f"{100 * expected:.1f} ({whole_range(row.chance_low or 0.0, row.chance_high or 0.0)}) %"
+        + (": they differ by more than few examples make them." if row.beyond_chance else ".")
     )

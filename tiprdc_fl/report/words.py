@@ -19,9 +19,13 @@ def share(figure: Interval[float]) -> str:
     """A share with its interval, in %, such as "63.7 (59-68)"; "n/a" where it is not defined."""
     if figure.value is None or figure.low is None or figure.high is None:
         return "n/a"
-    value, low, high = (round(100 * part, 6) for part in (figure.value, figure.low, figure.high))
-    # Outwards, so that the bracket is never narrower than the interval.
-    return f"{value:.1f}" if low == high else f"{value:.1f} ({floor(low)}-{ceil(high)})"
+    value = f"{100 * figure.value:.1f}"
+    return value if figure.low == figure.high else f"{value} ({whole_range(figure.low, figure.high)})"
+
+
+def whole_range(low: float, high: float) -> str:
+    """A range of shares in whole %, such as "59-68", rounded outwards: it is never narrower than it is."""
+    return f"{floor(round(100 * low, 6))}-{ceil(round(100 * high, 6))}"
 
 
 def number(value: float | None, digits: int = 2) -> str:

@@ -10,14 +10,15 @@ from torch import Tensor
 from tiprdc_fl import seeding
 from tiprdc_fl.attacks.fitting import FEWEST_ROWS, Fit
 from tiprdc_fl.attacks.probe import Prediction, Rows
-from tiprdc_fl.attacks.reidentification import OwnedRows, auc, reidentify
+from tiprdc_fl.attacks.reidentification import OwnedRows, reidentify
 from tiprdc_fl.attacks.suite import check_attacks
 from tiprdc_fl.config.keys import Config
 from tiprdc_fl.disk import reading, write_json
 from tiprdc_fl.errors import InputError
-from tiprdc_fl.evaluation.bootstrap import interval, mean, resample
 from tiprdc_fl.evaluation.faces_grid import grid
 from tiprdc_fl.evaluation.groups import DeviceOf, by_group, groupings
+from tiprdc_fl.evaluation.intervals import mean, people_of
+from tiprdc_fl.evaluation.matching import same_person
 from tiprdc_fl.evaluation.results import Probed, Result, evaluate, majority
 from tiprdc_fl.evaluation.worst_off import worst_off
 from tiprdc_fl.models.architecture import extracting
@@ -182,15 +183,16 @@ def disparities(
         seed: of the resamples, the same as of those behind the results.
         device_of: people -> device classes; None where no devices are modelled.
     """
-    people, divisions = resample(measured.people, resamples, seed), groupings(measured, device_of)
+    people, divisions = people_of(measured.people), groupings(measured, device_of)
     groups, worst = [], []
     for row, prediction in best:
         named = {name: getattr(row, name) for name in ("attribute", "role", "probe", "learned_from")}
         labels = measured.labels[row.attribute]
         for division in divisions:
-            figures = by_group(prediction, labels, people, division, own=division.group_by == row.attribute)
+            own = division.group_by == row.attribute
+            figures = by_group(prediction, labels, people, division, own, seed)
             groups += [GroupResult(**named, **vars(group)) for group in figures]
-        tail = worst_off(prediction, labels, people, row.role == "private")
+        tail = worst_off(prediction, labels, people, row.role == "private", seed)
         worst.append(WorstOffResult(**named, **vars(tail)))
     return tuple(groups), tuple(worst)
 
@@ -283,7 +285,7 @@ def reconstruction(current: Run, views: Views, fit: Fit) -> ReconstructionResult
         raise TypeError("views opened without the collector's features")
     plain = extracting(features.architecture)
     targets = [batch_reader(plain, examples.loaded) for examples in (own, holdout)]
-    people = resample(holdout.people, current.config.evaluation.bootstrap, fit.seed)
+    people = people_of(holdout.people)
     first = np.unique(holdout.people, return_index=True)[1][:SHOWN]
     with (
         timed(current.folder, "reconstruction"),
@@ -341,14 +343,13 @@ def _reidentified(current: Run, name: str, view: Representation) -> Iterator[Rei
     )
     if matched is None:
         return
-    people = resample(view.measured.people, current.config.evaluation.bootstrap, seed)
     for unit in ("contribution", "example"):
         pairs = getattr(matched, unit)
         yield ReidentificationResult.model_validate(
             {
                 "representation": name,
                 "unit": unit,
-                "roc_auc": interval(auc(pairs, people.counts)),
+                "roc_auc": same_person(pairs, len(matched.people)),
                 "people": matched.usable,
                 "pairs": len(pairs.scores),
             }

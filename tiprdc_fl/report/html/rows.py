@@ -24,6 +24,7 @@ class Row:
         low, high: its interval; None: there is none.
         colour: a stand-in of INKS. marker: as matplotlib names it. hollow: the point is an outline.
         others: further points, small.
+        band: a grey range behind the point; None: there is none.
         text: stands at the right; None: the value.
         heading: the label stands above the rows that follow.
     """
@@ -36,6 +37,7 @@ class Row:
     marker: str = "o"
     hollow: bool = False
     others: Sequence[float] = ()
+    band: tuple[float, float] | None = None
     text: str | None = None
     heading: bool = False
 
@@ -98,8 +100,11 @@ def plain_rows(axes: Axes, names: Sequence[str]) -> None:
 
 
 def _paint(axes: Axes, row: Row, place: int, start: float | None) -> None:
-    """One row: pale bar, small points, interval, point, value."""
+    """One row: grey range, pale bar, small points, interval, point, value."""
     text = row.text
+    if row.band is not None:
+        low, high = row.band
+        axes.barh(place, high - low, left=low, height=0.56, color=INKS["quiet"], alpha=0.2)
     if row.value is not None:
         if start is not None:
             axes.barh(place, row.value - start, left=start, height=0.56, color=row.colour, alpha=0.22)
@@ -116,7 +121,9 @@ def _paint(axes: Axes, row: Row, place: int, start: float | None) -> None:
 
 def _limits(rows: Sequence[Row], also: Sequence[float]) -> tuple[float, float]:
     """Limits of the axis that hold every point and interval, and what else is drawn."""
-    places = [place for row in rows for place in (row.value, row.low, row.high, *row.others)]
+    places = [
+        place for row in rows for place in (row.value, row.low, row.high, *row.others, *(row.band or ()))
+    ]
     known = [place for place in places if place is not None]
     low, high = min([*known, *also], default=0.0), max([*known, *also], default=100.0)
     edge = 0.06 * max(high - low, 10.0)

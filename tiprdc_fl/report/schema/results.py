@@ -85,6 +85,16 @@ class GroupResult(StrongestProbe):
     """As in results, on the group's examples; null where a class that occurs in the group is of fewer than 10
     people, or only one class occurs. Where group_by is the attribute inferred: the recall of that class; the
     mean of these recalls is the balanced accuracy in results."""
+    chance_low: Share | None
+    """Lower limit of balanced_accuracy by chance: where groups of these sizes are drawn at random, all groups of
+    the division are within their limits in 95 % of the draws. Null where balanced_accuracy is null, or group_by is
+    the attribute inferred."""
+    chance_high: Share | None
+    """Upper limit by chance; null with chance_low."""
+    beyond_chance: bool | None
+    """Whether balanced_accuracy is outside chance_low to chance_high: the group differs by more than random ones
+    do. Of twenty divisions that have nothing to do with the figure, about one has such a group. Null with
+    chance_low."""
 
 
 class WorstOffResult(StrongestProbe):
@@ -110,6 +120,14 @@ class WorstOffResult(StrongestProbe):
     expected_worst_tenth: Share | None
     """What worst_tenth would be if people did not differ, every example of everybody being inferred correctly
     with the probability mean: few examples alone put some people behind. Null with mean."""
+    chance_low: Share | None
+    """Lower limit of worst_tenth by chance: 95 % of the sets of as many people who do not differ are within. Null
+    with mean."""
+    chance_high: Share | None
+    """Upper limit by chance; null with mean."""
+    beyond_chance: bool | None
+    """Whether worst_tenth is outside chance_low to chance_high: people differ by more than few examples make them.
+    Null with mean."""
     share_past_chance: ShareFigure
     """Share of these people below chance (private attribute: above chance)."""
 
