@@ -73,7 +73,8 @@ def learn_trees(reduced: Reduced, problems: list[Problem]) -> list[Answer]:
 def _trees(learned: np.ndarray, measured: np.ndarray, problem: Problem) -> Answer:
     labels = problem.labels[problem.training]
     if len(np.unique(labels)) == 1:
-        return Answer(*(np.zeros((len(rows), problem.classes)) for rows in (problem.validation, measured)))
+        nothing = np.zeros((1, problem.classes))
+        return Answer(nothing.repeat(len(problem.validation), 0), nothing.repeat(len(measured), 0))
     columns = _separating_columns(learned[problem.training], labels)
     model = HistGradientBoostingClassifier(
         learning_rate=0.1,

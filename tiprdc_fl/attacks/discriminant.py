@@ -1,10 +1,10 @@
 """Shrinkage linear discriminant analysis, in closed form for every strength of shrinkage at once.
 
-The covariance within classes is that of all rows less the scatter of the class means, so one set of principal axes
-serves every attribute and every source of labels. In coordinates along these axes the inverse of a shrunk covariance
-is a diagonal and a correction of low rank (Woodbury's identity). For two classes the direction is that of ridge
-regression on the labels (Hastie, Tibshirani and Friedman 2009, Section 4.3), and after a nonlinear lift that of the
-kernel Fisher discriminant (Mika et al. 1999).
+The covariance within classes is that of all rows less the scatter of the class means, so one set of principal
+axes serves every attribute and every source of labels. Along these axes the inverse of a shrunk covariance is a
+diagonal and a correction of low rank (Woodbury's identity). For two classes the direction is that of ridge
+regression on the labels (Hastie, Tibshirani and Friedman 2009, Section 4.3), and after a nonlinear lift that of
+the kernel Fisher discriminant (Mika et al. 1999).
 """
 
 import numpy as np
@@ -49,22 +49,25 @@ def _rules(
     centre = means.mean(dim=0)
     apart = (means - centre) @ axes
     spread = (means - shares @ means) @ axes * shares.sqrt()[:, None]
-    parts = [_shrunk(variances, apart, spread, shrinkage) for shrinkage in shrinkages]
+    parts = [_shrunk(variances, reduced.mean_variance, apart, spread, shrinkage) for shrinkage in shrinkages]
     weights = axes @ torch.cat(parts).T
     offsets = torch.cat([-(part * apart).sum(dim=1) / 2 for part in parts])
     return weights, offsets - centre @ weights
 
 
-def _shrunk(variances: Tensor, apart: Tensor, spread: Tensor, shrinkage: float) -> Tensor:
-    """Class means times the inverse of the shrunk covariance within classes, along the axes, [classes, d].
+def _shrunk(
+    variances: Tensor, mean: Tensor, apart: Tensor, spread: Tensor, shrinkage: float
+) -> Tensor:
+    """Class means times the inverse of the shrunk covariance within classes, along the axes, [classes, r].
 
     Args:
-        variances: of all rows along the axes, [d].
-        apart: class means less their mean, along the axes, [classes, d].
-        spread: class means less the mean of all rows, times the root of their share, [classes, d].
+        variances: of all rows along the axes, [r].
+        mean: variance of a value.
+        apart: class means less their mean, along the axes, [classes, r].
+        spread: class means less the mean of all rows, times the root of their share, [classes, r].
         shrinkage: in [0, 1].
     """
-    shrunk = (1 - shrinkage) * variances + shrinkage * variances.mean()
+    shrunk = (1 - shrinkage) * variances + shrinkage * mean
     direct, across = apart / shrunk, (1 - shrinkage) ** 0.5 * spread / shrunk
     within, basis = torch.linalg.eigh(
         torch.eye(len(spread), device=spread.device) - (1 - shrinkage) ** 0.5 * spread @ across.T

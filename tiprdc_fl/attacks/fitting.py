@@ -31,7 +31,8 @@ class Fit:
     Attributes:
         steps: largest number of batches to learn from, over as many passes as that takes. A probe is validated
             after numbers of steps that grow by SPACING, and ends when the last doubling of the steps brought too
-            little. (The validation loss would end it too early: a probe becomes overconfident while it still learns.)
+            little. (The validation loss would end it too early: a probe becomes overconfident while it still
+            learns.)
         batch_size: rows in a batch.
         learning_rate: Adam's learning rate, constant after WARM_UP steps; the weights are averaged.
         seed: seed of the order of rows, of dropout and of the choice of validation people.
@@ -81,7 +82,7 @@ def _validated(people: int) -> int:
 
 
 def checks(steps: int) -> list[int]:
-    """Numbers of steps after which a training of at most ``steps`` is validated, ascending; the last is ``steps``."""
+    """Numbers of steps after which a training of at most ``steps`` is validated: ascending, ``steps`` the last."""
     spaced = (round(FIRST_CHECK * SPACING**number) for number in count())
     numbers = []
     for number in spaced:

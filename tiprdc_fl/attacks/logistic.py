@@ -1,8 +1,9 @@
 """L2 logistic regression, of every problem and every strength at once.
 
-All problems read the same rows, so one matrix product serves them all. Along the principal axes the curvature of the
-loss is bounded by a diagonal (Boehning and Lindsay 1988). Divided by this bound, accelerated gradient descent
-with restarts (O'Donoghue and Candes 2015) needs some tens of products, however badly the features are conditioned.
+All problems read the same rows, so one matrix product serves them all. Along the principal axes the curvature
+of the loss is bounded by a diagonal (Boehning and Lindsay 1988). Divided by this bound, accelerated gradient
+descent with restarts (O'Donoghue and Candes 2015) needs some tens of products, however badly the features are
+conditioned.
 """
 
 from collections.abc import Iterable

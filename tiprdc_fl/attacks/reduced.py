@@ -26,13 +26,25 @@ class Reduced:
 
     @cached_property
     def axes(self) -> tuple[Tensor, Tensor]:
-        """Variances along the principal axes, ascending, float32 [d], and the axes as columns [d, d].
+        """Variances along the principal axes, ascending, float32 [r], and the axes as columns, [d, r].
 
-        All rows count, whoever has their labels: the collector has everybody's features.
+        All rows count, whoever has their labels: the collector has everybody's features. Axes without variance are
+        left out, and with fewer rows than values the axes come from the products of rows.
         """
-        covariance = self.learned.T @ self.learned / len(self.learned)
-        variances, axes = torch.linalg.eigh(covariance)
-        return variances.clamp(min=0), axes
+        rows, values = self.learned.shape
+        if rows >= values:
+            variances, axes = _eigh(self.learned.T @ self.learned / rows)
+            kept = variances > ROUNDING * variances[-1]
+            return variances[kept], axes[:, kept]
+        variances, mixtures = _eigh(self.learned @ self.learned.T / rows)
+        kept = variances > ROUNDING * variances[-1]
+        variances = variances[kept]
+        return variances, self.learned.T @ (mixtures[:, kept] / (rows * variances).sqrt())
+
+    @property
+    def mean_variance(self) -> Tensor:
+        """Mean variance of the d values."""
+        return self.axes[0].sum() / self.learned.shape[1]
 
     @cached_property
     def turned(self) -> "Reduced":
@@ -41,15 +53,23 @@ class Reduced:
         return Reduced(self.learned @ axes, self.measured @ axes)
 
     def leading(self, count: int) -> "Reduced":
-        """The rows along the ``count`` axes of largest variance, each scaled to variance 1; noise axes are 0."""
+        """The rows along the ``count`` axes of largest variance, each scaled to variance 1."""
         variances, axes = self.axes
-        variances, axes = variances[-count:], axes[:, -count:]
-        scale = torch.where(variances > ROUNDING * variances[-1], variances.rsqrt(), 0)
-        return Reduced(self.learned @ (axes * scale), self.measured @ (axes * scale))
+        scaled = axes[:, -count:] * variances[-count:].rsqrt()
+        return Reduced(self.learned @ scaled, self.measured @ scaled)
 
     def lifted(self, lift: Reduce) -> "Reduced":
         """Rows of new values computed from these, standardised."""
         return standardised(lift(self.learned), lift(self.measured))
+
+
+def _eigh(matrix: Tensor) -> tuple[Tensor, Tensor]:
+    """Eigenvalues, ascending, and eigenvectors; in double precision where float32 does not converge."""
+    try:
+        return torch.linalg.eigh(matrix)
+    except torch.linalg.LinAlgError:
+        values, vectors = torch.linalg.eigh(matrix.double())
+        return values.float(), vectors.float()
 
 
 def standardised(learned: Tensor, measured: Tensor) -> Reduced:

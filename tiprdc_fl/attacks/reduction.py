@@ -90,7 +90,7 @@ def channel_means(x: Tensor) -> Tensor:
 
 
 def message_row(z: Tensor) -> Tensor:
-    """Mean and maximum over valid steps, first and last valid step, and their number: [n, length, d] -> [n, 4d + 1]."""
+    """Mean and maximum of the valid steps, the first and the last, their number: [n, length, d] -> [n, 4d + 1]."""
     valid = valid_steps(z)
     ends = [z[:, 0].float(), last_valid(z, valid).float()]
     return torch.cat([mean_and_max(z), *ends, valid.sum(dim=1, keepdim=True).float()], dim=1)
@@ -99,6 +99,11 @@ def message_row(z: Tensor) -> Tensor:
 def message_means(z: Tensor) -> Tensor:
     """Mean over valid steps: [n, length, d] -> [n, d]."""
     return mean_and_max(z)[:, : z.shape[2]]
+
+
+def as_it_is(x: Tensor) -> Tensor:
+    """Rows that are reduced already."""
+    return x
 
 
 def bag_of_words(tokens: Tensor) -> Tensor:

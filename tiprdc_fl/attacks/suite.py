@@ -18,8 +18,10 @@ from tiprdc_fl.attacks.networks import (
     Summarised,
     Whitened,
 )
+from tiprdc_fl.attacks.probe import Candidate
 from tiprdc_fl.attacks.reduced import Reduce
 from tiprdc_fl.attacks.reduction import (
+    as_it_is,
     bag_of_words,
     channel_means,
     image_row,
@@ -37,8 +39,8 @@ from tiprdc_fl.models.text import TextClassifier, text_size
 def _behind(architecture: Architecture, classifier: nn.Module) -> nn.Module:
     """The classifier as it sees what is attacked.
 
-    An image's features are whitened (a message's are states of an LSTM, and lie within -1 and 1 as they are). Inputs as
-    they are pass a fresh extractor of the same width first, which is trained with the classifier.
+    An image's features are whitened (a message's are states of an LSTM, and lie within -1 and 1 as they are).
+    Inputs as they are pass a fresh extractor of the same width first, which is trained with the classifier.
     """
     if architecture.transform == "pass":
         return nn.Sequential(build_extractor(extracting(architecture)), classifier)
@@ -79,7 +81,7 @@ def _perceptron(architecture: Architecture, classes: int) -> nn.Module:
     return Summarised(mean_and_max, Perceptron(2 * size, classes, hidden))
 
 
-def _rows_of(architecture: Architecture) -> Reduce:
+def row_reduction(architecture: Architecture) -> Reduce:
     """What reduces an example to the row that most classical probes learn from."""
     if architecture.modality == "image":
         return image_row
@@ -93,7 +95,22 @@ def _means_of(architecture: Architecture) -> Reduce:
 
 
 def _classical(architecture: Architecture, classes: int, learn: Learn) -> Classical:
-    return Classical(_rows_of(architecture), learn)
+    return Classical(row_reduction(architecture), learn)
+
+
+ROW_PROBES: dict[str, Learn] = {
+    "lda": discriminate,
+    "linear": regress,
+    "products": discriminate_by_products,
+    "kernel": discriminate_by_kernel,
+    "trees": learn_trees,
+    "knn": learn_neighbours,
+}
+
+
+def row_candidates(names: Sequence[str]) -> dict[str, Candidate]:
+    """Probes of rows of numbers [n, d], keys of ROW_PROBES."""
+    return {name: Candidate(lambda _, name=name: Classical(as_it_is, ROW_PROBES[name])) for name in names}
 
 
 def _products(architecture: Architecture, classes: int) -> Classical:
@@ -128,7 +145,7 @@ ATTACKS: dict[str, Attack] = {
         "kernel discriminant by random Fourier features", partial(_classical, learn=discriminate_by_kernel)
     ),
     "trees": Attack("gradient-boosted trees", partial(_classical, learn=learn_trees)),
-    "conv": Attack("two convolutions", _convolutions, ("image",), rate=3.0),
+    "conv": Attack("two convolutions", _convolutions, ("image",), rate=6.0),
     "table1": Attack("convolutions, the classifier of Table 1", partial(_vgg, convolutions=3), ("image",)),
     "table2": Attack("LSTM, the classifier of Table 2", _recurrent, ("text",)),
     "vcl16": Attack("V-CL#16 of Table 3", partial(_vgg, convolutions=3), ("image",)),
@@ -138,8 +155,8 @@ ATTACKS: dict[str, Attack] = {
     "knn": Attack("nearest neighbours", partial(_classical, learn=learn_neighbours), ("image",)),
 }
 
-# The probes of tasks and of private attributes where a configuration names none: what has a closed form or is convex
-# first, and the networks that do best in the least time (study instrument).
+# The probes of tasks and of private attributes where a configuration names none: first what has a closed form or
+# is convex, then the networks that do best in the least time (python -m simulations.benchmarks.instrument).
 DEFAULT_ATTACKS = {
     "image": ("lda", "linear", "products", "kernel", "trees", "conv"),
     "text": ("lda", "linear", "products", "kernel", "trees", "table2"),

@@ -256,7 +256,11 @@ class Ray:
 class Evaluation:
     """Probes on the collected features: task probes and attacks."""
 
-    steps: int = _key(350, "training steps of a probe, one batch each", low=1)
+    steps: int = _key(
+        3000,
+        "most training steps of a network among the probes; it ends when validation people say no more",
+        low=1,
+    )
     batch_size: int = _key(128, "examples in a probe's batch", low=2)
     learning_rate: float = _key(1e-3, "learning rate of a probe's Adam", above=0)
     max_examples: int | None = _key(
@@ -265,17 +269,19 @@ class Evaluation:
     max_per_person: int = _key(
         30, "most examples of a person that a probe trains on or is measured on", low=1
     )
+    restarts: int = _key(
+        1, "networks trained for each probe that is one; the best on validation people counts", low=1
+    )
     attacks: list[str] | None = _key(
         None,
-        "adversaries that infer the private attributes; null: [table1,linear,mlp,trees]; text: table2 for table1",
-    )
-    probes: list[str] | None = _key(
-        None, "networks that learn the tasks; null: [table1,linear]; text: [table2,linear]"
+        "probes that infer private attributes and tasks alike; null: [lda,linear,products,kernel,trees,conv]; "
+        "text: table2 for conv",
     )
     adversaries: list[str] = _key(
-        ["insider", "auxiliary"],
-        "people whose labels attacks learn from: contributors (insider), collector people (auxiliary)",
-        choices=("insider", "auxiliary"),
+        ["insider", "auxiliary", "both", "metadata", "set"],
+        "whose labels adversaries have: contributors' (insider), the collector's people's (auxiliary), both; what "
+        "they read beside examples: what travels with features (metadata), all of a person's examples (set)",
+        choices=("insider", "auxiliary", "both", "metadata", "set"),
     )
     controls: list[str] = _key(
         ["random", "raw"],

@@ -9,17 +9,14 @@ from torch import Tensor
 
 from tiprdc_fl import seeding
 from tiprdc_fl.attacks.fitting import FEWEST_ROWS, Fit
-from tiprdc_fl.attacks.probe import Rows
-from tiprdc_fl.attacks.suite import check_attacks
+from tiprdc_fl.attacks.probe import Candidate, Rows, Source
+from tiprdc_fl.attacks.suite import DEFAULT_ATTACKS, ROW_PROBES, check_attacks, row_candidates
 from tiprdc_fl.errors import InputError
-from tiprdc_fl.evaluation.results import Result, evaluate
+from tiprdc_fl.evaluation.results import Result, candidates_of, evaluate
 from tiprdc_fl.models.architecture import Architecture
 
-SIDE = 8  # side of the grid that a vector is reshaped to, so that networks for images accept it
-VECTOR_ATTACKS = ("linear", "mlp", "trees")
-MOST_FOR_TREES = (
-    1024  # values of a vector; above it trees average over cells, which is meaningless for vectors
-)
+VECTOR_ATTACKS = ("lda", "linear", "products", "kernel", "trees")
+SIDE = 8  # least side of feature maps, as networks for images halve them three times
 
 
 def attack(
@@ -28,10 +25,9 @@ def attack(
     people: Any,
     attacks: Sequence[str] | str | None = None,
     measured_share: float = 0.3,
-    steps: int = 600,
+    steps: int = 3000,
     batch_size: int = 128,
     learning_rate: float = 1e-3,
-    resamples: int = 1000,
     seed: int = 0,
     device: str | None = None,
 ) -> list[Result]:
@@ -43,12 +39,11 @@ def attack(
         labels: int [n], from 0; or a mapping from attribute to such labels. Classes are numbered in the order of
             their values.
         people: id of the person behind each row, int [n]. Adversaries and figures never share a person.
-        attacks: keys of ATTACKS; None: linear, mlp, trees, and table1 on feature maps.
+        attacks: keys of ATTACKS; None: the default suite, without networks on vectors.
         measured_share: share of the people whose rows are measured and never learned from.
-        steps: batches a network learns from.
+        steps: most batches that a network learns from.
         batch_size: rows in a batch.
         learning_rate: highest of Adam's.
-        resamples: of people behind each 95 % interval.
         seed: of the division of people, the order of rows and fresh networks.
         device: "cpu" or "cuda"; None: CUDA where torch sees one.
 
@@ -61,13 +56,10 @@ def attack(
     x, columns = _features(features), _labels(labels)
     owners = np.asarray(people)
     _check(x, columns, owners, measured_share)
-    for name, value in {"steps": steps, "batch_size": batch_size, "resamples": resamples}.items():
+    for name, value in {"steps": steps, "batch_size": batch_size}.items():
         if value < 1:
             raise InputError(f"{name}={value}: expected an integer, at least 1")
     names = (attacks,) if isinstance(attacks, str) else tuple(attacks or _default_attacks(x))
-    check_attacks("attacks", names, "image")
-    grid, architecture = _as_images(x, names)
-    measured = _measured(owners, measured_share, seed)
     chosen = device or ("cuda" if torch.cuda.is_available() else "cpu")
     fit = Fit(
         steps=steps,
@@ -77,17 +69,17 @@ def attack(
         device=chosen,
         precision="float32",
     )
+    measured = _measured(owners, measured_share, seed)
+    rows = _rows(x, columns, owners, ~measured)
     probed = evaluate(
-        "features",
-        architecture,
-        _rows(grid, columns, owners, ~measured),
-        _rows(grid, columns, owners, measured),
-        dict.fromkeys(columns, names),
-        fit,
-        resamples,
-        on_batch=lambda: None,
+        representation="features",
+        candidates=_candidates(x, names),
+        rows=rows,
+        measured=_rows(x, columns, owners, measured),
+        fit=fit,
+        sources={"contributors": Source(np.arange(len(rows.people)), tuple(columns))},
     )
-    return [probe.result for probe in probed]
+    return [judged.result for judged in probed]
 
 
 def _features(features: Any) -> Tensor:
@@ -131,37 +123,31 @@ def _check(x: Tensor, columns: Mapping[str, np.ndarray], people: np.ndarray, sha
 
 
 def _default_attacks(x: Tensor) -> tuple[str, ...]:
-    if x.dim() == 4:
-        return ("table1", *VECTOR_ATTACKS)
-    return VECTOR_ATTACKS if x.shape[1] <= MOST_FOR_TREES else VECTOR_ATTACKS[:2]
+    return DEFAULT_ATTACKS["image"] if x.dim() == 4 else VECTOR_ATTACKS
 
 
-def _as_images(x: Tensor, names: Sequence[str]) -> tuple[Tensor, Architecture]:
-    """Features as feature maps [n, channels, height, width], and the architecture with these shapes.
+def _candidates(x: Tensor, names: Sequence[str]) -> dict[str, Candidate]:
+    """Fresh probes of vectors or feature maps.
 
-    Vectors are padded with zeros and reshaped to channels of SIDE x SIDE; VECTOR_ATTACKS use every value and ignore
-    the neighbourhood.
+    Raises:
+        InputError: a probe is unknown or is not for such features.
     """
+    check_attacks("attacks", names, "image")
     if x.dim() == 2:
-        others = [name for name in names if name not in VECTOR_ATTACKS]
+        others = [name for name in names if name not in ROW_PROBES]
         if others:
             raise InputError(
                 f"attacks={','.join(others)}: needs feature maps [n, channels, height, width]; on vectors: "
-                f"{', '.join(VECTOR_ATTACKS)}"
+                f"{', '.join(ROW_PROBES)}"
             )
-        if "trees" in names and x.shape[1] > MOST_FOR_TREES:
-            raise InputError(
-                f"attacks=trees takes vectors of at most {MOST_FOR_TREES} values, got {x.shape[1]}: reduce them"
-            )
-        missing = -x.shape[1] % (2 * SIDE * SIDE)
-        x = torch.nn.functional.pad(x, (0, missing)).reshape(len(x), -1, SIDE, SIDE)
+        return row_candidates(names)
     channels, height, width = x.shape[1:]
     if channels % 2 or min(height, width) < SIDE:
         raise InputError(
             f"features of shape {list(x.shape)}: feature maps need an even number of channels, and sides of at "
             f"least {SIDE}"
         )
-    return x, Architecture("image", channels // 2, image_size=(4 * height, 4 * width))
+    return candidates_of(Architecture("image", channels // 2, image_size=(4 * height, 4 * width)), names)
 
 
 def _measured(people: np.ndarray, share: float, seed: int) -> np.ndarray:

@@ -1,17 +1,19 @@
 """Utility and leakage of stored features, on people that no network has seen, with intervals over people."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 
 import numpy as np
 
-from tiprdc_fl import seeding
 from tiprdc_fl.attacks.fitting import Fit
-from tiprdc_fl.attacks.probe import Candidate, Prediction, Rows, probe
+from tiprdc_fl.attacks.probe import Candidate, Key, Prediction, Rows, Source, class_count, probe
+from tiprdc_fl.attacks.problem import balanced_accuracy
 from tiprdc_fl.attacks.suite import ATTACKS
 from tiprdc_fl.errors import InputError
-from tiprdc_fl.evaluation.intervals import Interval, People, people_of
-from tiprdc_fl.evaluation.scores import measure, measure_people
+from tiprdc_fl.evaluation.intervals import Interval, people_of
+from tiprdc_fl.evaluation.scores import Scores, measure, measure_people, pool
+from tiprdc_fl.evaluation.traits import is_trait
 from tiprdc_fl.models.architecture import Architecture
 
 Metric = Callable[[np.ndarray, np.ndarray, np.ndarray], float]
@@ -29,17 +31,17 @@ class Result:
 
     Attributes:
         attribute: its name.
-        representation: "features", "random" (an untrained extractor's), "raw", or "majority".
-        probe: key of ATTACKS; "constant" for the majority class.
+        representation: "features", "random" (an untrained extractor's), "raw", "metadata" (what travels with
+            features), "features+metadata", or "majority".
+        probe: key of ATTACKS, behind "set-" where it learned from one row a person; "constant" for majority.
         learned_from: whose labelled features the probe learned from: "contributors" (a task model, or an adversary
-            with an insider's labels) or "collector" (an adversary with the collector's own people: auxiliary data).
-        accuracy: share of examples inferred correctly.
-        balanced_accuracy: mean of the classes' recalls.
-        roc_auc: area under the ROC curve.
-        usable_bits: label entropy minus held-out cross-entropy, at least 0, in bits (predictive V-information,
-            Xu et al. 2020).
-        per_person: balanced accuracy over people of a guess from all of a person's examples together, by the
-            mean of their logits; not defined for an attribute that varies within people.
+            with an insider's labels), "collector" (the collector's own people: auxiliary data), or "both".
+        scores: on the measured examples; undefined for a probe of people.
+        per_person: balanced accuracy over people of one guess from all of a person's examples; not defined for an
+            attribute that varies within people.
+        validation: balanced accuracy on the validation people; by it the strongest probe is chosen.
+        validation_per_person: the same of one guess a person.
+        steps, last_doubling, converged: how its training ended, see ``attacks.problem.Answer``.
         learned_people, learned_examples: what the probe could learn from, its validation people included.
         measured_people, measured_examples: what it was measured on.
         metrics: values of the caller's own metrics; None where one is not finite.
@@ -49,21 +51,28 @@ class Result:
     representation: str
     probe: str
     learned_from: str
-    accuracy: Interval
-    balanced_accuracy: Interval
-    roc_auc: Interval
-    usable_bits: Interval
+    scores: Scores
     per_person: Interval
+    validation: float | None
+    validation_per_person: float | None
+    steps: int | None
+    last_doubling: float | None
+    converged: bool
     learned_people: int
     learned_examples: int
     measured_people: int
     measured_examples: int
     metrics: dict[str, float | None] = field(default_factory=dict)
 
+    @property
+    def balanced_accuracy(self) -> Interval:
+        """Mean of the classes' recalls on the measured examples."""
+        return self.scores.balanced_accuracy
+
 
 @dataclass(frozen=True)
 class Probed:
-    """A probe's result, and its prediction for each measured row."""
+    """A probe's result, and its prediction for each measured row (of people, where the probe learned from sets)."""
 
     result: Result
     prediction: Prediction
@@ -71,70 +80,111 @@ class Probed:
 
 def evaluate(
     representation: str,
-    architecture: Architecture,
+    candidates: Mapping[str, Candidate],
     rows: Rows,
     measured: Rows,
-    attacks: Mapping[str, Sequence[str]],
     fit: Fit,
-    resamples: int,
-    on_batch: Callable[[], None],
-    learned_from: str = "contributors",
+    sources: Mapping[str, Source],
+    on_probe: Callable[[], None] = lambda: None,
     metrics: Mapping[str, Metric] | None = None,
 ) -> list[Probed]:
-    """Fresh probes for every attribute of ``rows``, measured on other people; they share each pass.
+    """Fresh probes for the attributes that each source knows, measured on other people.
 
     Args:
-        representation: "features", "random" or "raw": how the results are labelled.
-        architecture: says what the rows are.
+        representation: how the results are labelled.
+        candidates: probes by name.
         rows: what the probes learn from.
         measured: what they are measured on: holdout people.
-        attacks: attribute -> keys of ATTACKS.
         fit: how probes are trained.
-        resamples: of people behind each interval.
-        on_batch: called after each batch of training.
-        learned_from: whose rows these are, see Result.
+        sources: whose rows and labels a probe has, by name.
+        on_probe: called after each candidate that learns from rows, and after each network and source.
         metrics: of the caller, by name.
     """
-    candidates: dict[str, Candidate] = {}
-    for attribute, labels in rows.labels.items():
-        classes = _classes(labels, measured.labels[attribute])
-        for name in attacks[attribute]:
-            seeding.seed_torch(fit.seed, "probe", representation, attribute, name)
-            attack = ATTACKS[name]
-            learner = attack.build(architecture, classes)
-            candidates[f"{attribute}/{name}"] = Candidate(learner, attribute, classes, attack.rate)
-    people = people_of(measured.people)
-    results = []
-    for key, prediction in probe(candidates, rows, measured, fit, on_batch).items():
-        attribute, _, name = key.rpartition("/")
-        labels = (attribute, representation, name, learned_from)
-        results.append(Probed(_result(labels, prediction, rows, measured, people, metrics), prediction))
-    return results
+    predictions = probe(candidates, rows, measured, fit, sources, on_probe)
+    return [
+        judge(representation, key, prediction, rows, measured, sources[key[2]].rows, metrics)
+        for key, prediction in predictions.items()
+    ]
 
 
-def _result(
-    labels: tuple[str, str, str, str],
+def candidates_of(architecture: Architecture, names: Sequence[str]) -> dict[str, Candidate]:
+    """Probes of what the architecture's extractor returns, by their keys of ATTACKS."""
+    return {name: Candidate(partial(ATTACKS[name].build, architecture), ATTACKS[name].rate) for name in names}
+
+
+def judge(
+    representation: str,
+    key: Key,
     prediction: Prediction,
     rows: Rows,
     measured: Rows,
-    people: People,
-    metrics: Mapping[str, Metric] | None,
-) -> Result:
-    """A result from attribute, representation, probe and learned_from."""
-    truth = measured.labels[labels[0]]
-    scores = measure(prediction, truth, people)
-    return Result(
-        *labels,
-        scores.accuracy,
-        scores.balanced_accuracy,
-        scores.roc_auc,
-        scores.usable_bits,
-        measure_people(prediction, truth, people),
-        len(np.unique(rows.people)),
-        len(rows.people),
-        people.count,
-        len(measured.people),
-        {name: _value(name, metric, prediction, truth, measured) for name, metric in (metrics or {}).items()},
+    learned: np.ndarray,
+    metrics: Mapping[str, Metric] | None = None,
+) -> Probed:
+    """Measures a prediction.
+
+    Args:
+        representation: how the result is labelled.
+        key: names of probe, attribute and source.
+        prediction: of the measured rows.
+        rows: what the probe could learn from.
+        measured: the measured rows.
+        learned: numbers of the rows of the probe's source, int64.
+        metrics: of the caller, by name.
+    """
+    name, attribute, source = key
+    truth, people = measured.labels[attribute], people_of(measured.people)
+    return Probed(
+        Result(
+            attribute=attribute,
+            representation=representation,
+            probe=name,
+            learned_from=source,
+            scores=measure(prediction, truth, people),
+            per_person=measure_people(prediction, truth, people),
+            validation=prediction.validation,
+            validation_per_person=_validated_people(prediction, rows, attribute),
+            steps=prediction.steps,
+            last_doubling=prediction.last_doubling,
+            converged=prediction.converged,
+            learned_people=len(np.unique(rows.people[learned])),
+            learned_examples=len(learned),
+            measured_people=people.count,
+            measured_examples=len(measured.people),
+            metrics={
+                metric: _value(metric, function, prediction, truth, measured)
+                for metric, function in (metrics or {}).items()
+            },
+        ),
+        prediction,
+    )
+
+
+def _validated_people(prediction: Prediction, rows: Rows, attribute: str) -> float | None:
+    """Balanced accuracy of one guess for each validation person; None for what is no trait of the person."""
+    chosen = prediction.validation_rows
+    if not len(chosen) or not is_trait(rows.labels[attribute], people_of(rows.people)):
+        return None
+    sums, labels = pool(prediction.validated, rows.labels[attribute][chosen], people_of(rows.people[chosen]))
+    return balanced_accuracy(sums, labels)
+
+
+def judge_people(
+    representation: str, key: Key, prediction: Prediction, rows: Rows, measured: Rows, learned: np.ndarray
+) -> Probed:
+    """Measures a prediction of people, one row each, as a figure per person; see ``judge``."""
+    probed = judge(representation, key, prediction, rows, measured, learned)
+    per_person = probed.result.scores.balanced_accuracy
+    return Probed(
+        replace(
+            probed.result,
+            probe=f"set-{key[0]}",
+            scores=Scores(),
+            per_person=per_person,
+            validation=None,
+            validation_per_person=prediction.validation,
+        ),
+        prediction,
     )
 
 
@@ -154,22 +204,13 @@ def _value(
     return number if np.isfinite(number) else None
 
 
-def _classes(*labels: np.ndarray) -> int:
-    """How many values an attribute has, at least two."""
-    return max(2, *(int(part.max(initial=0)) + 1 for part in labels))
-
-
-def majority(
-    rows: Rows, measured: Rows, resamples: int, seed: int, metrics: Mapping[str, Metric] | None = None
-) -> list[Result]:
-    """The control that knows nothing but the class shares of the training rows."""
-    people = people_of(measured.people)
+def majority(rows: Rows, measured: Rows, metrics: Mapping[str, Metric] | None = None) -> list[Result]:
+    """The control that knows nothing but the class shares of the rows to learn from."""
     results = []
     for attribute, labels in rows.labels.items():
-        shares = np.bincount(labels, minlength=_classes(labels, measured.labels[attribute])) + 1.0
-        logs = np.log(shares / shares.sum())
-        logits = np.tile(logs, (len(measured.people), 1))
-        prediction = Prediction(logits, logits)
-        named = (attribute, "majority", "constant", "contributors")
-        results.append(_result(named, prediction, rows, measured, people, metrics))
+        shares = np.bincount(labels, minlength=class_count(labels, measured.labels[attribute])) + 1.0
+        logits = np.tile(np.log(shares / shares.sum()), (len(measured.people), 1))
+        key, everybody = ("constant", attribute, "contributors"), np.arange(len(rows.people))
+        judged = judge("majority", key, Prediction(logits, logits), rows, measured, everybody, metrics)
+        results.append(replace(judged.result, validation=None))
     return results

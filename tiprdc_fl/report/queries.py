@@ -5,25 +5,37 @@ from typing import TypeVar
 
 from tiprdc_fl.report.schema import CurvePoint, GroupResult, ProbeResult, Report, WorstOffResult
 
-REPRESENTATIONS = ("features", "random", "raw", "majority")
+REPRESENTATIONS = ("features", "random", "raw", "metadata", "majority")
 Row = TypeVar("Row", ProbeResult, CurvePoint)
 
 
 def highest(rows: Iterable[Row], figure: str = "balanced_accuracy") -> Row | None:
-    """The row with the highest value of a figure; None where no row has the figure."""
+    """The row that does best on the validation people, among those that have a figure; None where none has it.
+
+    Args:
+        rows: to choose from.
+        figure: "balanced_accuracy" or "per_person".
+    """
+    chosen_by = {"balanced_accuracy": "validation", "per_person": "validation_per_person"}[figure]
     known = [row for row in rows if getattr(row, figure).value is not None]
-    return max(known, key=lambda row: getattr(row, figure).value, default=None)
+    return max(known, key=lambda row: _known(getattr(row, chosen_by)), default=None)
+
+
+def _known(value: float | None) -> float:
+    return -1.0 if value is None else value
 
 
 def strongest(rows: Iterable[ProbeResult], attribute: str, representation: str) -> ProbeResult | None:
-    """The probe with the highest balanced accuracy; None where the figure is not defined."""
+    """The strongest probe of examples, chosen on the validation people; None where no figure is defined."""
     wanted = (attribute, representation)
     return highest(row for row in rows if (row.attribute, row.representation) == wanted)
 
 
-def pooled_row(rows: Iterable[ProbeResult], attribute: str) -> ProbeResult | None:
-    """The probe on features that does best from all of a person's examples; None where it is not defined."""
-    wanted = (attribute, "features")
+def pooled_row(
+    rows: Iterable[ProbeResult], attribute: str, representation: str = "features"
+) -> ProbeResult | None:
+    """The strongest probe from all of a person's examples; None where no figure is defined."""
+    wanted = (attribute, representation)
     return highest((row for row in rows if (row.attribute, row.representation) == wanted), "per_person")
 
 

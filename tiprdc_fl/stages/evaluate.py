@@ -2,30 +2,24 @@
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 
 import numpy as np
 from torch import Tensor
 
-from tiprdc_fl import seeding
-from tiprdc_fl.attacks.fitting import FEWEST_ROWS, Fit
+from tiprdc_fl.attacks.fitting import Fit
 from tiprdc_fl.attacks.probe import Prediction, Rows
 from tiprdc_fl.attacks.reidentification import OwnedRows, reidentify
-from tiprdc_fl.attacks.suite import check_attacks
-from tiprdc_fl.config.keys import Config
 from tiprdc_fl.disk import reading, write_json
-from tiprdc_fl.errors import InputError
 from tiprdc_fl.evaluation.faces_grid import grid
 from tiprdc_fl.evaluation.groups import DeviceOf, by_group, groupings
 from tiprdc_fl.evaluation.intervals import mean, people_of
 from tiprdc_fl.evaluation.matching import same_person
-from tiprdc_fl.evaluation.results import Probed, Result, evaluate, majority
+from tiprdc_fl.evaluation.results import Probed, Result, majority
 from tiprdc_fl.evaluation.worst_off import worst_off
 from tiprdc_fl.models.architecture import extracting
 from tiprdc_fl.models.extractor import batch_reader
 from tiprdc_fl.report.queries import strongest
 from tiprdc_fl.report.schema import (
-    CurvePoint,
     Figure,
     Figures,
     GroupResult,
@@ -37,6 +31,7 @@ from tiprdc_fl.report.schema import (
 )
 from tiprdc_fl.stages.collect import CollectionResult
 from tiprdc_fl.stages.current import code_digest
+from tiprdc_fl.stages.probing import fit_of, learning_curve, probe_all
 from tiprdc_fl.stages.progress import stage
 from tiprdc_fl.stages.representations import Representation, Views, open_views
 from tiprdc_fl.stages.run import Run
@@ -45,12 +40,7 @@ from tiprdc_fl.stages.train import Trained
 from tiprdc_fl.store.paths import RunFolder
 from tiprdc_fl.store.withdrawal import nobody_withdraws, while_nobody_withdraws
 
-DEFAULT_ATTACKS = {
-    "image": ("table1", "linear", "mlp", "trees"),
-    "text": ("table2", "linear", "mlp", "trees"),
-}
 SHOWN = 8  # faces in the picture of reconstructions, of as many people
-DEFAULT_PROBES = {"image": ("table1", "linear"), "text": ("table2", "linear")}
 
 
 def measure(
@@ -93,17 +83,15 @@ def _measured(
     with timed(current.folder, "controls"):
         views = open_views(current, trained, collected.store)
     fit, features = fit_of(current), views.shown["features"]
-    probed = _probed(current, views, fit)
-    blind = majority(
-        features.insider, features.measured, settings.bootstrap, current.config.seed, current.metrics
-    )
+    probed = probe_all(current, views, fit, device_of)
+    blind = majority(features.learned, features.measured, current.metrics)
     best = _strongest(current, probed)
-    groups, worst = disparities(best, features.measured, settings.bootstrap, current.config.seed, device_of)
+    groups, worst = disparities(best, features.measured, current.config.seed, device_of)
     return Figures(
-        results=result_rows([*(one.result for one in probed), *blind], current.private),
+        results=result_rows([*(judged.result for judged in probed), *blind], current.private),
         groups=groups,
         worst_off=worst,
-        curve=learning_curve(current, features, fit),
+        curve=learning_curve(current, views, fit),
         reconstruction=reconstruction(current, views, fit) if settings.reconstruction else None,
         reidentification=reidentification(current, views) if _recognisable(current) else (),
     )
@@ -111,15 +99,17 @@ def _measured(
 
 def result_rows(results: Sequence[Result], private: Sequence[str]) -> tuple[ProbeResult, ...]:
     """Results as the report has them, with the attribute's role."""
-    return tuple(
-        ProbeResult(role="private" if result.attribute in private else "task", **vars(result))
-        for result in results
-    )
+    rows = []
+    for result in results:
+        values = {**vars(result), **vars(result.scores)}
+        del values["scores"]
+        rows.append(ProbeResult(role="private" if result.attribute in private else "task", **values))
+    return tuple(rows)
 
 
 def _strongest(current: Run, probed: Sequence[Probed]) -> list[tuple[ProbeResult, Prediction]]:
     """The row of the strongest probe on the features and its predictions, for each attribute that has one."""
-    rows = result_rows([one.result for one in probed], current.private)
+    rows = result_rows([judged.result for judged in probed], current.private)
     best = [strongest(rows, name, "features") for name in (*current.private, *current.tasks)]
     places = [rows.index(row) for row in best if row is not None]
     return [(rows[place], probed[place].prediction) for place in places]
@@ -130,47 +120,9 @@ def _recognisable(current: Run) -> bool:
     return current.config.evaluation.reidentification and current.source.partition is None
 
 
-def fit_of(current: Run) -> Fit:
-    """How the configuration asks for probes to be trained."""
-    settings = current.config.evaluation
-    return Fit(
-        settings.steps,
-        settings.batch_size,
-        settings.learning_rate,
-        current.config.seed,
-        current.device,
-        current.precision,
-    )
-
-
-def attacks_of(current: Run) -> dict[str, tuple[str, ...]]:
-    """Attribute -> probes: adversaries for private attributes, task models for tasks."""
-    attacks, probes = chosen_attacks(current.config, current.dataset.modality)
-    return dict.fromkeys(current.tasks, probes) | dict.fromkeys(current.private, attacks)
-
-
-def chosen_attacks(config: Config, modality: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Names of the adversaries and of the task models that a configuration asks for.
-
-    Raises:
-        InputError: one of them is not for the modality.
-    """
-    settings = config.evaluation
-    if settings.reconstruction and modality != "image":
-        raise InputError(
-            "evaluation.reconstruction=true rebuilds images and the dataset holds text; leave it out"
-        )
-    attacks = tuple(settings.attacks or DEFAULT_ATTACKS[modality])
-    probes = tuple(settings.probes or DEFAULT_PROBES[modality])
-    check_attacks("evaluation.attacks", attacks, modality)
-    check_attacks("evaluation.probes", probes, modality)
-    return attacks, probes
-
-
 def disparities(
     best: Sequence[tuple[ProbeResult, Prediction]],
     measured: Rows,
-    resamples: int,
     seed: int,
     device_of: DeviceOf | None,
 ) -> tuple[tuple[GroupResult, ...], tuple[WorstOffResult, ...]]:
@@ -179,7 +131,6 @@ def disparities(
     Args:
         best: for each attribute a row of the report's results, and its probe's predictions of ``measured``.
         measured: of the holdout people.
-        resamples: of people behind each interval.
         seed: of the resamples, the same as of those behind the results.
         device_of: people -> device classes; None where no devices are modelled.
     """
@@ -195,84 +146,6 @@ def disparities(
         tail = worst_off(prediction, labels, people, row.role == "private", seed)
         worst.append(WorstOffResult(**named, **vars(tail)))
     return tuple(groups), tuple(worst)
-
-
-def _probed(current: Run, views: Views, fit: Fit) -> list[Probed]:
-    """Every probe on every representation: insiders and task models, then auxiliary adversaries."""
-    settings, attacks = current.config.evaluation, attacks_of(current)
-    features, results = views.shown["features"], []
-    jobs = [
-        (name, one, _wanted(current, one.insider) if one is features else one.insider, "contributors")
-        for name, one in views.shown.items()
-    ]
-    if views.auxiliary is not None and "auxiliary" in settings.adversaries:
-        jobs.append(("features", features, views.auxiliary, "collector"))
-    with (
-        timed(current.folder, "probes"),
-        stage(current.console, "probes", len(jobs) * fit.steps, "batches") as advance,
-    ):
-        for name, one, rows, source in jobs:
-            results += evaluate(
-                representation=name,
-                architecture=one.architecture,
-                rows=rows,
-                measured=one.measured,
-                attacks=attacks,
-                fit=fit,
-                resamples=settings.bootstrap,
-                on_batch=lambda: advance(1),
-                learned_from=source,
-                metrics=current.metrics,
-            )
-    return results
-
-
-def _wanted(current: Run, rows: Rows) -> Rows:
-    """The rows with the labels that somebody has: an insider knows private ones, the collector tasks."""
-    if "insider" in current.config.evaluation.adversaries:
-        return rows
-    return replace(rows, labels={name: rows.labels[name] for name in current.tasks})
-
-
-def learning_curve(current: Run, features: Representation, fit: Fit) -> tuple[CurvePoint, ...]:
-    """Leakage against the number of people whose labels an insider has; the fewer are among the more."""
-    settings, attacks, points = current.config.evaluation, attacks_of(current), []
-    if not settings.curve:
-        return ()
-    rows = features.insider
-    order = seeding.generator(current.config.seed, "curve").permutation(np.unique(rows.people))
-    counts = np.cumsum([np.count_nonzero(rows.people == person) for person in order])
-    sizes = [size for size in settings.curve if size < len(order) and counts[size - 1] >= FEWEST_ROWS]
-    sizes.append(len(order))
-    with (
-        timed(current.folder, "curve"),
-        stage(current.console, "curve", len(sizes) * fit.steps, "batches") as advance,
-    ):
-        for size in sizes:
-            some = _rows_at(rows, np.flatnonzero(np.isin(rows.people, order[:size])), current.private)
-            probed = evaluate(
-                representation="features",
-                architecture=features.architecture,
-                rows=some,
-                measured=features.measured,
-                attacks=attacks,
-                fit=fit,
-                resamples=settings.bootstrap,
-                on_batch=lambda: advance(1),
-            )
-            points += [_curve_point(size, one.result) for one in probed]
-    return tuple(points)
-
-
-def _curve_point(people: int, result: Result) -> CurvePoint:
-    kept = ("attribute", "probe", "learned_examples", "balanced_accuracy", "per_person")
-    return CurvePoint(people=people, **{name: getattr(result, name) for name in kept})
-
-
-def _rows_at(rows: Rows, chosen: np.ndarray, names: Sequence[str]) -> Rows:
-    """Some of the rows, with some of the labels."""
-    labels = {name: rows.labels[name][chosen] for name in names}
-    return Rows(lambda indices: rows.read(chosen[indices]), rows.people[chosen], labels)
 
 
 def reconstruction(current: Run, views: Views, fit: Fit) -> ReconstructionResult:
@@ -337,7 +210,7 @@ def _reidentified(current: Run, name: str, view: Representation) -> Iterator[Rei
     """Re-identification from one representation; nothing where nobody has two examples."""
     seed = current.config.seed
     matched = reidentify(
-        OwnedRows(view.insider.read, view.insider.people),
+        OwnedRows(view.learned.read, view.learned.people),
         OwnedRows(view.measured.read, view.measured.people),
         seed,
     )

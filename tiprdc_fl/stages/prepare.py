@@ -21,9 +21,9 @@ from tiprdc_fl.evaluation.results import Metric
 from tiprdc_fl.models.architecture import Architecture, Precision, seen_shape
 from tiprdc_fl.protections import PROTECTIONS, check_protection
 from tiprdc_fl.stages.callbacks import Callback
-from tiprdc_fl.stages.evaluate import chosen_attacks
 from tiprdc_fl.stages.partition import attributes_of, deal_out, note_partition, open_partition
 from tiprdc_fl.stages.plan import check_strategy
+from tiprdc_fl.stages.probing import chosen_attacks
 from tiprdc_fl.stages.registries import choices, load_config
 from tiprdc_fl.stages.run import Run
 from tiprdc_fl.stages.run_folder import open_run_folder

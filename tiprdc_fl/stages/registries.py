@@ -35,21 +35,19 @@ def choices() -> Choices:
         "federation.engine": {name: Choice() for name in ENGINES},
         "federation.runtime": {name: Choice() for name in RUNTIMES},
         "evaluation.attacks": _reading(ATTACKS),
-        "evaluation.probes": _reading(ATTACKS),
     }
 
 
-def chosen_labels(config: Config, probes: Mapping[str, Sequence[str]]) -> dict[str, dict[str, str]]:
+def chosen_labels(config: Config, probes: Sequence[str]) -> dict[str, dict[str, str]]:
     """Key -> the names chosen, each with its label; names without one are left out.
 
     Args:
         config: of a run.
-        probes: attribute -> keys of ATTACKS that the run measures it with.
+        probes: keys of ATTACKS that the run measures with.
     """
     offered, values = choices(), flatten(config)
     named = {key: {name: choice.label} for key, name, choice in chosen(values, offered) if choice.label}
-    tried = dict.fromkeys(name for names in probes.values() for name in names)
-    return named | {"probe": {name: ATTACKS[name].label for name in tried}}
+    return named | {"probe": {name: ATTACKS[name].label for name in probes}}
 
 
 def _reading(records: Mapping[str, Any]) -> dict[str, Choice]:

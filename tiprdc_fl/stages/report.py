@@ -46,7 +46,6 @@ from tiprdc_fl.report.schema import (
     StrategyFigures,
 )
 from tiprdc_fl.stages.collect import CollectionResult
-from tiprdc_fl.stages.evaluate import attacks_of
 from tiprdc_fl.stages.partition import attributes_of
 from tiprdc_fl.stages.plan import (
     Population,
@@ -55,6 +54,7 @@ from tiprdc_fl.stages.plan import (
     strategy_settings,
     titles_of,
 )
+from tiprdc_fl.stages.probing import chosen_attacks
 from tiprdc_fl.stages.registries import chosen_labels
 from tiprdc_fl.stages.run import Run
 from tiprdc_fl.stages.run_folder import stage_seconds
@@ -102,7 +102,7 @@ def build_report(current: Run, trained: Trained, collected: CollectionResult, fi
         run_dir=str(current.folder),
         configuration=current.config,
         protection=protection_text(current.config),
-        names=chosen_labels(current.config, attacks_of(current)),
+        names=chosen_labels(current.config, chosen_attacks(current.config, current.dataset.modality)),
         environment=Environment.model_validate_json(current.folder.environment.read_bytes()),
         people=count_people(current, len(own)),
         partition=partition_section(current, own, collected.withdrawn),

@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from tiprdc_fl import seeding
 from tiprdc_fl.attacks.probe import Rows
@@ -30,12 +32,12 @@ class Representation:
 
     Attributes:
         architecture: says what the rows are.
-        insider: rows of the contributors, with all labels.
+        learned: rows of the contributors, then of the collector's people, with all labels.
         measured: rows of the holdout people.
     """
 
     architecture: Architecture
-    insider: Rows
+    learned: Rows
     measured: Rows
 
 
@@ -45,16 +47,20 @@ class Views:
 
     Attributes:
         shown: representations by name: "features" (what was sent), and the controls "random" and "raw".
+        contributors: number of the contributors' rows, the first of every ``learned``.
         auxiliary: the features of the collector's own people; None where neither an adversary nor the
             reconstruction needs them.
         collector: the collector's examples, in the order of ``auxiliary``.
         holdout: the holdout people's, in the order of every ``measured``.
+        raw_bytes: size of each example of ``learned`` and of ``measured``, int64 [rows].
     """
 
     shown: dict[str, Representation]
+    contributors: int
     auxiliary: Rows | None
     collector: Examples | None
     holdout: Examples
+    raw_bytes: tuple[np.ndarray, np.ndarray]
 
 
 def open_views(current: Run, trained: Trained, stored: FeatureStore) -> Views:
@@ -73,32 +79,76 @@ def open_views(current: Run, trained: Trained, stored: FeatureStore) -> Views:
     learners = np.unique(stored.keys.column("contributor").to_numpy())
     examples = draw(current, learners, most)
     holdout = draw(current, current.people.holdout, None)
-    auxiliary = "auxiliary" in config.evaluation.adversaries or config.evaluation.reconstruction
+    auxiliary = {"auxiliary", "both"} & set(config.evaluation.adversaries) or config.evaluation.reconstruction
     own = draw(current, current.people.collector, most) if auxiliary else None
-    total = len(holdout) + len(own or ()) + (len(examples) + len(holdout)) * ("random" in controls)
+    everybody = [examples] if own is None else [examples, own]
+    total = len(holdout) + len(own or ())
+    total += (sum(map(len, everybody)) + len(holdout)) * ("random" in controls)
     with stage(current.console, "controls", total, "examples") as advance:
         at_holdout = extract(current, current.folder.holdout, trained.path, holdout, advance)
-        features = Representation(
-            extractor.architecture,
-            rows_of(current, stored, examples, extractor),
-            rows_of(current, at_holdout, renumber(holdout), extractor),
-        )
-        mine = None
+        measured = rows_of(current, at_holdout, renumber(holdout), extractor)
+        learned, mine = rows_of(current, stored, examples, extractor), None
         if own is not None:
             store = extract(current, current.folder.auxiliary, trained.path, own, advance)
-            mine = rows_of(current, store, renumber(own), extractor, current.private)
-        shown = {"features": features}
+            mine = rows_of(current, store, renumber(own), extractor)
+            learned = joined(learned, mine)
+        shown = {"features": Representation(extractor.architecture, learned, measured)}
         if "random" in controls:
-            shown["random"] = _random(current, extractor, examples, holdout, advance)
+            shown["random"] = _random(current, extractor, everybody, holdout, advance)
     if "raw" in controls:
         raw = replace(extracting(extractor.architecture), transform="pass")
-        rows = (raw_rows(current, extractor, examples), raw_rows(current, extractor, holdout))
-        shown["raw"] = Representation(raw, *rows)
-    return Views(shown, mine, own, holdout)
+        parts = [raw_rows(current, extractor, part) for part in everybody]
+        shown["raw"] = Representation(raw, joined(*parts), raw_rows(current, extractor, holdout))
+    return Views(
+        shown=shown,
+        contributors=len(examples),
+        auxiliary=mine,
+        collector=own,
+        holdout=holdout,
+        raw_bytes=(np.concatenate([part.raw_bytes for part in everybody]), holdout.raw_bytes),
+    )
+
+
+def joined(first: Rows, *others: Rows) -> Rows:
+    """The rows of several people's groups, one group after the other."""
+    for other in others:
+        first = _pair(first, other)
+    return first
+
+
+def _pair(first: Rows, second: Rows) -> Rows:
+    size = len(first.people)
+
+    def read(chosen: np.ndarray) -> Tensor:
+        early = chosen < size
+        if early.all():
+            return first.read(chosen)
+        if not early.any():
+            return second.read(chosen - size)
+        parts = first.read(chosen[early]), second.read(chosen[~early] - size)
+        if parts[0].dim() == 2 or parts[0].dim() == 3:  # messages: as long as the longest of each part
+            length = max(part.shape[1] for part in parts)
+            parts = tuple(_padded(part, length) for part in parts)
+        return torch.cat(parts)[
+            torch.from_numpy(np.argsort(np.argsort(~early, kind="stable"), kind="stable"))
+        ]
+
+    labels = {name: np.concatenate([values, second.labels[name]]) for name, values in first.labels.items()}
+    return Rows(read, np.concatenate([first.people, second.people]), labels)
+
+
+def _padded(messages: Tensor, length: int) -> Tensor:
+    """Messages [n, steps, ...] of exactly ``length`` steps, with zeros at the end."""
+    missing = length - messages.shape[1]
+    return torch.cat([messages, messages.new_zeros(len(messages), missing, *messages.shape[2:])], dim=1)
 
 
 def _random(
-    current: Run, extractor: Extractor, examples: Examples, holdout: Examples, advance: Callable[[int], None]
+    current: Run,
+    extractor: Extractor,
+    learned: Sequence[Examples],
+    holdout: Examples,
+    advance: Callable[[int], None],
 ) -> Representation:
     """The control "random": features of an untrained extractor of the same architecture."""
     architecture = extracting(extractor.architecture)
@@ -106,15 +156,12 @@ def _random(
     folder.controls.mkdir(exist_ok=True)
     write_bytes(folder.untrained, to_bytes(untrained(architecture, current.config.seed), architecture))
     fresh = load_extractor(folder.untrained)
-    stores = [
-        extract(current, place, folder.untrained, part, advance)
-        for place, part in ((folder.random, examples), (folder.random_holdout, holdout))
-    ]
-    rows = (
-        rows_of(current, store, renumber(part), fresh)
-        for store, part in zip(stores, (examples, holdout), strict=True)
-    )
-    return Representation(architecture, *rows)
+    places = (folder.random, folder.random_auxiliary, folder.random_holdout)
+    rows = []
+    for place, part in zip((*places[: len(learned)], places[-1]), (*learned, holdout), strict=True):
+        store = extract(current, place, folder.untrained, part, advance)
+        rows.append(rows_of(current, store, renumber(part), fresh))
+    return Representation(architecture, joined(*rows[:-1]), rows[-1])
 
 
 def draw(current: Run, people: np.ndarray, most: int | None) -> Examples:
@@ -165,7 +212,6 @@ def rows_of(
     store: FeatureStore,
     examples: Examples,
     extractor: Extractor,
-    names: Sequence[str] | None = None,
 ) -> Rows:
     """Rows of a store with the task labels stored there and the private labels of ``examples``.
 
@@ -174,7 +220,6 @@ def rows_of(
         store: of features.
         examples: which of its rows.
         extractor: that made them; restores principal components to features.
-        names: attributes to label; None: tasks and private attributes.
 
     Raises:
         InputError: the store lacks some of these examples.
@@ -187,8 +232,6 @@ def rows_of(
     positions = keys.column("position").to_numpy()
     labels = {task: keys.column(f"task_{task}").to_numpy().astype(np.int64) for task in current.tasks}
     labels |= {name: examples.attributes[name].astype(np.int64) for name in current.private}
-    if names is not None:
-        labels = {name: labels[name] for name in names}
     return Rows(lambda chosen: restore(extractor, store.features(positions[chosen])), people, labels)
 
 

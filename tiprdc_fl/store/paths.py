@@ -160,6 +160,11 @@ class RunFolder:
         return RunFolder(self.controls / "random_holdout")
 
     @property
+    def random_auxiliary(self) -> "RunFolder":
+        """The untrained extractor's features of the collector's people."""
+        return RunFolder(self.controls / "random_auxiliary")
+
+    @property
     def results(self) -> Path:
         """All figures of the evaluation."""
         return self.path / "results.json"

@@ -7,8 +7,8 @@ from pydantic import Field
 from tiprdc_fl.report.schema.values import BitsFigure, Count, Figure, Model, Share, ShareFigure
 
 Role = Literal["private", "task"]
-LearnedFrom = Literal["contributors", "collector"]
-Representation = Literal["features", "random", "raw", "majority"]
+LearnedFrom = Literal["contributors", "collector", "both"]
+Representation = Literal["features", "metadata", "features+metadata", "random", "raw", "majority"]
 Positive = Annotated[int, Field(ge=1)]
 
 
@@ -21,13 +21,16 @@ class ProbeResult(Model):
     """Name of the attribute."""
     representation: Representation
     """What the probe reads. features: what the contributors sent; random: features of an untrained extractor;
-    raw: the examples themselves; majority: nothing, the class shares alone."""
+    raw: the examples themselves; majority: nothing, the class shares alone; metadata: what travels with the
+    features or is seen of whoever sends them (task labels, number and sizes of examples, lengths of messages,
+    device
+    class), the label floor; features+metadata: both, by the strongest probe of each."""
     probe: str
-    """Name of the probe, a key of ATTACKS such as table1 (the paper's network) or linear (logistic regression);
-    constant for majority."""
+    """Name of the probe, a key of ATTACKS such as lda or table1 (the paper's network); behind set- for one that
+    learned from all of a person's examples at once; constant for majority."""
     learned_from: LearnedFrom
-    """Whose labelled features the probe learned from. contributors: a task model, or an insider among the
-    adversaries; collector: the collector's own people (an adversary with auxiliary data)."""
+    """Whose labels the probe learned from. contributors: a task model, or an insider among the adversaries;
+    collector: the collector's own people (an adversary with auxiliary data); both: these together."""
     accuracy: ShareFigure
     """Share of examples inferred correctly under the natural class shares. For the representation majority: the
     share of the class that is most frequent where the probes learn."""
@@ -37,9 +40,26 @@ class ProbeResult(Model):
     """Area under the ROC curve; one-vs-rest mean for more than two classes; 0.5 is chance."""
     usable_bits: BitsFigure
     """Usable information: entropy of the labels minus the probe's held-out cross-entropy, not below 0."""
+    tpr_at_1_fpr: ShareFigure
+    """Share of the examples of class 1 that is recognised where at most 1 % of those of class 0 are taken for it.
+    Null for other than two classes, and for too few examples of class 0."""
+    tpr_at_01_fpr: ShareFigure
+    """The same at 0.1 %."""
     per_person: ShareFigure
     """Balanced accuracy over people of one guess from all of a person's examples together, by the mean of their
     logits; null for an attribute that varies within people."""
+    validation: Share | None
+    """Balanced accuracy on the validation people. The strongest probe is the one with the highest; the holdout
+    people only measure it. Null for majority and for probes of people."""
+    validation_per_person: Share | None
+    """The same of one guess a person."""
+    steps: Count | None
+    """Length of the probe's training: batches, trees or iterations. Null for a closed form."""
+    last_doubling: float | None
+    """What the last doubling of the steps brought on the validation people, as a difference of balanced accuracies.
+    Null for a closed form and for iterations that a bound ends."""
+    converged: bool
+    """Whether more steps would change little: the last doubling brought at most 0.01."""
     learned_people: Positive
     """People whose examples the probe could learn from, its validation people included."""
     learned_examples: Positive
@@ -146,6 +166,10 @@ class CurvePoint(Model):
     balanced_accuracy: ShareFigure
     """As in results."""
     per_person: ShareFigure
+    """As in results."""
+    validation: Share | None
+    """As in results."""
+    validation_per_person: Share | None
     """As in results."""
 
 

@@ -1,0 +1,260 @@
+"""The probes of stage 3: tasks and private attributes alike, by everybody whose labels an adversary may have."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from tiprdc_fl import seeding
+from tiprdc_fl.attacks.fitting import FEWEST_ROWS, Fit
+from tiprdc_fl.attacks.probe import READ_BATCH, Rows, Source, probe
+from tiprdc_fl.attacks.reduced import Reduce
+from tiprdc_fl.attacks.reduction import as_it_is
+from tiprdc_fl.attacks.suite import DEFAULT_ATTACKS, check_attacks, row_candidates, row_reduction
+from tiprdc_fl.config.keys import Config
+from tiprdc_fl.errors import InputError
+from tiprdc_fl.evaluation.combined import combine
+from tiprdc_fl.evaluation.groups import DeviceOf
+from tiprdc_fl.evaluation.intervals import people_of
+from tiprdc_fl.evaluation.metadata import metadata_rows
+from tiprdc_fl.evaluation.results import Probed, Result, candidates_of, evaluate, judge, judge_people
+from tiprdc_fl.evaluation.sets import person_rows
+from tiprdc_fl.evaluation.traits import is_trait
+from tiprdc_fl.models.text import valid_steps
+from tiprdc_fl.report.schema import CurvePoint
+from tiprdc_fl.report.schema.values import ShareFigure
+from tiprdc_fl.stages.progress import stage
+from tiprdc_fl.stages.representations import Representation, Views
+from tiprdc_fl.stages.run import Run
+from tiprdc_fl.stages.run_folder import timed
+
+SOURCES = {
+    "insider": "contributors",
+    "auxiliary": "collector",
+    "both": "both",
+}  # adversary -> whose labels it has
+WIDEST = "both"  # the source that controls learn from, where there is one
+FEWEST_PERSONS = 20  # to learn from sets
+METADATA_PROBES = ("lda", "linear", "products", "trees")
+SET_PROBES = ("lda", "linear", "products")
+
+
+def fit_of(current: Run) -> Fit:
+    """How the configuration asks for probes to be trained."""
+    settings = current.config.evaluation
+    return Fit(
+        steps=settings.steps,
+        batch_size=settings.batch_size,
+        learning_rate=settings.learning_rate,
+        seed=current.config.seed,
+        device=current.device,
+        precision=current.precision,
+        restarts=settings.restarts,
+    )
+
+
+def chosen_attacks(config: Config, modality: str) -> tuple[str, ...]:
+    """Names of the probes that a configuration asks for, the same for tasks and private attributes.
+
+    Raises:
+        InputError: one of them is not for the modality, or nobody has labels.
+    """
+    settings = config.evaluation
+    if settings.reconstruction and modality != "image":
+        raise InputError(
+            "evaluation.reconstruction=true rebuilds images and the dataset holds text; leave it out"
+        )
+    if not any(adversary in SOURCES for adversary in settings.adversaries):
+        raise InputError(
+            f"evaluation.adversaries=[{','.join(settings.adversaries)}]: nobody among them has labels to learn "
+            f"from; add one of {', '.join(SOURCES)}"
+        )
+    attacks = tuple(settings.attacks or DEFAULT_ATTACKS[modality])
+    check_attacks("evaluation.attacks", attacks, modality)
+    return attacks
+
+
+def probe_all(current: Run, views: Views, fit: Fit, device_of: DeviceOf | None) -> list[Probed]:
+    """Every probe of the features, of what travels with them, of both together, of sets, and of the controls."""
+    names = chosen_attacks(current.config, current.dataset.modality)
+    adversaries, sources = current.config.evaluation.adversaries, sources_of(current, views)
+    jobs = [job for job in ("metadata", "set") if job in adversaries]
+    total = (len(names) + len(jobs)) * len(views.shown)
+    with timed(current.folder, "probes"), stage(current.console, "probes", total, "probes") as advance:
+
+        def examples_of(name: str, known: dict[str, Source]) -> list[Probed]:
+            view = views.shown[name]
+            return evaluate(
+                representation=name,
+                candidates=candidates_of(view.architecture, names),
+                rows=view.learned,
+                measured=view.measured,
+                fit=fit,
+                sources=known,
+                on_probe=lambda: advance(1),
+                metrics=current.metrics,
+            )
+
+        probed = examples_of("features", sources)
+        if "set" in adversaries:
+            probed += _sets(current, views.shown["features"], sources, fit)
+        if "metadata" in adversaries:
+            alone = _metadata(current, views, sources, fit, device_of)
+            probed += [*alone, *_together(current, probed, alone, views.shown["features"], sources)]
+        for name in views.shown:
+            if name != "features":
+                probed += examples_of(name, {WIDEST: sources[WIDEST]} if WIDEST in sources else sources)
+    return probed
+
+
+def sources_of(current: Run, views: Views) -> dict[str, Source]:
+    """Whose labels probes learn from: tasks and private attributes alike.
+
+    Contributors send their task labels. Their private labels are known to an insider.
+    """
+    everybody = np.arange(len(views.shown["features"].learned.people))
+    rows = {
+        "contributors": everybody[: views.contributors],
+        "collector": everybody[views.contributors :],
+        "both": everybody,
+    }
+    asked = {SOURCES[name] for name in current.config.evaluation.adversaries if name in SOURCES}
+    every = (*current.tasks, *current.private)
+    sources = {name: Source(rows[name], every) for name in rows if name in asked}
+    return {"contributors": Source(rows["contributors"], current.tasks), **sources}
+
+
+def _private(sources: Mapping[str, Source], private: Sequence[str]) -> dict[str, Source]:
+    """The sources that know private attributes, and no other attribute of theirs."""
+    known = {name: [one for one in source.attributes if one in private] for name, source in sources.items()}
+    return {name: Source(sources[name].rows, names) for name, names in known.items() if names}
+
+
+def _metadata(
+    current: Run, views: Views, sources: Mapping[str, Source], fit: Fit, device_of: DeviceOf | None
+) -> list[Probed]:
+    """Adversaries that see nothing of the features: the label floor, of examples and of people."""
+    features, known = views.shown["features"], _private(sources, current.private)
+    learned, measured = (
+        metadata_rows(rows, current.tasks, _sizes(rows, raw, current.dataset.modality), device_of)
+        for rows, raw in zip((features.learned, features.measured), views.raw_bytes, strict=True)
+    )
+    probed = evaluate("metadata", row_candidates(METADATA_PROBES), learned, measured, fit, known)
+    return probed + _of_people("metadata", learned, measured, as_it_is, known, fit)
+
+
+def _sizes(rows: Rows, raw_bytes: np.ndarray, modality: str) -> dict[str, np.ndarray]:
+    """What is known of each example's size: bytes of the raw example, and the length of a message."""
+    sizes = {"raw bytes": raw_bytes}
+    if modality == "text":
+        batches = np.array_split(np.arange(len(rows.people)), max(1, len(rows.people) // READ_BATCH))
+        sizes["steps"] = np.concatenate(
+            [valid_steps(rows.read(batch)).sum(dim=1).numpy() for batch in batches]
+        )
+    return sizes
+
+
+def _sets(current: Run, features: Representation, sources: Mapping[str, Source], fit: Fit) -> list[Probed]:
+    """Adversaries that learn from all of a person's features at once."""
+    reduce, known = row_reduction(features.architecture), _private(sources, current.private)
+    return _of_people("features", features.learned, features.measured, reduce, known, fit)
+
+
+def _of_people(
+    representation: str,
+    learned: Rows,
+    measured: Rows,
+    reduce: Reduce,
+    sources: Mapping[str, Source],
+    fit: Fit,
+) -> list[Probed]:
+    """Probes of one row a person, for the traits of people among the attributes."""
+    traits = [name for name in learned.labels if is_trait(learned.labels[name], people_of(learned.people))]
+    people = {name: np.unique(learned.people[source.rows]) for name, source in sources.items()}
+    some, others = person_rows(learned, reduce), person_rows(measured, reduce)
+    known = {
+        name: Source(np.flatnonzero(np.isin(some.people, people[name])), attributes)
+        for name, source in sources.items()
+        if len(people[name]) >= FEWEST_PERSONS
+        and (attributes := [attribute for attribute in source.attributes if attribute in traits])
+    }
+    if not known:
+        return []
+    predictions = probe(row_candidates(SET_PROBES), some, others, fit, known)
+    return [
+        judge_people(representation, key, prediction, some, others, known[key[2]].rows)
+        for key, prediction in predictions.items()
+    ]
+
+
+def _together(
+    current: Run,
+    probed: Sequence[Probed],
+    alone: Sequence[Probed],
+    features: Representation,
+    sources: Mapping[str, Source],
+) -> list[Probed]:
+    """For each source the strongest probe of the features together with the strongest of what travels with them."""
+    results, learned, measured = [], features.learned, features.measured
+    for source, attribute in ((source, name) for source in sources for name in current.private):
+        pair = [_best(part, attribute, source) for part in (probed, alone)]
+        if None in pair:
+            continue
+        first, second = (one for one in pair if one is not None)
+        labels = learned.labels[attribute][first.prediction.validation_rows]
+        shares = np.bincount(learned.labels[attribute], minlength=first.prediction.balanced.shape[1]) + 1.0
+        both = combine(first.prediction, second.prediction, labels, shares / shares.sum())
+        key = (f"{first.result.probe}+{second.result.probe}", attribute, source)
+        results.append(
+            judge("features+metadata", key, both, learned, measured, sources[source].rows, current.metrics)
+        )
+    return results
+
+
+def _best(probed: Sequence[Probed], attribute: str, source: str) -> Probed | None:
+    """The probe of examples that does best on the validation people."""
+    some = [
+        one
+        for one in probed
+        if (one.result.attribute, one.result.learned_from) == (attribute, source)
+        and one.result.validation is not None
+    ]
+    return max(some, key=lambda one: one.result.validation or 0.0, default=None)
+
+
+def learning_curve(current: Run, views: Views, fit: Fit) -> tuple[CurvePoint, ...]:
+    """Leakage against the number of people whose labels an insider has; the fewer are among the more."""
+    settings, features = current.config.evaluation, views.shown["features"]
+    if not settings.curve:
+        return ()
+    people = features.learned.people[: views.contributors]
+    order = seeding.generator(current.config.seed, "curve").permutation(np.unique(people))
+    sources = {}
+    for size in (*(size for size in settings.curve if size < len(order)), len(order)):
+        rows = np.flatnonzero(np.isin(people, order[:size]))
+        if len(rows) >= FEWEST_ROWS:
+            sources[str(size)] = Source(rows, current.private)
+    names = chosen_attacks(current.config, current.dataset.modality)
+    with timed(current.folder, "curve"), stage(current.console, "curve", len(names), "probes") as advance:
+        probed = evaluate(
+            representation="features",
+            candidates=candidates_of(features.architecture, names),
+            rows=features.learned,
+            measured=features.measured,
+            fit=fit,
+            sources=sources,
+            on_probe=lambda: advance(1),
+        )
+    return tuple(_curve_point(probe.result) for probe in probed)
+
+
+def _curve_point(result: Result) -> CurvePoint:
+    return CurvePoint(
+        people=int(result.learned_from),
+        attribute=result.attribute,
+        probe=result.probe,
+        learned_examples=result.learned_examples,
+        balanced_accuracy=ShareFigure.model_validate(result.scores.balanced_accuracy),
+        per_person=ShareFigure.model_validate(result.per_person),
+        validation=result.validation,
+        validation_per_person=result.validation_per_person,
+    )
