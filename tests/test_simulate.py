@@ -383,8 +383,13 @@ def test_a_single_contributor(folders):
 
 @pytest.mark.slow
 def test_everything_that_can_be_measured(folders):
-    asked = ("evaluation.curve=[4,8,100]", "evaluation.reconstruction=true", "protection.components=4")
-    told = report(run(folders / "all", *INLINE, *asked, "protection.name=hybrid"))
+    asked = (
+        "evaluation.curve=[4,8,100]",
+        "evaluation.reconstruction=true",
+        "evaluation.reconstruction_steps=8",
+    )
+    hybrid = ("protection.name=hybrid", "protection.components=4")
+    told = report(run(folders / "all", *INLINE, *asked, *hybrid))
     assert list(Draft202012Validator(Report.model_json_schema()).iter_errors(told)) == []
     everybody = told["federation"]["answered"]
     sizes = {row["people"]: row["learned_examples"] for row in told["curve"]}
@@ -394,7 +399,10 @@ def test_everything_that_can_be_measured(folders):
     assert sources == {("private", "contributors"), ("private", "collector"), ("task", "contributors")}
     learned = {row["learned_people"] for row in told["results"] if row["learned_from"] == "collector"}
     assert learned == {told["people"]["collector"]["people"]}
-    assert told["reconstruction"]["ms_ssim_scales"] == 2
+    rebuilt = told["reconstruction"]
+    assert (rebuilt["ms_ssim_scales"], rebuilt["steps"], rebuilt["converged"]) == (2, 8, False)
+    assert rebuilt["inversion"]["examples"] == told["people"]["holdout"]["people"] == 8
+    assert rebuilt["verification"]["people"] <= 8
     assert (folders / "all" / "reconstruction.png").stat().st_size > 0
     kinds = {(row["representation"], row["unit"]) for row in told["reidentification"]}
     assert kinds == {(a, b) for a in ("features", "random", "raw") for b in ("contribution", "example")}

@@ -11,7 +11,14 @@ from torch import Tensor
 
 from tiprdc_fl import seeding
 from tiprdc_fl.attacks.fitting import Fit
-from tiprdc_fl.attacks.reconstruction import Images, Reconstructions, reconstruct
+from tiprdc_fl.attacks.reconstruction import (
+    FEWEST,
+    TOLERANCE,
+    Images,
+    Reconstructions,
+    as_bytes,
+    reconstruct,
+)
 from tiprdc_fl.attacks.similarity import BEST_PSNR, scales_of, similarity
 from tiprdc_fl.errors import InputError
 from tiprdc_fl.evaluation.faces_grid import grid
@@ -19,7 +26,7 @@ from tiprdc_fl.models.architecture import Architecture, build_extractor, seen_sh
 from tiprdc_fl.models.decoder import build_decoder
 
 SMALL = Architecture("image", 8, image_size=(32, 32))
-FIT = Fit(steps=60, batch_size=32, learning_rate=0.008, seed=0, device="cpu", precision="float32")
+FIT = Fit(steps=60, batch_size=32, learning_rate=0.004, seed=0, device="cpu", precision="float32")
 SHOWN = np.array([5, 0, 2])
 
 
@@ -101,6 +108,57 @@ def test_features_that_hold_nothing_give_no_more_than_the_mean_image():
     rows = Images(lambda chosen: empty[chosen], lambda chosen: images[chosen], np.arange(160) // 4)
     found = reconstruct(rows, rows, SMALL, FIT, nothing, SHOWN)
     assert found.decoder.psnr.mean() < found.blind.psnr.mean() + 0.3
+
+
+def linear(images: Tensor) -> Tensor:
+    """Features [n, 16, 8, 8]: averages of 4x4 pixels, in channels that are mixed badly and of unequal scale."""
+    generator = seeding.torch_generator(0, "mixture")
+    mixture = torch.randn(16, 3, generator=generator) * torch.logspace(-2, 2, 16)[:, None]
+    return torch.einsum("ij,njhw->nihw", mixture, torch.nn.functional.avg_pool2d(images, 4))
+
+
+def of_features(images: Tensor, z: Tensor, first: int = 0) -> Images:
+    return Images(
+        lambda chosen: z[chosen], lambda chosen: images[chosen], first + np.arange(len(images)) // 4
+    )
+
+
+def grainy(seed: int, count: int) -> Tensor:
+    """Smooth images in [0.3, 0.7] with grain: independent noise of deviation 0.1 at each pixel."""
+    grain = 0.1 * torch.randn(count, 3, 32, 32, generator=seeding.torch_generator(seed, "grain"))
+    return 0.3 + 0.4 * pictures(seed, count) + grain
+
+
+def test_the_decoder_converges_on_a_linear_map_to_the_least_error_there_is():
+    """Averages of 4x4 pixels hold smooth images, however badly channels are mixed, and little of the grain.
+
+    The mean absolute error of the grain is 0.1 * sqrt(2 / pi); a sixteenth of its variance is in the averages.
+    """
+    training, others = grainy(0, 400), grainy(1, 40)
+    rows, measured = of_features(training, linear(training)), of_features(others, linear(others), first=1000)
+    told: list[int] = []
+    fit = replace(FIT, steps=3000)
+    found = reconstruct(rows, measured, SMALL, fit, lambda: told.append(1), SHOWN)
+    assert found.course.converged and (found.course.last_doubling or 0) < TOLERANCE
+    assert FEWEST <= found.course.steps == len(told) < fit.steps
+    least = 0.1 * math.sqrt(2 / math.pi) * math.sqrt(15 / 16)
+    made = found.rebuild(np.arange(40))
+    assert least < (made - others).abs().mean() < 1.1 * least
+    assert torch.equal(as_bytes(made[SHOWN]), found.pictures)
+
+
+def test_features_that_do_not_depend_on_the_image_give_no_more_than_the_mean_image():
+    training, others = pictures(0, 400), pictures(1, 200)
+    rows = of_features(training, linear(pictures(2, 400)))
+    measured = of_features(others, linear(pictures(3, 200)), first=1000)
+    found = reconstruct(rows, measured, SMALL, replace(FIT, steps=600), nothing, SHOWN)
+    assert found.decoder.ssim.mean() == pytest.approx(found.blind.ssim.mean(), abs=0.05)
+    assert found.decoder.psnr.mean() < found.blind.psnr.mean() + 0.3
+
+
+def test_a_training_that_is_cut_short_says_so():
+    found = rebuilt(fit=replace(FIT, steps=100))
+    assert found.course.steps == 100 and not found.course.converged
 
 
 def test_an_image_that_was_sent_is_had_as_it_is():

@@ -35,7 +35,7 @@ LOOKS = [(*window, scheme) for window in (PHONE, DESK) for scheme in ("light", "
 
 def faces(count: int = 3) -> Pictures:
     images = np.arange(count * 3 * 32 * 32, dtype=np.uint8).reshape(count, 3, 32, 32)
-    return Pictures(*[tuple(map(png, images))] * 2)
+    return Pictures(*[tuple(map(png, images))] * 3)
 
 
 def least() -> dict[str, Any]:
@@ -424,13 +424,37 @@ def test_a_template_shows_nothing_that_it_was_not_given():
         TEMPLATES.from_string("{{ text }}").render()
 
 
+def test_rebuilt_faces_are_shown_with_what_made_them_and_whether_it_had_converged(undrawn):
+    report = example()
+    shown = page_of(report, faces())
+    for part in (
+        "what the inversion found",
+        "Converged after 2,048 steps, whose last doubling lowered the error by",
+        "Not converged after 4,000 steps",
+        "Warning: the inversion of images had not converged after 4,000 steps: the last doubling lowered its error "
+        "by 7.1 %; raise evaluation.reconstruction_steps.",
+        "Does a rebuilt face show who it is?",
+        "78.0 (76-80)",
+    ):
+        assert part in " ".join(shown.split())
+    assert shown.count('inverted"') == 3 and "the decoder of images had not" not in shown
+    report["reconstruction"] |= {"inversion": None, "verification": None}
+    without = page_of(report, faces())
+    assert "Warning: " not in without and "show who it is" not in without
+    assert "Without learning" not in without
+
+
 def test_pictures_of_a_run_folder(tmp_path):
     assert pictures(tmp_path) is None
     images = np.zeros((2, 3, 8, 8), np.uint8)
     np.savez_compressed(tmp_path / "reconstruction.npz", original=images, reconstructed=images)
     found = pictures(tmp_path)
     assert found is not None and len(found.originals) == len(found.rebuilt) == 2
-    assert found.originals[0].startswith(b"\x89PNG")
+    assert found.originals[0].startswith(b"\x89PNG") and len(found.inverted) == 0
+    arrays: dict[str, Any] = {"original": images, "reconstructed": images, "inverted": images[:1]}
+    np.savez_compressed(tmp_path / "reconstruction.npz", **arrays)
+    inverted = pictures(tmp_path)
+    assert inverted is not None and len(inverted.inverted) == 1
     (tmp_path / "reconstruction.npz").write_bytes(b"PK no archive")
     with pytest.raises(InputError, match=r"reconstruction\.npz: is damaged"):
         pictures(tmp_path)

@@ -184,7 +184,11 @@ def report_of(found: list[Result], failures: tuple[dict, ...] = (FAILURE,)) -> d
             | {"balanced_accuracy": FIGURE, "per_person": FIGURE}
             for people in (10, 300)
         ],
-        "reconstruction": {**LIKENESS, "blind": LIKENESS, "ms_ssim_scales": 3},
+        "reconstruction": {
+            **LIKENESS,
+            **{"steps": 350, "last_doubling": 0.051, "converged": False},
+            **{"blind": LIKENESS, "ms_ssim_scales": 3, "inversion": None, "verification": None},
+        },
         "reidentification": [
             {"representation": "features", "unit": unit, "roc_auc": FIGURE, "people": 9, "pairs": 81}
             for unit in ("contribution", "example")
@@ -408,6 +412,28 @@ def test_the_terminal_says_what_the_figures_mean():
         f"infers {PRIVATE} at 62.5 %: for comparison with the paper, not a leakage figure.",
         "contributor 7 failed, load: its image is broken",
         "collector 3 MiB, over all stages; largest worker 1 MiB",
+    ):
+        assert part in text
+
+
+def test_the_terminal_says_what_was_rebuilt_and_warns_where_more_steps_would_come_nearer():
+    report = report_of(results())
+    warning = (
+        "the decoder of images had not converged after 350 steps: the last doubling lowered its error by 5.1 %; "
+        "raise evaluation.reconstruction_steps"
+    )
+    assert f"warning: {warning}" in words(shown(report, full=False))
+    assert "It had not converged after 350 steps." in words(shown(report))
+    course = {"steps": 724, "last_doubling": 0.01, "converged": True}
+    report["reconstruction"] |= course | {
+        "inversion": LIKENESS | course | {"decoder": LIKENESS, "examples": 64, "strength": 0.1},
+        "verification": {"rebuilt": FIGURE, "raw": FIGURE, "blind": FIGURE, "people": 9, "pairs": 81},
+    }
+    text = words(shown(report))
+    assert warning not in text and text.count("converged after 724 steps.") == 2
+    for part in (
+        "by inversion of the extractor, 64 images: SSIM",
+        "of a rebuilt face and a photograph, ROC-AUC",
     ):
         assert part in text
 

@@ -197,7 +197,7 @@ def reconstruction_of(base: dict[str, Any]) -> dict[str, Any]:
     none = dict.fromkeys(("value", "low", "high"))
     figures = {"ssim": interval(0.6), "ms_ssim": none, "psnr": dict.fromkeys(none, 18.0)}
     blind = {"ssim": interval(0.3), "ms_ssim": none, "psnr": dict.fromkeys(none, 12.0)}
-    return base["reconstruction"] | figures | {"blind": blind}
+    return base["reconstruction"] | figures | {"blind": blind}  # its inversion and verification as they are
 
 
 class FakeRun:
@@ -660,6 +660,16 @@ def test_multi_attribute_leaves_empty_what_a_run_does_not_hide(study, tmp_path):
     assert all((row["leakage_Young"] == "") == (row["hidden"] == "Male") for row in rows)
     both = next(row for row in rows if (row["hidden"], row["budget"]) == ("Male and Young", "0.9"))
     assert (both["paper_Young"], both["paper_Smiling"]) == ("0.6485", "0.8816")
+
+
+def test_reconstruction_tells_of_both_adversaries_and_of_what_a_face_shows(study, tmp_path):
+    study("reconstruction")
+    rows, _, _ = results(tmp_path, "reconstruction")
+    assert {(row["steps"], row["converged"], row["inversion_converged"]) for row in rows} == {
+        ("2048", "yes", "no")
+    }
+    assert {(row["inversion_ssim"], row["inversion_decoder_ssim"]) for row in rows} == {("0.48", "0.61")}
+    assert {(row["verification"], row["verification_raw"]) for row in rows} == {("0.78", "0.9")}
 
 
 def test_the_curve_ends_with_everybody(study, tmp_path):

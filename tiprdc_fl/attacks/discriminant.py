@@ -55,9 +55,7 @@ def _rules(
     return weights, offsets - centre @ weights
 
 
-def _shrunk(
-    variances: Tensor, mean: Tensor, apart: Tensor, spread: Tensor, shrinkage: float
-) -> Tensor:
+def _shrunk(variances: Tensor, mean: Tensor, apart: Tensor, spread: Tensor, shrinkage: float) -> Tensor:
     """Class means times the inverse of the shrunk covariance within classes, along the axes, [classes, r].
 
     Args:

@@ -1,6 +1,5 @@
 """What the training of probes and of decoders shares: settings, validation people, batches in a seeded order."""
 
-import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import count
@@ -30,7 +29,7 @@ class Fit:
 
     Attributes:
         steps: largest number of batches to learn from, over as many passes as that takes. A probe is validated
-            after numbers of steps that grow by SPACING, and ends when the last doubling of the steps brought too
+            after spaced numbers of steps, see ``convergence.checks``, and ends when the last doubling of the steps brought too
             little. (The validation loss would end it too early: a probe becomes overconfident while it still
             learns.)
         batch_size: rows in a batch.
@@ -79,17 +78,6 @@ def split_rows(people: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
 def _validated(people: int) -> int:
     """Number of validation people: few people decide nothing, but learning needs most of them."""
     return max(1, round(VALIDATION_SHARE * people), min(FEWEST_VALIDATED, round(people / 4)))
-
-
-def checks(steps: int) -> list[int]:
-    """Numbers of steps after which a training of at most ``steps`` is validated: ascending, ``steps`` the last."""
-    spaced = (round(FIRST_CHECK * SPACING**number) for number in count())
-    numbers = []
-    for number in spaced:
-        if number >= steps:
-            return [*numbers, steps]
-        numbers.append(number)
-    return numbers
 
 
 def passes(rows: np.ndarray, batch_size: int, seed: int) -> Iterator[np.ndarray]:

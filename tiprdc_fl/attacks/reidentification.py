@@ -131,10 +131,10 @@ def reidentify(
     usable = np.flatnonzero(sizes > 1)
     if len(usable) < 2:
         return None
-    metric = learn_metric(_read(rows), rows.people)
-    embedded = metric.embed(_read(measured))
+    metric = learn_metric(read_reduced(rows.read, np.arange(len(rows.people))), rows.people)
+    embedded = metric.embed(read_reduced(measured.read, np.arange(len(measured.people))))
     order = np.split(np.argsort(owner, kind="stable"), np.cumsum(sizes)[:-1])
-    halves = [_halves(order[index], seed, int(people[index])) for index in usable]
+    halves = [halves_of(order[index], seed, int(people[index])) for index in usable]
     first, second = _pairs(people[usable], seed, others)
 
     def compare(examples: int | None) -> Pairs:
@@ -143,7 +143,7 @@ def reidentify(
             _mean_embeddings(metric, embedded, [half[side][:examples] for half in halves]) for side in (0, 1)
         )
         return Pairs(
-            scores=_cosine(a[first], b[second]),
+            scores=cosine(a[first], b[second]),
             same=first == second,
             first=usable[first],
             second=usable[second],
@@ -228,13 +228,14 @@ def _mean_embeddings(metric: Metric, embedded: np.ndarray, groups: list[np.ndarr
     return metric.weigh(means, np.array([len(rows) for rows in groups]))
 
 
-def _read(owned: OwnedRows) -> np.ndarray:
-    """All rows, reduced, float32 [rows, k]; each is read once."""
-    batches = np.array_split(np.arange(len(owned.people)), -(-len(owned.people) // BATCH))
-    return np.concatenate([reduce_features(owned.read(batch)) for batch in batches])
+def read_reduced(read: Callable[[np.ndarray], Tensor], rows: np.ndarray) -> np.ndarray:
+    """The given rows, reduced, float32 [rows, k]; each is read once."""
+    return np.concatenate(
+        [reduce_features(read(batch)) for batch in np.array_split(rows, -(-len(rows) // BATCH))]
+    )
 
 
-def _halves(rows: np.ndarray, seed: int, person: int) -> tuple[np.ndarray, np.ndarray]:
+def halves_of(rows: np.ndarray, seed: int, person: int) -> tuple[np.ndarray, np.ndarray]:
     """Divides a person's rows into two random halves, which do not depend on the other measured people."""
     shuffled = seeding.generator(seed, "reidentification", "halves", person).permutation(rows)
     return shuffled[: len(rows) // 2], shuffled[len(rows) // 2 :]
@@ -252,7 +253,7 @@ def _pairs(people: np.ndarray, seed: int, others: int) -> tuple[np.ndarray, np.n
     return np.concatenate(first), np.concatenate(second)
 
 
-def _cosine(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+def cosine(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Cosine similarity of matching rows, [pairs]; 0 if either embedding is zero."""
     norms = np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1)
     return np.einsum("pk,pk->p", a, b) / np.where(norms > 0, norms, 1)

@@ -16,7 +16,6 @@ from tiprdc_fl.attacks.networks import (
     MeanOfWords,
     Perceptron,
     Summarised,
-    Whitened,
 )
 from tiprdc_fl.attacks.probe import Candidate
 from tiprdc_fl.attacks.reduced import Reduce
@@ -39,14 +38,12 @@ from tiprdc_fl.models.text import TextClassifier, text_size
 def _behind(architecture: Architecture, classifier: nn.Module) -> nn.Module:
     """The classifier as it sees what is attacked.
 
-    An image's features are whitened (a message's are states of an LSTM, and lie within -1 and 1 as they are).
-    Inputs as they are pass a fresh extractor of the same width first, which is trained with the classifier.
+    Inputs as
+    they are pass a fresh extractor of the same width first, which is trained with the classifier.
     """
     if architecture.transform == "pass":
         return nn.Sequential(build_extractor(extracting(architecture)), classifier)
-    if architecture.modality == "text":
-        return classifier
-    return Whitened(seen_shape(architecture)[0], classifier)
+    return classifier
 
 
 def _vgg(architecture: Architecture, classes: int, convolutions: int) -> nn.Module:

@@ -12,9 +12,10 @@ from torch import Tensor, nn
 
 from tiprdc_fl import seeding
 from tiprdc_fl.attacks.averaging import WeightAverage
-from tiprdc_fl.attacks.fitting import WARM_UP, Fit, Read, batches, checks, passes, to_device
-from tiprdc_fl.attacks.networks import fit_whitening
+from tiprdc_fl.attacks.convergence import checks
+from tiprdc_fl.attacks.fitting import WARM_UP, Fit, Read, batches, passes, to_device
 from tiprdc_fl.attacks.problem import Answer, Problem
+from tiprdc_fl.attacks.whitening import ChannelWhitening
 from tiprdc_fl.errors import InputError
 from tiprdc_fl.models.extractor import autocast
 
@@ -92,13 +93,13 @@ def train(
     Raises:
         InputError: the network diverged.
     """
-    network.to(fit.device, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
     first = problems[0]
-    _whiten(network, inputs.learned, first.training, fit)
+    network = _whitened(network, inputs.learned, first.training, fit)
+    network.to(fit.device, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
     optimiser = torch.optim.Adam(network.parameters(), rate, fused=True)
     average, loss = WeightAverage(network), _Loss(problems, fit.device)
     best = [Best() for _ in problems]
-    pending = checks(fit.steps)
+    pending = list(checks(fit.steps))
     for step, batch in enumerate(islice(passes(first.training, fit.batch_size, fit.seed), fit.steps)):
         for group in optimiser.param_groups:
             group["lr"] = rate * min(1.0, (step + 1) / WARM_UP)
@@ -135,10 +136,14 @@ class _Loss:
         ).sum()
 
 
-def _whiten(network: nn.Module, read: Read, rows: np.ndarray, fit: Fit) -> None:
-    """Fits layers that whiten the network's inputs, to a sample of the training rows."""
+def _whitened(network: nn.Module, read: Read, rows: np.ndarray, fit: Fit) -> nn.Module:
+    """The network behind a whitening of its input channels, measured on a sample of the training rows.
+
+    Messages are states of an LSTM, within -1 and 1, and stay as they are.
+    """
     chosen = seeding.generator(fit.seed, "probe", "whitening").permutation(rows)[:WHITENED_FROM]
-    fit_whitening(network, to_device(read(np.sort(chosen)), fit.device))
+    sample = read(np.sort(chosen))
+    return nn.Sequential(ChannelWhitening(sample), network) if sample.dim() == 4 else network
 
 
 def _check(

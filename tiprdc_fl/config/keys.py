@@ -293,6 +293,11 @@ class Evaluation:
         [], "further numbers of people that the insider learns from, such as [10,30,100]", low=2, empty=True
     )
     reconstruction: bool = _key(False, "train a decoder that reconstructs the images from the features")
+    reconstruction_steps: int = _key(
+        4000,
+        "most training steps of the decoder and of the inversion; both stop once they have converged",
+        low=1,
+    )
     reidentification: bool = _key(True, "measure whether two contributions can be linked to the same person")
     bootstrap: int = _key(1000, "bootstrap resamples of people for each 95 % interval", low=100)
 

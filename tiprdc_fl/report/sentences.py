@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from tiprdc_fl.report.queries import attributes_of, highest, pooled_row, strongest, worst_group
 from tiprdc_fl.report.schema import (
     CAVEAT,
+    Converging,
     CurvePoint,
     GroupResult,
     ReconstructionResult,
@@ -118,12 +119,45 @@ def _reidentified(rows: Sequence[ReidentificationResult]) -> Iterator[str]:
 
 
 def _reconstructed(figures: ReconstructionResult | None) -> Iterator[str]:
-    """How near a decoder comes to the images."""
-    if figures is not None:
-        blind = figures.blind
+    """How near a decoder and an inversion come to the images, and whether rebuilt faces show who they are."""
+    if figures is None:
+        return
+    blind, inversion, verification = figures.blind, figures.inversion, figures.verification
+    yield (
+        f"Reconstruction by a decoder: SSIM {number(figures.ssim.value)} (the mean image: "
+        f"{number(blind.ssim.value)}), PSNR {number(figures.psnr.value, 1)} dB ({number(blind.psnr.value, 1)}). "
+        f"{_ended(figures)}"
+    )
+    if inversion is not None:
         yield (
-            f"Reconstruction by a decoder: SSIM {number(figures.ssim.value)} (the mean image: "
-            f"{number(blind.ssim.value)}), PSNR {number(figures.psnr.value, 1)} dB ({number(blind.psnr.value, 1)})."
+            f"Reconstruction by inversion of the extractor, {inversion.examples:,} images: SSIM "
+            f"{number(inversion.ssim.value)} (the decoder: {number(inversion.decoder.ssim.value)}), PSNR "
+            f"{number(inversion.psnr.value, 1)} dB ({number(inversion.decoder.psnr.value, 1)}). {_ended(inversion)}"
+        )
+    if verification is not None:
+        yield (
+            "Same person or not, of a rebuilt face and a photograph, ROC-AUC in % (chance is 50): "
+            f"{share(verification.rebuilt)}; of two photographs {share(verification.raw)}."
+        )
+
+
+def _ended(course: Converging) -> str:
+    """After how many steps a training ended, and why."""
+    end = "converged after" if course.converged else "had not converged after"
+    return f"It {end} {course.steps:,} steps."
+
+
+def unconverged(figures: ReconstructionResult | None) -> Iterator[str]:
+    """Warnings: what would have come nearer to the images with more steps."""
+    trained = {} if figures is None else {"decoder": figures, "inversion": figures.inversion}
+    for name, course in trained.items():
+        if course is None or course.converged:
+            continue
+        gain = course.last_doubling
+        told = "" if gain is None else f": the last doubling lowered its error by {100 * gain:.1f} %"
+        yield (
+            f"the {name} of images had not converged after {course.steps:,} steps{told}; raise "
+            "evaluation.reconstruction_steps"
         )
 
 

@@ -9,6 +9,7 @@ from rich.table import Table
 from tiprdc_fl.report.details import COLUMNS, grid, say, show_details, table_by_role
 from tiprdc_fl.report.queries import strongest
 from tiprdc_fl.report.schema import Report
+from tiprdc_fl.report.sentences import unconverged
 from tiprdc_fl.report.words import duration, readable, share, size
 
 
@@ -97,3 +98,4 @@ def warnings(report: Report) -> Iterator[str]:
         yield "the strategy missed its goal: lower what it wants, raise clients, or give it more time"
     if strategy.outcome.never_came:
         yield f"{strategy.outcome.never_came:,} contributors were wanted and never available in that time"
+    yield from unconverged(report.reconstruction)

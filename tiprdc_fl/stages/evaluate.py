@@ -3,29 +3,19 @@
 import json
 from collections.abc import Iterator, Sequence
 
-import numpy as np
-from torch import Tensor
-
-from tiprdc_fl.attacks.fitting import Fit
 from tiprdc_fl.attacks.probe import Prediction, Rows
 from tiprdc_fl.attacks.reidentification import OwnedRows, reidentify
 from tiprdc_fl.disk import reading, write_json
-from tiprdc_fl.evaluation.faces_grid import grid
 from tiprdc_fl.evaluation.groups import DeviceOf, by_group, groupings
-from tiprdc_fl.evaluation.intervals import mean, people_of
+from tiprdc_fl.evaluation.intervals import people_of
 from tiprdc_fl.evaluation.matching import same_person
 from tiprdc_fl.evaluation.results import Probed, Result, majority
 from tiprdc_fl.evaluation.worst_off import worst_off
-from tiprdc_fl.models.architecture import extracting
-from tiprdc_fl.models.extractor import batch_reader
 from tiprdc_fl.report.queries import strongest
 from tiprdc_fl.report.schema import (
-    Figure,
     Figures,
     GroupResult,
-    LikenessResult,
     ProbeResult,
-    ReconstructionResult,
     ReidentificationResult,
     WorstOffResult,
 )
@@ -33,14 +23,12 @@ from tiprdc_fl.stages.collect import CollectionResult
 from tiprdc_fl.stages.current import code_digest
 from tiprdc_fl.stages.probing import fit_of, learning_curve, probe_all
 from tiprdc_fl.stages.progress import stage
+from tiprdc_fl.stages.rebuild import reconstruction
 from tiprdc_fl.stages.representations import Representation, Views, open_views
 from tiprdc_fl.stages.run import Run
 from tiprdc_fl.stages.run_folder import timed
 from tiprdc_fl.stages.train import Trained
-from tiprdc_fl.store.paths import RunFolder
 from tiprdc_fl.store.withdrawal import nobody_withdraws, while_nobody_withdraws
-
-SHOWN = 8  # faces in the picture of reconstructions, of as many people
 
 
 def measure(
@@ -92,7 +80,9 @@ def _measured(
         groups=groups,
         worst_off=worst,
         curve=learning_curve(current, views, fit),
-        reconstruction=reconstruction(current, views, fit) if settings.reconstruction else None,
+        reconstruction=reconstruction(current, views, trained.extractor, fit)
+        if settings.reconstruction
+        else None,
         reidentification=reidentification(current, views) if _recognisable(current) else (),
     )
 
@@ -146,50 +136,6 @@ def disparities(
         tail = worst_off(prediction, labels, people, row.role == "private", seed)
         worst.append(WorstOffResult(**named, **vars(tail)))
     return tuple(groups), tuple(worst)
-
-
-def reconstruction(current: Run, views: Views, fit: Fit) -> ReconstructionResult:
-    """A decoder that learned from the collector's people rebuilds the holdout people's images."""
-    from tiprdc_fl.attacks.reconstruction import Images, reconstruct
-    from tiprdc_fl.attacks.similarity import Similarity
-
-    features, own, holdout = views.shown["features"], views.collector, views.holdout
-    if views.auxiliary is None or own is None:
-        raise TypeError("views opened without the collector's features")
-    plain = extracting(features.architecture)
-    targets = [batch_reader(plain, examples.loaded) for examples in (own, holdout)]
-    people = people_of(holdout.people)
-    first = np.unique(holdout.people, return_index=True)[1][:SHOWN]
-    with (
-        timed(current.folder, "reconstruction"),
-        stage(current.console, "decoder", fit.steps, "batches") as advance,
-    ):
-        rebuilt = reconstruct(
-            Images(views.auxiliary.read, targets[0], own.people),
-            Images(features.measured.read, targets[1], holdout.people),
-            features.architecture,
-            fit,
-            on_batch=lambda: advance(1),
-            shown=first,
-        )
-    save_pictures(current.folder, rebuilt.originals, rebuilt.pictures)
-
-    def figures(similarity: Similarity) -> dict[str, Figure]:
-        return {
-            name: Figure.model_validate(mean(values, people)) for name, values in vars(similarity).items()
-        }
-
-    return ReconstructionResult(
-        **figures(rebuilt.decoder),
-        blind=LikenessResult(**figures(rebuilt.blind)),
-        ms_ssim_scales=rebuilt.scales,
-    )
-
-
-def save_pictures(folder: RunFolder, originals: Tensor, pictures: Tensor) -> None:
-    """``reconstruction.npz`` (uint8 [k, 3, h, w] each) and the same side by side in ``reconstruction.png``."""
-    np.savez_compressed(folder.reconstruction, original=originals.numpy(), reconstructed=pictures.numpy())
-    grid(originals, {"reconstructed": pictures}, folder.reconstruction_picture)
 
 
 def reidentification(current: Run, views: Views) -> tuple[ReidentificationResult, ...]:

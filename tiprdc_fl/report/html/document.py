@@ -19,7 +19,7 @@ from tiprdc_fl.report.html.charts import Chart
 from tiprdc_fl.report.html.reconstruction import Pictures
 from tiprdc_fl.report.html.svg import draw
 from tiprdc_fl.report.schema import CAVEAT, Report
-from tiprdc_fl.report.sentences import partition_lines, sentences, unequal
+from tiprdc_fl.report.sentences import partition_lines, sentences, unconverged, unequal
 from tiprdc_fl.report.settings import changed, flat
 from tiprdc_fl.report.words import TITLES, duration, probe_name, readable, share, size
 
@@ -64,6 +64,7 @@ TEMPLATES.globals |= {
     "rule": RULE,
     "sentences": sentences,
     "titles": TITLES,
+    "unconverged": unconverged,
     "unequal": unequal,
 }
 

@@ -15,10 +15,17 @@ from tiprdc_fl.store.paths import RunFolder
 
 @dataclass(frozen=True)
 class Pictures:
-    """Faces, and what a decoder made of their features: PNG files in the same order."""
+    """Faces, and what was made of their features: PNG files in the same order.
+
+    Attributes:
+        originals: the faces.
+        rebuilt: what the decoder made.
+        inverted: what the inversion found; empty where there is nothing to invert.
+    """
 
     originals: Sequence[bytes]
     rebuilt: Sequence[bytes]
+    inverted: Sequence[bytes] = ()
 
 
 def pictures(folder: Path) -> Pictures | None:
@@ -35,6 +42,7 @@ def pictures(folder: Path) -> Pictures | None:
             return Pictures(
                 originals=tuple(map(png, arrays["original"])),
                 rebuilt=tuple(map(png, arrays["reconstructed"])),
+                inverted=tuple(map(png, arrays.get("inverted", ()))),
             )
     except (OSError, ValueError, KeyError, TypeError, BadZipFile, EOFError) as error:
         raise InputError(

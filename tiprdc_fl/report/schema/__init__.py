@@ -22,14 +22,17 @@ from tiprdc_fl.report.schema.partition import (
 )
 from tiprdc_fl.report.schema.report import CAVEAT, SCHEMA_VERSION, Report, json_schema
 from tiprdc_fl.report.schema.results import (
+    Converging,
     CurvePoint,
     Figures,
     GroupResult,
+    InversionResult,
     LikenessResult,
     ProbeResult,
     ReconstructionResult,
     ReidentificationResult,
     StrongestProbe,
+    VerificationResult,
     WorstOffResult,
 )
 from tiprdc_fl.report.schema.run import Environment, Epoch, Group, Memory, Origin, People
@@ -50,6 +53,7 @@ __all__ = [
     "SCHEMA_VERSION",
     "BitsFigure",
     "CalibrationFigures",
+    "Converging",
     "Correlated",
     "CurvePoint",
     "DeviceClassFigures",
@@ -66,6 +70,7 @@ __all__ = [
     "GroupResult",
     "Histogram",
     "Interval",
+    "InversionResult",
     "LabelSkew",
     "LatencyFigures",
     "LikenessResult",
@@ -92,6 +97,7 @@ __all__ = [
     "StrategyFigures",
     "StrongestProbe",
     "ValueParticipation",
+    "VerificationResult",
     "WorstOffResult",
     "json_schema",
 ]

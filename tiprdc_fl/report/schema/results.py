@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from tiprdc_fl.report.schema.values import BitsFigure, Count, Figure, Model, Share, ShareFigure
+from tiprdc_fl.report.schema.values import BitsFigure, Count, Figure, Model, NotNegative, Share, ShareFigure
 
 Role = Literal["private", "task"]
 LearnedFrom = Literal["contributors", "collector", "both"]
@@ -184,13 +184,63 @@ class LikenessResult(Model):
     """Peak signal-to-noise ratio of one image, averaged over images, in dB."""
 
 
-class ReconstructionResult(LikenessResult):
+class Converging(Model):
+    """Whether something that is trained step by step was trained for long enough."""
+
+    steps: Positive
+    """Steps that it took. It ended where it had converged, at the latest after
+    evaluation.reconstruction_steps."""
+    last_doubling: Share | None
+    """Share of the error by which the last doubling of the steps lowered it. Decoder: of the mean absolute error
+    on validation people; inversion: of the loss. Null where there were too few steps to tell."""
+    converged: bool
+    """Whether last_doubling is below the tolerance: 0.025 for the decoder, 0.05 for the inversion. If not, more
+    steps would have come nearer to the images."""
+
+
+class InversionResult(LikenessResult, Converging):
+    """Images whose features are nearest to those that were sent, searched by gradient descent through the frozen
+    extractor, with total variation as a prior.
+    """
+
+    decoder: LikenessResult
+    """The decoder's images of the same examples."""
+    examples: Positive
+    """Examples that were inverted, each of another holdout person."""
+    strength: NotNegative
+    """Weight of the prior, chosen on people of the collector."""
+
+
+class VerificationResult(Model):
+    """Whether an image of a person is told from other people's by a photograph that is not the one behind it: by a
+    metric of people learned on the collector's own photographs. Areas under the ROC curve; 0.5 is chance.
+    """
+
+    rebuilt: ShareFigure
+    """Images that the decoder rebuilt from features."""
+    raw: ShareFigure
+    """The ceiling: photographs in place of rebuilt images."""
+    blind: ShareFigure
+    """The control: the mean image of the collector's people in place of rebuilt images."""
+    people: Count
+    """Holdout people with at least two examples, who are compared."""
+    pairs: Count
+    """Pairs that are compared."""
+
+
+class ReconstructionResult(LikenessResult, Converging):
     """Images of holdout people, reconstructed by a decoder that learned from the collector's people."""
 
     blind: LikenessResult
     """The control: the mean image of the collector's people, for every example."""
     ms_ssim_scales: Count
     """Scales of the multi-scale figure; 5 in its definition, fewer for small images."""
+    inversion: InversionResult | None
+    """A second adversary, who inverts the extractor. Null where the device sends the image itself, raw or noisy:
+    there is nothing to invert."""
+    verification: VerificationResult | None
+    """Whether rebuilt faces show who they are. Null where a partition dealt out everybody's examples, so that a
+    contributor is not a person, and where fewer than two holdout people have two examples."""
 
 
 class ReidentificationResult(Model):
