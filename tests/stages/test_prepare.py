@@ -5,6 +5,7 @@ from rich.console import Console
 
 from tiprdc_fl.errors import InputError
 from tiprdc_fl.stages import prepare as preparing
+from tiprdc_fl.stages.prepare import unused_keys
 from tiprdc_fl.stages.registries import load_config
 
 SMALL = ("clients=12", "data.collector_people=12", "data.holdout_people=8", "data.max_examples_per_person=4")
@@ -35,3 +36,9 @@ def test_a_sections_mistake_is_told_in_any_order_of_the_checks(tmp_path, monkeyp
         preparing.prepare(config, Console(quiet=True))
     assert message in str(told.value)
     assert not list(tmp_path.iterdir())
+
+
+def test_steps_of_a_reconstruction_that_is_not_asked_for_are_said_to_change_nothing():
+    steps = "evaluation.reconstruction_steps=100"
+    assert unused_keys(load_config(None, [steps])) == ["evaluation.reconstruction_steps"]
+    assert unused_keys(load_config(None, [steps, "evaluation.reconstruction=true"])) == []

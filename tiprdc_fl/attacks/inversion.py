@@ -25,7 +25,7 @@ SLOWED_AFTER = (
 )
 TOLERANCE = 0.05  # share of the loss; a doubling of the steps that lowers it by less is the last
 FEWEST = 128  # steps before which an inversion does not count as converged
-STRENGTHS = (0.1, 0.3, 1.0)  # of the prior; the one that suits the adversary's own images best is taken
+STRENGTHS = (0.1, 0.3, 1.0, 3.0)  # of the prior; the one that suits the adversary's own images best is taken
 TRIED = 16  # of the adversary's own images, each of another person, to choose the strength on
 TRIAL_STEPS = 512  # at most, to choose it
 SCALED = 512  # of the adversary's own rows, on which deviations of the channels are measured

@@ -33,11 +33,13 @@ from tiprdc_fl.store.paths import RunFolder
 
 
 def unused_keys(config: Config) -> list[str]:
-    """Keys that were changed and change nothing: of names not chosen, of devices that are not modelled."""
+    """Keys that were changed and change nothing: of names not chosen, of what is not modelled or not measured."""
     devices = [f"devices.{name}" for name in vars(config.devices) if name != "name"]
     idle = devices if config.devices.name is None else []
     if config.devices.correlated_with is None:
         idle.append("devices.correlation")
+    if not config.evaluation.reconstruction:
+        idle.append("evaluation.reconstruction_steps")
     default, changed = flatten(Config()), flatten(config)
     idle = [name for name in dict.fromkeys(idle) if changed[name] != default[name]]
     return [*unused(config, choices()), *idle]

@@ -200,7 +200,8 @@ class Converging(Model):
 
 class InversionResult(LikenessResult, Converging):
     """Images whose features are nearest to those that were sent, searched by gradient descent through the frozen
-    extractor, with total variation as a prior.
+    extractor, with total variation as a prior. Where noise hides the features they may be less like the originals
+    than the mean image.
     """
 
     decoder: LikenessResult
