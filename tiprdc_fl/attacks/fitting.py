@@ -14,10 +14,6 @@ from tiprdc_fl.errors import InputError
 VALIDATION_SHARE = 0.1  # of the people; on them a probe's length of training and settings are chosen
 FEWEST_VALIDATED = 20  # people, where there are at least twice as many
 FEWEST_ROWS = 4
-FIRST_CHECK, SPACING = (
-    64,
-    math.sqrt(2),
-)  # steps before the first validation, and ratio of two validations' steps
 WARM_UP = 30  # steps over which the learning rate rises
 
 Read = Callable[[np.ndarray], Tensor]
@@ -29,9 +25,9 @@ class Fit:
 
     Attributes:
         steps: largest number of batches to learn from, over as many passes as that takes. A probe is validated
-            after spaced numbers of steps, see ``convergence.checks``, and ends when the last doubling of the steps brought too
-            little. (The validation loss would end it too early: a probe becomes overconfident while it still
-            learns.)
+            after spaced numbers of steps (``convergence.checks``), and ends when the last doubling of the steps
+            brought too little. (The validation loss would end it too early: a probe becomes overconfident while it
+            still learns.)
         batch_size: rows in a batch.
         learning_rate: Adam's learning rate, constant after WARM_UP steps; the weights are averaged.
         seed: seed of the order of rows, of dropout and of the choice of validation people.

@@ -67,7 +67,7 @@ def _eigh(matrix: Tensor) -> tuple[Tensor, Tensor]:
     """Eigenvalues, ascending, and eigenvectors; in double precision where float32 does not converge."""
     try:
         return torch.linalg.eigh(matrix)
-    except torch.linalg.LinAlgError:
+    except RuntimeError:  # torch.linalg.LinAlgError, which torch does not export
         values, vectors = torch.linalg.eigh(matrix.double())
         return values.float(), vectors.float()
 

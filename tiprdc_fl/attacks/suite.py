@@ -38,8 +38,7 @@ from tiprdc_fl.models.text import TextClassifier, text_size
 def _behind(architecture: Architecture, classifier: nn.Module) -> nn.Module:
     """The classifier as it sees what is attacked.
 
-    Inputs as
-    they are pass a fresh extractor of the same width first, which is trained with the classifier.
+    Inputs as they are pass a fresh extractor of the same width first, which is trained with the classifier.
     """
     if architecture.transform == "pass":
         return nn.Sequential(build_extractor(extracting(architecture)), classifier)
