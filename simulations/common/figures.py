@@ -125,7 +125,7 @@ def combine(columns: Sequence[Column], seeds: Sequence[Sequence[Row]]) -> list[R
 
     Args:
         columns: the table's.
-        seeds: each seed's rows; of a single seed they stay as they are, with their bootstrap intervals.
+        seeds: each seed's rows; of a single seed they stay as they are, with their intervals over people.
     """
     if len(seeds) == 1:
         return [dict(row) for row in seeds[0]]

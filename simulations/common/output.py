@@ -60,8 +60,8 @@ class Outcome:
 def intervals_of(seeds: Sequence[int]) -> str:
     """What the intervals hold, by how often the study was repeated."""
     if len(seeds) == 1:
-        return "95 % intervals: bootstrap over holdout people, one seed"
-    return f"mean of {len(seeds)} seeds, 95 % t-intervals over the seeds"
+        return "95 % intervals over holdout people, one seed: the variance of training is not in them"
+    return f"mean of {len(seeds)} seeds, 95 % t-intervals over the seeds: people and training vary"
 
 
 def caption_of(

@@ -15,6 +15,7 @@ import pytest
 from rich.console import Console
 
 from tests.report.report_example import example, interval
+from tiprdc_fl.evaluation.paired import RowPredictions, figure_of, save_predictions
 from tiprdc_fl.report import __main__ as command
 from tiprdc_fl.report.compare.comparison import compare
 from tiprdc_fl.report.compare.page import comparison_page, cost_cells, verdicts
@@ -70,12 +71,12 @@ def visible(text: str) -> str:
 # --- the rule ---
 
 
-def figure_of(value: float, half: float) -> Interval[float]:
+def figure_at(value: float, half: float) -> Interval[float]:
     return Interval[float](value=value, low=value - half, high=value + half)
 
 
 def test_a_difference_and_its_interval_by_hand():
-    figure, reference = figure_of(0.70, 0.03), figure_of(0.64, 0.04)
+    figure, reference = figure_at(0.70, 0.03), figure_at(0.64, 0.04)
     found = difference(figure, reference)
     assert found.value == pytest.approx(0.06) and found.width == pytest.approx(0.05)
     assert found.exceeds and in_words(found) == "+6.0 ±5.0, exceeds"
@@ -84,25 +85,25 @@ def test_a_difference_and_its_interval_by_hand():
 
 
 def test_an_interval_that_is_not_symmetric_counts_by_half_its_length():
-    found = difference(Interval[float](value=0.9, low=0.8, high=0.92), figure_of(0.9, 0.0))
+    found = difference(Interval[float](value=0.9, low=0.8, high=0.92), figure_at(0.9, 0.0))
     assert found.width == pytest.approx(0.06) and not found.exceeds
 
 
 @pytest.mark.parametrize("missing", [None, Interval[float](value=None, low=None, high=None)])
 def test_what_is_not_defined_is_not_compared(missing):
-    for pair in ((missing, figure_of(0.5, 0.02)), (figure_of(0.5, 0.02), missing)):
+    for pair in ((missing, figure_at(0.5, 0.02)), (figure_at(0.5, 0.02), missing)):
         assert in_words(difference(*pair)) == "n/a" and not difference(*pair).exceeds
 
 
-def test_the_rule_errs_on_the_careful_side_for_figures_of_the_same_people():
+def test_independent_samples_err_on_the_careful_side_for_figures_of_the_same_people():
     """Simulated: two figures with a shared part and no difference exceed the rule in less than 5 % of draws."""
     draws = np.random.Generator(np.random.PCG64(0)).normal(size=(3, 4000))
     shared, own = 0.8, 0.6  # of a standard deviation of 1
     a, b = shared * draws[0] + own * draws[1], shared * draws[0] + own * draws[2]
-    figures = [[figure_of(x, 1.96) for x in pair] for pair in zip(a, b, strict=True)]
+    figures = [[figure_at(x, 1.96) for x in pair] for pair in zip(a, b, strict=True)]
     share = np.mean([difference(*pair).exceeds for pair in figures])
     assert share < 0.01
-    figures = [[figure_of(x, 1.96) for x in pair] for pair in zip(draws[0], draws[1], strict=True)]
+    figures = [[figure_at(x, 1.96) for x in pair] for pair in zip(draws[0], draws[1], strict=True)]
     assert np.mean([difference(*pair).exceeds for pair in figures]) == pytest.approx(0.05, abs=0.01)
 
 
@@ -117,12 +118,58 @@ def test_figures_side_by_side_say_what_exceeds_its_intervals():
     assert lines[place + 1] == "less A +6.0 ±3.5, exceeds +0.0 ±3.5, within"
     place = lines.index("utility of Smiling, one example 72.0 (69-75) 72.0 (69-75) 73.0 (70-76)")
     assert lines[place + 1] == "less A +0.0 ±3.5, within +1.0 ±3.5, within"
-    assert "the intervals are treated as independent" in " ".join(lines)
+    assert "B less A: of independent samples, no predictions of the same rows are there." in lines
+    assert "the variance of training is not in the interval" in " ".join(lines)
     page = visible(comparison_page(compared(first, moved(first, "private", 0.06))))
     assert "B differs from A beyond the intervals in: leakage of Male, one example +6.0 (±3.5)." in page
     assert "+6.0 ±3.5, exceeds" in page and "<strong>+6.0" in comparison_page(
         compared(first, moved(first, "private", 0.06))
     )
+
+
+def with_predictions(folder: Path, shift: float, seed: int) -> tuple[Path, dict[str, Any]]:
+    """A run folder with predictions of Male, and the report whose figures are theirs.
+
+    The scores know ``shift`` of the label; people and noise are the same in all, but for a fifth of the noise.
+    """
+    shared, own = np.random.default_rng(0), np.random.default_rng(seed)
+    people = np.repeat(np.arange(100), 8)
+    labels = (np.arange(100) % 2)[people]
+    scores = shared.normal(size=800) + 0.2 * own.normal(size=800) + shift * (2 * labels - 1)
+    logits = np.stack([np.zeros(800), scores], axis=1).astype(np.float32)
+    kept = RowPredictions(people, labels, logits, logits)
+    report = example()
+    for row in report["results"]:
+        if row["attribute"] == "Male" and row["representation"] == "features":
+            for name, pooled in (("balanced_accuracy", False), ("per_person", True)):
+                value = figure_of(kept, pooled) or 0.0
+                row[name] = {"value": value, "low": value - 0.04, "high": min(1.0, value + 0.04)}
+    run_folder(folder, report)
+    save_predictions(folder / "predictions.npz", {"Male": kept})
+    return folder, report
+
+
+def test_runs_on_the_same_rows_are_paired(tmp_path):
+    runs = [
+        with_predictions(tmp_path / name, shift, seed) for name, shift, seed in (("a", 0.5, 1), ("b", 0.6, 2))
+    ]
+    found = compare([folder for folder, _ in runs], [Report.model_validate(report) for _, report in runs])
+    lines = {line.title: line for line in found.lines}
+    (apart,) = lines["leakage of Male, one example"].differences
+    assert apart.paired and apart.exceeds and apart.width < 0.03  # 5.7 points as if they were independent
+    assert "paired, exceeds" in in_words(apart)
+    assert lines["leakage of Male, a person's pooled"].differences[0].paired
+    assert not lines["utility of Smiling, one example"].differences[0].paired
+    assert "paired in leakage of Male, one example; leakage of Male, a" in next(found.samples)
+    assert ", paired)" in visible(comparison_page(found))
+
+
+def test_predictions_that_are_not_those_of_the_report_are_not_paired(tmp_path):
+    runs = [with_predictions(tmp_path / name, 0.5, seed) for name, seed in (("a", 1), ("b", 2))]
+    for row in runs[1][1]["results"]:
+        row["balanced_accuracy"] = interval(0.71)
+    found = compare([folder for folder, _ in runs], [Report.model_validate(report) for _, report in runs])
+    assert not found.lines[0].differences[0].paired
 
 
 def test_equal_runs_differ_in_nothing():

@@ -170,6 +170,11 @@ class RunFolder:
         return self.path / "results.json"
 
     @property
+    def predictions(self) -> Path:
+        """What the strongest probes infer of each holdout row."""
+        return self.path / "predictions.npz"
+
+    @property
     def reconstruction(self) -> Path:
         """Rebuilt images as arrays."""
         return self.path / "reconstruction.npz"

@@ -95,7 +95,7 @@ def _run_of(folder: Path) -> RunFolder:
 
 def _stale(run: RunFolder) -> tuple[Path, ...]:
     """Figures computed with withdrawn data, and the clock's requests; the next run makes them anew."""
-    return run.results, run.report_json, run.report_html, run.requests, run.course
+    return run.results, run.predictions, run.report_json, run.report_html, run.requests, run.course
 
 
 def _record(path: Path) -> list[dict[str, Any]]:

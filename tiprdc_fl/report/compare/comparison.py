@@ -5,12 +5,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from tiprdc_fl.evaluation.intervals import Interval
+from tiprdc_fl.evaluation.paired import load_predictions
+from tiprdc_fl.report.compare.pairing import Predictions, pairs
 from tiprdc_fl.report.compare.warnings import warnings
 from tiprdc_fl.report.differences import Difference, difference
 from tiprdc_fl.report.queries import answered_shares, pooled_row, strongest
 from tiprdc_fl.report.schema import ProbeResult, Report, ShareFigure
 from tiprdc_fl.report.settings import differing
 from tiprdc_fl.report.words import duration, size
+from tiprdc_fl.store.paths import RunFolder
 
 # Stages that make the extractor: a run that was given one, or found one in the library, has not all of them.
 TRAINING = ("collector examples", "training", "extractor")
@@ -25,6 +29,7 @@ class Line:
         title: what it is. role: "private" (low is good) or "task". attribute: whose it is.
         pooled: from all of a person's examples instead of one.
         figures: the runs'; None where a run has none.
+        pairs: differences of every run but the first to the first, paired; None where that cannot be.
     """
 
     title: str
@@ -32,6 +37,7 @@ class Line:
     attribute: str
     pooled: bool
     figures: Sequence[ShareFigure | None]
+    pairs: Sequence[Interval | None]
 
     @property
     def shared(self) -> bool:
@@ -41,7 +47,8 @@ class Line:
     @property
     def differences(self) -> list[Difference]:
         """Of every run but the first to the first."""
-        return [difference(figure, self.figures[0]) for figure in self.figures[1:]]
+        first, *others = self.figures
+        return [difference(figure, first, pair) for figure, pair in zip(others, self.pairs, strict=True)]
 
 
 @dataclass(frozen=True)
@@ -77,9 +84,24 @@ class Comparison:
         """Whether there is any figure that more than one run has."""
         return any(line.shared for line in self.lines)
 
+    @property
+    def samples(self) -> Iterator[str]:
+        """For every run but the first: whether its differences are paired, in a sentence."""
+        first, *others = self.letters
+        for number, letter in enumerate(others):
+            known = [line for line in self.lines if line.differences[number].value is not None]
+            paired = [line.title for line in known if line.differences[number].paired]
+            if known and len(paired) == len(known):
+                yield f"{letter} less {first}: paired, the same rows of the same holdout people."
+            elif paired:
+                yield f"{letter} less {first}: paired in {'; '.join(paired)}, else of independent samples."
+            elif known:
+                yield f"{letter} less {first}: of independent samples, no predictions of the same rows are there."
+
 
 def compare(folders: Sequence[Path], reports: Sequence[Report]) -> Comparison:
     """Sets runs beside the first of them."""
+    predictions = [load_predictions(RunFolder(folder).predictions) for folder in folders]
     letters = [chr(ord("A") + number) if number < 26 else str(number + 1) for number in range(len(reports))]
     settings = differing([report.configuration for report in reports])
     return Comparison(
@@ -88,23 +110,28 @@ def compare(folders: Sequence[Path], reports: Sequence[Report]) -> Comparison:
         letters=letters,
         warnings=list(warnings(reports, letters, settings)),
         settings=settings,
-        lines=list(_lines(reports)),
+        lines=list(_lines(reports, predictions)),
         costs=list(_costs(reports)),
         participation=list(_participation(reports)),
     )
 
 
-def _lines(reports: Sequence[Report]) -> Iterator[Line]:
+def _lines(reports: Sequence[Report], predictions: Sequence[Predictions]) -> Iterator[Line]:
     """Leakage from one example and pooled, then utility."""
+
+    def line(title: str, role: str, attribute: str, pooled: bool, figures: list[ShareFigure | None]) -> Line:
+        paired = pairs(attribute, pooled, figures, predictions)
+        return Line(title, role, attribute, pooled, figures, paired)
+
     for role in ("private", "task"):
         own = [[row for row in report.results if row.role == role] for report in reports]
         for attribute in dict.fromkeys(row.attribute for rows in own for row in rows):
             single = [_figure(strongest(rows, attribute, "features"), "balanced_accuracy") for rows in own]
             what = "leakage" if role == "private" else "utility"
-            yield Line(f"{what} of {attribute}, one example", role, attribute, False, single)
+            yield line(f"{what} of {attribute}, one example", role, attribute, False, single)
             pooled = [_figure(pooled_row(rows, attribute), "per_person") for rows in own]
             if role == "private" and any(pooled):
-                yield Line(f"{what} of {attribute}, a person's pooled", role, attribute, True, pooled)
+                yield line(f"{what} of {attribute}, a person's pooled", role, attribute, True, pooled)
 
 
 def _figure(row: ProbeResult | None, name: str) -> ShareFigure | None:

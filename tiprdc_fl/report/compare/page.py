@@ -54,7 +54,8 @@ def verdicts(comparison: Comparison) -> Iterator[str]:
         for line in comparison.lines:
             apart = line.differences[number]
             if apart.value is not None:
-                words = f"{line.title} {100 * apart.value:+.1f} (±{100 * apart.width:.1f})"
+                kind = ", paired" if apart.paired else ""
+                words = f"{line.title} {100 * apart.value:+.1f} (±{100 * apart.width:.1f}{kind})"
                 (beyond if apart.exceeds else within).append(words)
         if beyond:
             yield f"{letter} differs from {first} beyond the intervals in: {'; '.join(beyond)}."

@@ -26,6 +26,9 @@ def show_comparison(found: Comparison, console: Console) -> None:
         console.print(NOTHING_IN_COMMON, highlight=False, markup=False, style="yellow")
     console.print()
     console.print(costs_table(found))
+    console.print()
+    for sentence in found.samples:
+        console.print(readable(sentence), highlight=False, markup=False)
     console.print(f"\n{RULE}", highlight=False, markup=False)
 
 

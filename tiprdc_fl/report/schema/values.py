@@ -28,14 +28,17 @@ Setting = bool | int | float | str | tuple[str, ...] | None  # value of one key
 
 
 class Interval(Model, Generic[Number]):
-    """A figure with its 95 % interval from a bootstrap over people; all three null where it is not defined."""
+    """A figure with its 95 % interval over people; all three null where it is not defined.
+
+    It holds the choice of the people measured. The variance of training is not in it.
+    """
 
     value: Number | None
     """On all holdout people."""
     low: Number | None
-    """2.5th percentile over the resamples."""
+    """Lower limit of the interval."""
     high: Number | None
-    """97.5th percentile over the resamples."""
+    """Upper limit of the interval."""
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
@@ -47,15 +50,15 @@ class Interval(Model, Generic[Number]):
 
 
 class Figure(Interval[float]):
-    """A figure of any size, such as decibels, with its 95 % interval from a bootstrap over people."""
+    """A figure of any size, such as decibels, with its 95 % interval over people."""
 
 
 class ShareFigure(Interval[Share]):
-    """A share in [0, 1] with its 95 % interval from a bootstrap over people; null where it is not defined."""
+    """A share in [0, 1] with its 95 % interval over people; null where it is not defined."""
 
 
 class BitsFigure(Interval[NotNegative]):
-    """Bits an example with their 95 % interval from a bootstrap over people; null where they are not
+    """Bits an example with their 95 % interval over people; null where they are not
     defined.
     """
 
