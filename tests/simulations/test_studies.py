@@ -592,7 +592,9 @@ def test_seeds_repeat_a_study_and_report_the_mean(study, run, tmp_path):
     assert "case 12 of 12: tiprdc, budget 0, seed 7" in text
     rows, written, _ = results(tmp_path, "budget")
     assert written["seeds"] == [5, 6, 7]
-    assert written["intervals"] == "mean of 3 seeds, 95 % t-intervals over the seeds: people and training vary"
+    assert (
+        written["intervals"] == "mean of 3 seeds, 95 % t-intervals over the seeds: people and training vary"
+    )
     assert written["intervals"] in " ".join(text.split())
     assert len(rows) == 4
     # The fake leaks 0.65, 0.66 and 0.67 at budget 1: 4.302653 * 0.01 / sqrt(3) either way.

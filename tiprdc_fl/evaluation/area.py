@@ -1,7 +1,5 @@
 """The area under the ROC curve with its interval over people."""
 
-from dataclasses import dataclass
-
 import numpy as np
 from scipy.special import ndtr, ndtri
 
@@ -10,27 +8,13 @@ from tiprdc_fl.evaluation.intervals import (
     Estimate,
     Interval,
     People,
+    estimate,
     ratio,
     recovered,
     student,
     wilson_limits,
 )
-from tiprdc_fl.evaluation.person_effect import area_variance, person_correlation
-
-PRIOR = 30.0  # people that the variance of normal scores counts for
-
-
-@dataclass(frozen=True)
-class Area:
-    """An area under the ROC curve.
-
-    Attributes:
-        estimate: the area.
-        expected: its variance if scores were normal, see ``person_effect``.
-    """
-
-    estimate: Estimate
-    expected: float
+from tiprdc_fl.evaluation.person_effect import area_variance, person_correlation, steadied
 
 
 def roc_auc(logits: np.ndarray, labels: np.ndarray, people: People) -> Interval:
@@ -44,7 +28,7 @@ def roc_auc(logits: np.ndarray, labels: np.ndarray, people: People) -> Interval:
     classes = [1] if logits.shape[1] == 2 else np.unique(labels).tolist()
     areas = [area_of(score_of(logits, c), labels == c, people) for c in classes]
     limits = np.array([_limits(area) for area in areas])
-    return recovered([area.estimate for area in areas], limits[:, 0], limits[:, 1])
+    return recovered(areas, limits[:, 0], limits[:, 1])
 
 
 def score_of(logits: np.ndarray, c: int) -> np.ndarray:
@@ -53,7 +37,7 @@ def score_of(logits: np.ndarray, c: int) -> np.ndarray:
     return logits[:, c] - np.logaddexp.reduce(np.delete(logits, c, axis=1), axis=1)
 
 
-def area_of(scores: np.ndarray, positive: np.ndarray, people: People) -> Area:
+def area_of(scores: np.ndarray, positive: np.ndarray, people: People) -> Estimate:
     """The area as the mean of rows' placements (DeLong et al. 1988), summed within people (Obuchowski 1997).
 
     Args:
@@ -61,36 +45,25 @@ def area_of(scores: np.ndarray, positive: np.ndarray, people: People) -> Area:
         positive: bool [rows].
         people: whose the rows are.
     """
-    place = placements(scores, positive)
-    sizes = [people.sums(kind) for kind in (positive, ~positive)]
-    parts = [
-        ratio(people.sums(place * kind), rows)
-        for kind, rows in zip((positive, ~positive), sizes, strict=True)
-    ]
-    variances = np.array([part.variance for part in parts])
-    behind = np.array([part.people for part in parts])
-    uncertain = (variances**2 / np.maximum(1, behind - 1)).sum()
-    effective = 1 + variances.sum() ** 2 / uncertain if uncertain > 0 else behind.min()
-    estimate = Estimate(parts[0].value, parts[0].spread + parts[1].spread, float(effective))
+    place, kinds = placements(scores, positive), (positive, ~positive)
+    up, down = (ratio(people.sums(place * kind), people.sums(kind)) for kind in kinds)
+    parts = up.variance**2 / up.freedom + down.variance**2 / down.freedom
+    freedom = (up.variance + down.variance) ** 2 / parts if parts > 0 else min(up.freedom, down.freedom)
+    area = estimate(up.value, up.spread + down.spread, 1 + freedom)
+    if area.variance == 0:  # perfect, or all scores are equal
+        return area
     correlation = person_correlation(scores, positive.astype(int), people)
-    return Area(estimate, area_variance(estimate.value, sizes[0], sizes[1], correlation))
+    expected = area_variance(area.value, people.sums(positive), people.sums(~positive), correlation)
+    return steadied(area, expected)
 
 
-def _limits(area: Area) -> tuple[float, float]:
-    """Limits of an area, on the scale on which it is a difference of normal scores.
-
-    The variance is averaged with that of normal scores, which counts for PRIOR people (as Smyth 2004 steadies
-    variances): placements in a large area are so skew that those of ten people often show none of their spread.
-    """
-    value, people, measured = area.estimate.value, area.estimate.people, area.estimate.variance
-    if not 0 < value < 1:
-        low, high = wilson_limits([area.estimate])
+def _limits(area: Estimate) -> tuple[float, float]:
+    """Limits of an area, on the scale on which it is a difference of normal scores."""
+    if not 0 < area.value < 1:
+        low, high = wilson_limits([area])
         return float(low[0]), float(high[0])
-    if measured == 0:  # all scores are equal
-        return value, value
-    variance = (people * measured + PRIOR * area.expected) / (people + PRIOR)
-    t = student(np.array([variance]), np.array([people + PRIOR]))
-    point = ndtri(value)
-    error = np.sqrt(variance) / (np.exp(-(point**2) / 2) / np.sqrt(2 * np.pi))
+    point = float(ndtri(area.value))
+    error = float(np.sqrt(area.variance)) / (np.exp(-(point**2) / 2) / np.sqrt(2 * np.pi))
     centre = point - point * error**2 / 2  # the scale is curved: its mean is further from 0 than the area's
-    return float(min(value, ndtr(centre - t * error))), float(max(value, ndtr(centre + t * error)))
+    reach = student([area]) * error
+    return float(min(area.value, ndtr(centre - reach))), float(max(area.value, ndtr(centre + reach)))

@@ -67,18 +67,22 @@ class Estimate:
 
     Attributes:
         value: the figure.
-        spread: each person's part of its error, float [people]; the sum of its squares estimates the variance.
+        spread: each person's part of its error, float [people].
         people: effective number of people behind it: fewer where some have more rows than others (Kish 1965).
+        variance: of the figure, over whom one could have measured.
+        freedom: degrees of freedom of the variance.
     """
 
     value: float
     spread: np.ndarray
     people: float
+    variance: float
+    freedom: float
 
-    @property
-    def variance(self) -> float:
-        """Of the figure, over whom one could have measured."""
-        return float(self.spread @ self.spread)
+
+def estimate(value: float, spread: np.ndarray, people: float) -> Estimate:
+    """An estimate whose variance is the sum of the squares of people's parts of its error."""
+    return Estimate(value, spread, people, float(spread @ spread), max(1.0, people - 1))
 
 
 def ratio(hits: np.ndarray, trials: np.ndarray) -> Estimate:
@@ -94,7 +98,7 @@ def ratio(hits: np.ndarray, trials: np.ndarray) -> Estimate:
     # Residuals are too small where a person weighs much: divided by the root of 1 - leverage their squares are
     # without bias where people do not differ (Bell and McCaffrey 2002).
     spread = (hits - value * trials) / total / np.sqrt(np.maximum(1 - leverage, _TINY))
-    return Estimate(float(value), spread, float(1 / (leverage**2).sum()))
+    return estimate(float(value), spread, float(1 / (leverage**2).sum()))
 
 
 def share_interval(shares: Sequence[Estimate]) -> Interval:
@@ -107,7 +111,7 @@ def wilson_limits(shares: Sequence[Estimate]) -> tuple[np.ndarray, np.ndarray]:
     values, variances, people = (
         np.array([getattr(share, name) for share in shares]) for name in ("value", "variance", "people")
     )
-    binomial, t = values * (1 - values), student(variances, people)
+    binomial, t = values * (1 - values), student(shares)
     with np.errstate(divide="ignore", invalid="ignore"):
         trials = np.where(binomial > 0, binomial / variances, people)  # all right or wrong: a trial a person
     inverse = t**2 / trials
@@ -131,11 +135,14 @@ def recovered(estimates: Sequence[Estimate], low: np.ndarray, high: np.ndarray) 
     return Interval(mean, max(0.0, mean - down), min(1.0, mean + up))
 
 
-def student(variances: np.ndarray, people: np.ndarray) -> float:
+def student(estimates: Sequence[Estimate]) -> float:
     """Quantile of Student's distribution with Satterthwaite's (1946) degrees of freedom for a sum of variances."""
-    freedom = np.maximum(1, people - 1)
-    parts = (variances**2 / freedom).sum()
-    return float(stdtrit(variances.sum() ** 2 / parts if parts > 0 else freedom.min(), (1 + LEVEL) / 2))
+    variances, freedom = (
+        np.array([getattr(estimate, name) for estimate in estimates]) for name in ("variance", "freedom")
+    )
+    parts = float((variances**2 / freedom).sum())
+    combined = float(variances.sum()) ** 2 / parts if parts > 0 else freedom.min()
+    return float(stdtrit(combined, (1 + LEVEL) / 2))
 
 
 def _correlation(covariance: np.ndarray) -> np.ndarray:
@@ -152,11 +159,10 @@ def _length(sides: np.ndarray, correlation: np.ndarray) -> float:
     return float(np.sqrt(max(0.0, sides @ correlation @ sides)))
 
 
-def number_interval(estimate: Estimate) -> Interval:
+def number_interval(number: Estimate) -> Interval:
     """A figure of any size with Student's interval."""
-    t = student(np.array([estimate.variance]), np.array([estimate.people]))
-    half = t * float(np.sqrt(estimate.variance))
-    return Interval(estimate.value, estimate.value - half, estimate.value + half)
+    half = student([number]) * float(np.sqrt(number.variance))
+    return Interval(number.value, number.value - half, number.value + half)
 
 
 def mean(values: np.ndarray, people: People) -> Interval:

@@ -4,7 +4,7 @@ import numpy as np
 
 from tiprdc_fl.attacks.reidentification import Pairs
 from tiprdc_fl.attacks.roc import placements
-from tiprdc_fl.evaluation.intervals import FEWEST_PEOPLE, UNDEFINED, Estimate, Interval, share_interval
+from tiprdc_fl.evaluation.intervals import FEWEST_PEOPLE, UNDEFINED, Interval, estimate, share_interval
 
 
 def same_person(pairs: Pairs, people: int) -> Interval:
@@ -26,4 +26,4 @@ def same_person(pairs: Pairs, people: int) -> Interval:
     share = np.where(pairs.same, 1 / pairs.same.sum(), 1 / (~pairs.same).sum()) * (place - area)
     spread = np.bincount(pairs.first, share, people)
     spread += np.bincount(pairs.second[~pairs.same], share[~pairs.same], people)
-    return share_interval([Estimate(area, spread * np.sqrt(behind / (behind - 1)), float(behind))])
+    return share_interval([estimate(area, spread * np.sqrt(behind / (behind - 1)), float(behind))])

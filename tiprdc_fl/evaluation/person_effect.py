@@ -1,12 +1,19 @@
-"""What a person's examples have in common, and what that makes of the variance of a share or an area."""
+"""What a person's examples have in common, and what that makes of the variance of a share or an area.
+
+Where few rows decide a figure, such as a large area or a small share, ten people often show nothing of what it
+varies by. Its variance is steadied by that of normal scores with the correlation that is measured.
+"""
+
+from dataclasses import replace
 
 import numpy as np
 from scipy.special import ndtr, ndtri, owens_t
 from scipy.stats import rankdata
 
-from tiprdc_fl.evaluation.intervals import People
+from tiprdc_fl.evaluation.intervals import Estimate, People
 
 MOST = 0.99  # correlation
+PRIOR = 30.0  # people that the variance of normal scores counts for
 
 
 def person_correlation(scores: np.ndarray, kinds: np.ndarray, people: People) -> float:
@@ -38,6 +45,17 @@ def person_correlation(scores: np.ndarray, kinds: np.ndarray, people: People) ->
     own = within / rows_left
     shared = (between - people_left * own) / expected
     return float(np.clip(shared / (shared + own), 0, MOST)) if shared > 0 else 0.0
+
+
+def steadied(figure: Estimate, expected: float) -> Estimate:
+    """The estimate, its variance averaged with one that counts for PRIOR people (as Smyth 2004 steadies variances).
+
+    Args:
+        figure: with its variance as measured.
+        expected: variance if scores were normal.
+    """
+    variance = (figure.people * figure.variance + PRIOR * expected) / (figure.people + PRIOR)
+    return replace(figure, variance=variance, freedom=figure.freedom + PRIOR)
 
 
 def both_below(point: float, correlation: float) -> float:

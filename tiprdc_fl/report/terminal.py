@@ -31,7 +31,7 @@ def show(report: Report, console: Console, full: bool = False) -> None:
     say(
         console,
         "Balanced accuracy in % of the strongest probe (50 is chance for two classes), with 95 % intervals over "
-        f"{measured.measured_people:,} unseen people:",
+        f"{measured.measured_people:,} unseen people (one seed: the variance of training is not in them):",
     )
     console.print(headline_table(report))
     say(console, "")
