@@ -118,7 +118,7 @@ def test_copies_of_a_persons_example_do_not_narrow_the_interval():
     by_example = measure(prediction_of(copied), copies, people_of(np.arange(1200)))
     for name in ("accuracy", "balanced_accuracy", "roc_auc", "usable_bits"):
         single, people, examples = (getattr(scores, name) for scores in (once, by_person, by_example))
-        assert width(people) == pytest.approx(width(single), rel=0.02)
+        assert width(people) == pytest.approx(width(single), rel=0.05)  # but for degrees of freedom
         assert width(people) > 3 * width(examples)  # the square root of 20 copies is 4.5
 
 

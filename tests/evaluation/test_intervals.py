@@ -15,6 +15,7 @@ from tiprdc_fl.evaluation.intervals import (
     people_of,
     ratio,
     share_interval,
+    share_of,
     student,
 )
 
@@ -57,6 +58,13 @@ def test_one_row_a_person_gives_wilsons_interval():
     figure = share_interval([ratio(hits, np.ones(4000))])
     textbook = binomtest(300, 4000).proportion_ci(0.95, method="wilson")
     assert limits(figure) == pytest.approx((textbook.low, textbook.high), rel=2e-3)
+
+
+def test_people_with_one_row_each_lose_no_degrees_of_freedom():
+    hits, ones = (np.arange(12) < 9).astype(float), np.ones(12)
+    assert student([share_of(hits, ones)]) == pytest.approx(1.96, abs=1e-3)
+    assert student([share_of(5 * hits, 5 * ones)]) == pytest.approx(float(t.ppf(0.975, 11 * 5 / 4)))
+    assert share_of(hits, ones).variance == pytest.approx(0.75 * 0.25 / 11)
 
 
 def test_all_right_leaves_an_interval_by_hand():
@@ -106,6 +114,6 @@ def test_intervals_hold_the_truth_of_people_who_differ(people, truth):
     for _ in range(1000):
         rows = generator.integers(5, 21, people)
         own = generator.beta(6 * truth, 6 * (1 - truth), people)
-        low, high = limits(share_interval([ratio(generator.binomial(rows, own), rows.astype(float))]))
+        low, high = limits(share_interval([share_of(generator.binomial(rows, own), rows.astype(float))]))
         held += low <= truth <= high
     assert 0.925 <= held / 1000 <= 0.975

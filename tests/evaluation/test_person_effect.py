@@ -68,8 +68,8 @@ def test_the_variance_of_an_area_is_that_of_a_simulation(mixed):
 
 
 def test_independent_rows_that_tell_nothing_have_the_variance_of_mann_and_whitney():
-    ones = np.ones(50)
-    assert area_variance(0.5, ones[:20], ones, 0) == pytest.approx((1 / 20 + 1 / 50) / 12, rel=1e-3)
+    positive, negative = np.repeat([1.0, 0.0], [20, 50]), np.repeat([0.0, 1.0], [20, 50])
+    assert area_variance(0.5, positive, negative, 0) == pytest.approx((1 / 20 + 1 / 50) / 12, rel=1e-3)
 
 
 def test_of_many_people_the_measured_variance_decides_of_few_the_expected_one():

@@ -11,7 +11,7 @@ A bootstrap over people covers 81 to 89 % where a class is rare. How often these
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.special import stdtrit
@@ -99,6 +99,19 @@ def ratio(hits: np.ndarray, trials: np.ndarray) -> Estimate:
     # without bias where people do not differ (Bell and McCaffrey 2002).
     spread = (hits - value * trials) / total / np.sqrt(np.maximum(1 - leverage, _TINY))
     return estimate(float(value), spread, float(1 / (leverage**2).sum()))
+
+
+def share_of(hits: np.ndarray, trials: np.ndarray) -> Estimate:
+    """A share of rows: ``ratio`` of how many rows of each person are counted, and how many there are.
+
+    The variance of a share of independent rows is known with the share: nothing is lost in degrees of freedom where
+    people have one row each. What must be estimated is how much more a person's rows together vary. Its relative
+    error is that of a variance with (people - 1) n / (n - 1) degrees of freedom, for n rows of a person (from the
+    variance of the intraclass correlation around 0, Fisher 1925).
+    """
+    share = ratio(hits, trials)
+    rows = float((trials**2).sum() / trials.sum())
+    return replace(share, freedom=share.freedom * rows / max(rows - 1, _TINY))
 
 
 def share_interval(shares: Sequence[Estimate]) -> Interval:

@@ -15,6 +15,7 @@ from tiprdc_fl.evaluation.intervals import (
     number_interval,
     ratio,
     share_interval,
+    share_of,
 )
 from tiprdc_fl.evaluation.operating_point import true_positives
 from tiprdc_fl.evaluation.traits import is_trait
@@ -79,7 +80,7 @@ def accuracy_of(prediction: Prediction, labels: np.ndarray, people: People) -> I
     if len(np.unique(person)) < FEWEST_PEOPLE:
         return UNDEFINED
     right = prediction.natural.argmax(axis=1) == labels
-    return share_interval([ratio(people.sums(right), people.sums(np.ones(len(person))))])
+    return share_interval([share_of(people.sums(right), people.sums(np.ones(len(person))))])
 
 
 def balanced_accuracy(prediction: Prediction, labels: np.ndarray, people: People) -> Interval:
@@ -94,7 +95,7 @@ def recalls(prediction: Prediction, labels: np.ndarray, people: People) -> list[
     """Recall of every class that occurs, under balanced classes."""
     right = prediction.balanced.argmax(axis=1) == labels
     return [
-        ratio(people.sums(right & (labels == c)), people.sums(labels == c))
+        share_of(people.sums(right & (labels == c)), people.sums(labels == c))
         for c in np.unique(labels).tolist()
     ]
 

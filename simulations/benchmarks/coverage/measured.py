@@ -81,11 +81,18 @@ def coverage_of(
             runs=len(widths[name]),
             held=held[name] / len(widths[name]),
             width=float(np.mean(widths[name])),
-            counts=name == "tpr_at_1_fpr" and known[name] * cell.rarest < FEWEST_HITS,
+            counts=cell.rarest * _deciding(name, cell) < FEWEST_HITS,
         )
         for name in FIGURES
         if len(widths[name]) >= FEWEST_RUNS
     ]
+
+
+def _deciding(figure: str, cell: Cell) -> float:
+    """Share of the rarer class that decides a figure which a few may decide; infinite for others."""
+    if figure == "tpr_at_1_fpr":
+        return truth(cell)[figure]
+    return 2 * cell.accuracy * (1 - cell.accuracy) if figure == "difference" else float("inf")
 
 
 def _figures(holdout: Holdout, cell: Cell, gap: float, pooled: float) -> Mapping[str, Interval | None]:
