@@ -10,6 +10,8 @@ from tiprdc_fl.evaluation.person_effect import (
     PRIOR,
     area_variance,
     both_below,
+    crossed_correlation,
+    normal_scores,
     person_correlation,
     share_variance,
     steadied,
@@ -25,16 +27,30 @@ def drawn(generator: np.random.Generator, person: np.ndarray, correlation: float
 def test_the_correlation_of_a_persons_scores_is_found(correlation):
     generator = np.random.default_rng(0)
     person = np.repeat(np.arange(600), generator.integers(3, 12, 600))
-    kinds = generator.integers(0, 2, len(person))
+    kinds = generator.integers(0, 2, len(person)) == 1
     scores = drawn(generator, person, correlation) + 3 * kinds
-    measured = person_correlation(scores, kinds, people_of(person))
-    assert measured == pytest.approx(correlation, abs=0.05)
-    assert person_correlation(np.exp(scores), kinds, people_of(person)) == pytest.approx(measured)
+    normal, people = normal_scores(scores, kinds), people_of(person)
+    assert person_correlation(normal, kinds, people) == pytest.approx(correlation, abs=0.05)
+    assert crossed_correlation(normal, kinds, people) == pytest.approx(correlation, abs=0.05)
+    assert np.array_equal(normal_scores(np.exp(scores), kinds), normal)
+
+
+def test_people_whose_labels_are_easy_have_scores_that_are_correlated_the_other_way():
+    generator = np.random.default_rng(0)
+    person = np.repeat(np.arange(600), 10)
+    positive = np.arange(6000) % 2 == 1
+    ease = generator.normal(size=600)[person]
+    normal = normal_scores(generator.normal(size=6000) + ease * (2 * positive - 1), positive)
+    assert person_correlation(normal, positive, people_of(person)) == pytest.approx(0.5, abs=0.05)
+    assert crossed_correlation(normal, positive, people_of(person)) == pytest.approx(-0.5, abs=0.05)
 
 
 def test_nothing_is_shared_where_nobody_has_two_examples_or_all_scores_tie():
-    assert person_correlation(np.arange(20.0), np.arange(20) % 2, people_of(np.arange(20))) == 0
-    assert person_correlation(np.zeros(20), np.arange(20) % 2, people_of(np.arange(20) // 4)) == 0
+    positive = np.arange(20) % 2 == 1
+    for scores, person in ((np.arange(20.0), np.arange(20)), (np.zeros(20), np.arange(20) // 4)):
+        normal = normal_scores(scores, positive)
+        assert person_correlation(normal, positive, people_of(person)) == 0
+        assert crossed_correlation(normal, positive, people_of(person)) == 0
 
 
 @pytest.mark.parametrize(("point", "correlation"), [(0.0, 0.5), (1.2, 0.3), (-0.7, -0.4), (2.0, 0.0)])
@@ -63,13 +79,13 @@ def test_the_variance_of_an_area_is_that_of_a_simulation(mixed):
         scores = drawn(generator, person, 0.4) + np.sqrt(2) * norm.ppf(0.8) * positive
         areas.append(placements(scores, positive)[positive].mean())
     people = people_of(person)
-    variance = area_variance(0.8, people.sums(positive), people.sums(~positive), 0.4)
+    variance = area_variance(0.8, people.sums(positive), people.sums(~positive), 0.4, 0.4)
     assert variance == pytest.approx(np.var(areas), rel=0.12)
 
 
 def test_independent_rows_that_tell_nothing_have_the_variance_of_mann_and_whitney():
     positive, negative = np.repeat([1.0, 0.0], [20, 50]), np.repeat([0.0, 1.0], [20, 50])
-    assert area_variance(0.5, positive, negative, 0) == pytest.approx((1 / 20 + 1 / 50) / 12, rel=1e-3)
+    assert area_variance(0.5, positive, negative, 0, 0) == pytest.approx((1 / 20 + 1 / 50) / 12, rel=1e-3)
 
 
 def test_of_many_people_the_measured_variance_decides_of_few_the_expected_one():

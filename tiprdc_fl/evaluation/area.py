@@ -14,7 +14,13 @@ from tiprdc_fl.evaluation.intervals import (
     student,
     wilson_limits,
 )
-from tiprdc_fl.evaluation.person_effect import area_variance, person_correlation, steadied
+from tiprdc_fl.evaluation.person_effect import (
+    area_variance,
+    crossed_correlation,
+    normal_scores,
+    person_correlation,
+    steadied,
+)
 
 
 def roc_auc(logits: np.ndarray, labels: np.ndarray, people: People) -> Interval:
@@ -52,8 +58,14 @@ def area_of(scores: np.ndarray, positive: np.ndarray, people: People) -> Estimat
     area = estimate(up.value, up.spread + down.spread, 1 + freedom)
     if area.variance == 0:  # perfect, or all scores are equal
         return area
-    correlation = person_correlation(scores, positive.astype(int), people)
-    expected = area_variance(area.value, people.sums(positive), people.sums(~positive), correlation)
+    normal = normal_scores(scores, positive)
+    expected = area_variance(
+        area=area.value,
+        positive=people.sums(positive),
+        negative=people.sums(~positive),
+        correlation=person_correlation(normal, positive, people),
+        crossed=crossed_correlation(normal, positive, people),
+    )
     return steadied(area, expected)
 
 

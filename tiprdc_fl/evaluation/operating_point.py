@@ -11,7 +11,7 @@ from tiprdc_fl.evaluation.intervals import (
     student,
     wilson_limits,
 )
-from tiprdc_fl.evaluation.person_effect import person_correlation, share_variance, steadied
+from tiprdc_fl.evaluation.person_effect import normal_scores, person_correlation, share_variance, steadied
 
 FEWEST_FALSE = 10  # false positives that are allowed: a threshold that fewer decide is chance
 
@@ -37,7 +37,7 @@ def true_positives(scores: np.ndarray, positive: np.ndarray, people: People, all
     if len(negative) * allowed < FEWEST_FALSE:
         return UNDEFINED
     threshold = _threshold(negative, allowed)
-    correlation = person_correlation(scores, positive.astype(int), people)
+    correlation = person_correlation(normal_scores(scores, positive), positive, people)
     hits = _share(scores > threshold, positive, people, correlation)
     errors = _share(scores >= threshold, ~positive, people, correlation)
     error = _error(errors, allowed)
