@@ -402,7 +402,7 @@ def test_everything_that_can_be_measured(folders):
     rebuilt = told["reconstruction"]
     assert (rebuilt["ms_ssim_scales"], rebuilt["steps"], rebuilt["converged"]) == (2, 8, False)
     assert rebuilt["inversion"]["examples"] == told["people"]["holdout"]["people"] == 8
-    assert rebuilt["verification"]["people"] <= 8
+    assert rebuilt["verification"] is None  # of fewer than ten people
     assert (folders / "all" / "reconstruction.png").stat().st_size > 0
     kinds = {(row["representation"], row["unit"]) for row in told["reidentification"]}
     assert kinds == {(a, b) for a in ("features", "random", "raw") for b in ("contribution", "example")}

@@ -125,7 +125,7 @@ def test_an_extractor_that_was_never_trained_is_inverted_and_the_first_example_o
     start = own.target(np.arange(120)).mean(dim=0)
     grey = torch.full((3, 32, 32), 0.5)
     told = []
-    found = invert_rows(
+    inversion = invert_rows(
         encode=network,
         own=own,
         measured=measured,
@@ -134,9 +134,9 @@ def test_an_extractor_that_was_never_trained_is_inverted_and_the_first_example_o
         fit=replace(FIT, steps=256),
         on_step=lambda: told.append(1),
     )
-    assert found.rows.tolist() == [0, 3, 6, 9] and len(found.rows) <= MEASURED
-    assert found.strength in STRENGTHS and len(told) <= 2 * 256
-    assert found.found.psnr.mean() > found.decoder.psnr.mean() + 3  # which paints grey here
-    originals = measured.target(found.rows)
-    assert found.pictures.dtype == torch.uint8 and found.pictures.shape == originals.shape
-    assert error(found.pictures / 255, originals) < error(start.expand_as(originals), originals) / 2
+    assert inversion.rows.tolist() == [0, 3, 6, 9] and len(inversion.rows) <= MEASURED
+    assert inversion.strength in STRENGTHS and len(told) <= 2 * 256
+    assert inversion.inverted.psnr.mean() > inversion.decoder.psnr.mean() + 3  # which paints grey here
+    originals = measured.target(inversion.rows)
+    assert inversion.pictures.dtype == torch.uint8 and inversion.pictures.shape == originals.shape
+    assert error(inversion.pictures / 255, originals) < error(start.expand_as(originals), originals) / 2

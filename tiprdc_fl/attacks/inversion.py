@@ -38,11 +38,11 @@ Encode = Callable[[Tensor], Tensor]
 
 @dataclass(frozen=True)
 class Inversion:
-    """Images found for the features of a few measured examples.
+    """Images searched for the features of a few measured examples.
 
     Attributes:
         rows: numbers of the measured rows that were inverted, int64 [k].
-        found: similarity of the images to the originals.
+        inverted: similarity of the images to the originals.
         decoder: similarity of the decoder's images of the same examples.
         strength: weight of the prior.
         course: losses of the optimisation, and whether it has converged.
@@ -50,7 +50,7 @@ class Inversion:
     """
 
     rows: np.ndarray
-    found: Similarity
+    inverted: Similarity
     decoder: Similarity
     strength: float
     course: Course
@@ -91,7 +91,7 @@ def invert_rows(
     place = dict(zip(rows.tolist(), range(len(rows)), strict=True))
     return Inversion(
         rows=rows,
-        found=likeness(
+        inverted=likeness(
             lambda chosen: images[[place[row] for row in chosen.tolist()]], measured.target, rows, fit
         ),
         decoder=likeness(rebuild, measured.target, rows, fit),
@@ -173,27 +173,43 @@ def invert(
     Returns:
         The images, float [n, 3, h, w] in [0, 1] on the CPU, and the course of the mean loss.
     """
-    guess = _Guess(start.expand(len(z), -1, -1, -1).clone().to(fit.device))
     targets, weights = to_device(z.float().clone(), fit.device), strengths.to(fit.device)
     divisor = scales.to(fit.device)
-    optimiser = torch.optim.Adam(guess.parameters(), RATE)
-    schedule = LambdaLR(optimiser, lambda step: (1 + step / SLOWED_AFTER) ** -0.5)
-    average, course, due = WeightAverage(guess), Course(TOLERANCE, FEWEST), set(checks(fit.steps))
-    best = guess.images.detach().clone()
 
     def losses(images: Tensor, part: slice) -> Tensor:
         difference = (encode(images[part]).float() - targets[part]) / divisor
         return difference.square().flatten(1).mean(dim=1) + weights[part] * variation(images[part])
 
-    parts = [slice(first, first + BATCH) for first in range(0, len(z), BATCH)]
+    images = start.expand(len(z), -1, -1, -1).clone().to(fit.device)
+    return _descend(images, losses, fit, on_step)
+
+
+def _descend(
+    start: Tensor, losses: Callable[[Tensor, slice], Tensor], fit: Fit, on_step: Callable[[], None]
+) -> tuple[Tensor, Course]:
+    """Lowers the losses of images by Adam.
+
+    Args:
+        start: the images at the start, float [n, 3, h, w].
+        losses: (images [n, 3, h, w], some of the rows) -> loss of each of these, float [rows].
+        fit: upper bound of the steps.
+        on_step: called after each step.
+
+    Returns:
+        As ``invert``: averaged images of the check with the least mean loss, and the course of that loss.
+    """
+    guess, best = _Guess(start), start.clone()
+    optimiser = torch.optim.Adam(guess.parameters(), RATE)
+    schedule = LambdaLR(optimiser, lambda step: (1 + step / SLOWED_AFTER) ** -0.5)
+    average, course, due = WeightAverage(guess), Course(TOLERANCE, FEWEST), set(checks(fit.steps))
+    parts = [slice(first, first + BATCH) for first in range(0, len(start), BATCH)]
     for step in range(fit.steps):
         optimiser.zero_grad(set_to_none=True)
         for part in parts:
             losses(guess.images, part).sum().backward()
         optimiser.step()
         schedule.step()
-        with torch.no_grad():
-            guess.images.clamp_(0, 1)
+        guess.images.data.clamp_(0, 1)
         average.update(guess, step)
         on_step()
         if step + 1 in due:

@@ -15,7 +15,7 @@ from tiprdc_fl.attacks.reidentification import OwnedRows
 from tiprdc_fl.attacks.similarity import Similarity
 from tiprdc_fl.attacks.verification import verify
 from tiprdc_fl.evaluation.faces_grid import grid
-from tiprdc_fl.evaluation.intervals import People, mean, people_of
+from tiprdc_fl.evaluation.intervals import FEWEST_PEOPLE, People, mean, people_of
 from tiprdc_fl.evaluation.matching import same_person
 from tiprdc_fl.models.architecture import extracting
 from tiprdc_fl.models.extractor import Extractor, batch_reader
@@ -125,7 +125,7 @@ def _inverted(current: Run, inversion: Inversion, measured: Images) -> Inversion
     """The inversion's figures, over the people whose examples were inverted."""
     people = people_of(measured.people[inversion.rows])
     return InversionResult(
-        **_likeness(inversion.found, people),
+        **_likeness(inversion.inverted, people),
         **vars(inversion.course.outcome),
         decoder=LikenessResult(**_likeness(inversion.decoder, people)),
         examples=len(inversion.rows),
@@ -136,7 +136,10 @@ def _inverted(current: Run, inversion: Inversion, measured: Images) -> Inversion
 def _verification(
     current: Run, own: Images, measured: Images, rebuilt: Reconstructions
 ) -> VerificationResult | None:
-    """Whether rebuilt faces show who they are; None if contributors are no persons or nobody has two examples."""
+    """Whether rebuilt faces show who they are.
+
+    None where contributors are not persons, or fewer than FEWEST_PEOPLE people have two examples.
+    """
     if current.source.partition is not None:
         return None
     sides: dict[str, Callable[[np.ndarray], Tensor]] = {
@@ -151,7 +154,7 @@ def _verification(
             sides=sides,
             seed=current.config.seed,
         )
-    if verified is None:
+    if verified is None or verified.usable < FEWEST_PEOPLE:
         return None
     areas = {
         name: ShareFigure.model_validate(same_person(pairs, len(np.unique(measured.people))))

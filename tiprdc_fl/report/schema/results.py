@@ -241,7 +241,7 @@ class ReconstructionResult(LikenessResult, Converging):
     there is nothing to invert."""
     verification: VerificationResult | None
     """Whether rebuilt faces show who they are. Null where a partition dealt out everybody's examples, so that a
-    contributor is not a person, and where fewer than two holdout people have two examples."""
+    contributor is not a person, and where fewer than 10 holdout people have two examples."""
 
 
 class ReidentificationResult(Model):
