@@ -35,7 +35,6 @@ TINY = (
     "training.epochs=0",
     "training.pretrain_epochs=0",
     "evaluation.steps=2",
-    "evaluation.bootstrap=100",
     "evaluation.controls=[]",
     "evaluation.adversaries=[insider]",
     "evaluation.reidentification=false",
@@ -48,7 +47,6 @@ SMALL = (
     "data.holdout_people=8",
     "data.max_examples_per_person=2",
     "evaluation.attacks=[linear]",
-    "evaluation.probes=[linear]",
 )
 PLUGIN = """
 from tiprdc_fl.store.codec import CODECS, Codec
@@ -61,7 +59,6 @@ CHOSEN = (
     "partition.name=in_turn",
     "protection.name=blurred",
     "evaluation.attacks=[channels]",
-    "evaluation.probes=[channels]",
     "federation.codec=whole",
     "strategy.name=first_five",
 )

@@ -20,10 +20,8 @@ KEYS = (
     "model.width=4",
     "training.epochs=1",
     "evaluation.attacks=[linear]",
-    "evaluation.probes=[linear]",
     "evaluation.controls=[]",
     "evaluation.steps=6",
-    "evaluation.bootstrap=100",
     "federation.engine=inline",
     "open_report=false",
 )

@@ -36,7 +36,6 @@ TINY = (
     "model.width=2",
     "training.epochs=1",
     "evaluation.steps=6",
-    "evaluation.bootstrap=100",
 )
 INLINE = (*TINY, "federation.engine=inline")
 COMMAND = (sys.executable, "-m", "tiprdc_fl.simulate")

@@ -9,7 +9,7 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
-from simulations.common.datasets import BY_DATASET, NETWORKS, expanded, modality_of
+from simulations.common.datasets import BY_DATASET, expanded
 from tiprdc_fl.config.keys import keys, show
 from tiprdc_fl.config.load import PRESETS, nearest_pairs
 from tiprdc_fl.errors import InputError
@@ -19,9 +19,7 @@ OUT = Path("runs/studies")
 COMMON = (
     "federation.engine=inline",
     "training.epochs=3",
-    "evaluation.steps=150",
     "evaluation.max_examples=4000",
-    "evaluation.bootstrap=500",
     "evaluation.controls=[]",
 )
 _OWN = {  # keys that a study sets itself, and what to give instead
@@ -140,9 +138,8 @@ def defaults_of(options: Options, dataset: str, own: Sequence[str]) -> list[str]
     Raises:
         InputError: it is a folder of the user's own whose metadata cannot be read.
     """
-    networks = NETWORKS[modality_of(dataset, root_of(options))]
     library = f"training.library={options.out / 'extractors'}"
-    pairs = [f"data.name={dataset}", *COMMON, *networks, *BY_DATASET.get(dataset, ()), library, *own]
+    pairs = [f"data.name={dataset}", *COMMON, *BY_DATASET.get(dataset, ()), library, *own]
     decided = preset_values(options.preset)
     return [pair for pair in pairs if pair.partition("=")[0] not in decided]
 

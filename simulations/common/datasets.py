@@ -5,10 +5,6 @@ from functools import cache
 from pathlib import Path
 
 TEXT = ("chitchat", "dial")
-NETWORKS = {
-    "image": ("evaluation.attacks=[table1,linear,trees]", "evaluation.probes=[table1,linear]"),
-    "text": ("evaluation.attacks=[table2,linear,trees]", "evaluation.probes=[table2,linear]"),
-}
 # Where people are finite, those that are no contributors are shared between collector and holdout.
 BY_DATASET: dict[str, tuple[str, ...]] = {
     "faces": (

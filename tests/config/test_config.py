@@ -114,7 +114,7 @@ def test_an_empty_file_or_section_changes_nothing(tmp_path, text):
 def test_interpolations_see_defaults_and_arguments(tmp_path, monkeypatch):
     monkeypatch.setenv("FACES_ROOT", "pictures")
     text = """
-clients: ${evaluation.bootstrap}
+clients: ${evaluation.max_examples}
 name: s${seed}
 data:
   root: ${oc.env:FACES_ROOT}
@@ -124,7 +124,7 @@ evaluation:
   steps: ${.batch_size}
 """
     config = load_config(from_text(tmp_path, text), ["seed=5"])
-    assert (config.clients, config.name, config.data.root) == (1000, "s5", "pictures")
+    assert (config.clients, config.name, config.data.root) == (20000, "s5", "pictures")
     assert (config.data.private, config.evaluation.batch_size, config.evaluation.steps) == (["s5"], 64, 64)
 
 

@@ -214,7 +214,7 @@ def test_training_stands_apart_and_who_did_not_train_is_said():
 
 def test_how_much_probes_learn_from_is_said_and_other_keys_of_evaluation_raise_nothing():
     second = example()
-    second["configuration"]["evaluation"] |= {"curve": [], "reconstruction": False, "bootstrap": 200}
+    second["configuration"]["evaluation"] |= {"curve": [], "reconstruction": False, "restarts": 2}
     assert list(compared(example(), second).warnings) == []
     for row in second["results"]:
         row["learned_examples"], row["learned_people"] = 452, 30

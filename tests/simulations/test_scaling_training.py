@@ -1,4 +1,4 @@
-"""The measurements of training and probes, on tiny sizes: what they compare is comparable."""
+"""The measurements of training, on tiny sizes: what they compare is comparable."""
 
 from functools import partial
 
@@ -8,21 +8,10 @@ import torch
 
 from simulations.benchmarks.scaling import training
 from simulations.benchmarks.scaling.figures import Measured
-from simulations.benchmarks.scaling.probes import (
-    COUNTS,
-    candidates,
-    collect,
-    measure_probe,
-    stored_rows,
-    trained,
-)
 from simulations.benchmarks.scaling.setting import Size, players_of
 from simulations.benchmarks.scaling.turns import rate, seconds_in_turns
-from tiprdc_fl.attacks.fitting import CHECKS, Fit, split_rows
-from tiprdc_fl.data.source import open_dataset
 
 TINY = Size(32, 2, 8)
-FIT = Fit(12, 16, 1e-3, 0, "cpu", "float32")
 
 
 def quiet(line: str) -> None:
@@ -62,27 +51,3 @@ def test_a_quick_measurement(monkeypatch):
     first, second = training.measure_training(True, quiet)
     assert (first.part, first.unit, first.goal, second.goal) == ("training", "images/s", None, 3.0)
     assert np.isfinite(first.ratio) and first.ratio > 0
-
-
-@pytest.fixture(scope="module")
-def rows(tmp_path_factory):
-    open_dataset.cache_clear()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
-        yield stored_rows(collect(tmp_path_factory.mktemp("runs") / "run", 6, 32))
-    open_dataset.cache_clear()
-
-
-def test_more_probes_read_each_row_as_often_as_one(rows):
-    training_rows, validation = split_rows(rows.people, FIT.seed)
-    once = trained(candidates("linear", 1, 32), rows, FIT)[1].times
-    assert (trained(candidates("linear", 3, 32), rows, FIT)[1].times == once).all()
-    passes = FIT.steps / max(1, len(training_rows) // FIT.batch_size)  # epochs that the steps are
-    assert once[training_rows].min() >= int(passes) and once[training_rows].max() <= int(np.ceil(passes))
-    assert (once[validation] == CHECKS + 1).all()
-
-
-def test_probes_are_measured_for_every_number(rows):
-    found = measure_probe("linear", 32, rows, Fit(2, 16, 1e-3, 0, "cpu", "float32"), 1, quiet)
-    assert len(found) == 2 * len(COUNTS) + 1
-    assert [one.ratio for one in found if one.goal] == [1.0] * len(COUNTS)

@@ -299,7 +299,6 @@ class Evaluation:
         low=1,
     )
     reidentification: bool = _key(True, "measure whether two contributions can be linked to the same person")
-    bootstrap: int = _key(1000, "bootstrap resamples of people for each 95 % interval", low=100)
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,8 @@ from tiprdc_fl.evaluation.scores import Scores, measure, measure_people, pool
 from tiprdc_fl.evaluation.traits import is_trait
 from tiprdc_fl.models.architecture import Architecture
 
+SET = "set-"  # before the name of a probe that learned from one row a person
+
 Metric = Callable[[np.ndarray, np.ndarray, np.ndarray], float]
 """A metric of the caller's own: function(labels, logits, people) -> a number.
 
@@ -178,7 +180,7 @@ def judge_people(
     return Probed(
         replace(
             probed.result,
-            probe=f"set-{key[0]}",
+            probe=f"{SET}{key[0]}",
             scores=Scores(),
             per_person=per_person,
             validation=None,

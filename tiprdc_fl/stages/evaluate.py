@@ -9,9 +9,10 @@ from tiprdc_fl.disk import reading, write_json
 from tiprdc_fl.evaluation.groups import DeviceOf, by_group, groupings
 from tiprdc_fl.evaluation.intervals import people_of
 from tiprdc_fl.evaluation.matching import same_person
-from tiprdc_fl.evaluation.results import Probed, Result, majority
+from tiprdc_fl.evaluation.paired import RowPredictions, save_predictions
+from tiprdc_fl.evaluation.results import SET, Probed, Result, majority
 from tiprdc_fl.evaluation.worst_off import worst_off
-from tiprdc_fl.report.queries import strongest
+from tiprdc_fl.report.queries import pooled_row, strongest
 from tiprdc_fl.report.schema import (
     Figures,
     GroupResult,
@@ -73,10 +74,12 @@ def _measured(
     fit, features = fit_of(current), views.shown["features"]
     probed = probe_all(current, views, fit, device_of)
     blind = majority(features.learned, features.measured, current.metrics)
-    best = _strongest(current, probed)
+    rows = result_rows([*(judged.result for judged in probed), *blind], current.private)
+    best = _strongest(current, rows, probed)
     groups, worst = disparities(best, features.measured, current.config.seed, device_of)
+    save_predictions(current.folder.predictions, _predictions(rows, probed, features.measured))
     return Figures(
-        results=result_rows([*(judged.result for judged in probed), *blind], current.private),
+        results=rows,
         groups=groups,
         worst_off=worst,
         curve=learning_curve(current, views, fit),
@@ -97,12 +100,36 @@ def result_rows(results: Sequence[Result], private: Sequence[str]) -> tuple[Prob
     return tuple(rows)
 
 
-def _strongest(current: Run, probed: Sequence[Probed]) -> list[tuple[ProbeResult, Prediction]]:
+def _strongest(
+    current: Run, rows: Sequence[ProbeResult], probed: Sequence[Probed]
+) -> list[tuple[ProbeResult, Prediction]]:
     """The row of the strongest probe on the features and its predictions, for each attribute that has one."""
-    rows = result_rows([judged.result for judged in probed], current.private)
     best = [strongest(rows, name, "features") for name in (*current.private, *current.tasks)]
     places = [rows.index(row) for row in best if row is not None]
     return [(rows[place], probed[place].prediction) for place in places]
+
+
+def _predictions(
+    rows: Sequence[ProbeResult], probed: Sequence[Probed], measured: Rows
+) -> dict[str, RowPredictions]:
+    """What the strongest probes on the features infer of each holdout row, by attribute."""
+    person = np.unique(measured.people, return_inverse=True)[1]
+    kept = {}
+    for attribute, labels in measured.labels.items():
+        single, pooled = strongest(rows, attribute, "features"), pooled_row(rows, attribute)
+        if single is None:
+            continue
+        together = None
+        if pooled is not None:
+            logits = probed[rows.index(pooled)].prediction.balanced
+            together = logits[person] if pooled.probe.startswith(SET) else logits
+        kept[attribute] = RowPredictions(
+            people=measured.people,
+            labels=labels,
+            single=probed[rows.index(single)].prediction.balanced,
+            pooled=together,
+        )
+    return kept
 
 
 def _recognisable(current: Run) -> bool:

@@ -1,1 +1,1 @@
-"""The study ``scaling``: contributors, images, memory, training and probes, each beside a bare loop."""
+"""The study ``scaling``: contributors, images, memory, training, each beside a bare loop."""

@@ -27,17 +27,16 @@ ABOUT = """How fast is the engine, and what does it need?
   collection  contributors/s and the collector's memory with no-op contributors, beside plain Flower
   extraction  images/s from the first request to the last committed row, beside the bare network
   training    the hybrid step beside a literal float32 Algorithm 1
-  probes      K probes that share each pass over the store beside K one after another
 
 Every figure stands beside one that was measured in the same run on the same machine.
 
 keys, with their defaults:
   out=runs/studies   folder of a table (CSV, JSON) and a picture (PNG)
-  parts=collection,extraction,training,probes
+  parts=collection,extraction,training
 """
 WIDE = 180  # columns
 PACKAGES = ("torch", "flwr", "ray", "pylance")
-PARTS = ("collection", "extraction", "training", "probes")
+PARTS = ("collection", "extraction", "training")
 
 
 def main(arguments: Sequence[str] | None = None, console: Console | None = None) -> int:
@@ -69,7 +68,6 @@ def measure(quick: bool, parts: Sequence[str], say: Callable[[str], None]) -> li
     """The figures of some of PARTS."""
     # Imported here: --help needs no torch.
     from simulations.benchmarks.scaling.collection import measure_contributors, measure_extraction
-    from simulations.benchmarks.scaling.probes import measure_probes
     from simulations.benchmarks.scaling.training import measure_training
 
     workers = os.cpu_count() or 1
@@ -77,7 +75,6 @@ def measure(quick: bool, parts: Sequence[str], say: Callable[[str], None]) -> li
         "collection": lambda: measure_contributors(quick, workers, say),
         "extraction": lambda: measure_extraction(quick, workers, say),
         "training": lambda: measure_training(quick, say),
-        "probes": lambda: measure_probes(quick, say),
     }
     return [figure for part in PARTS if part in parts for figure in measured[part]()]
 

@@ -8,7 +8,7 @@ class Measured:
     """One figure beside what it is to be compared with, both taken in the same run.
 
     Attributes:
-        part: of the simulator: "training", "probes", ...
+        part: of the simulator: "training", ...
         what: was measured, with the sizes that matter.
         value: the figure.
         unit: of value and baseline: "images/s", "ms", "rows", "" for numbers without one.
