@@ -3,6 +3,8 @@
 import json
 from collections.abc import Iterator, Sequence
 
+import numpy as np
+
 from tiprdc_fl.attacks.probe import Prediction, Rows
 from tiprdc_fl.attacks.reidentification import OwnedRows, reidentify
 from tiprdc_fl.disk import reading, write_json
