@@ -132,7 +132,7 @@ def probe(
                 }
                 on_probe()
     for name, candidate in networks.items():
-        for source in sources:
+        for source in {problem.source: None for problem in problems}:
             some = [problem for problem in problems if problem.source == source]
             for problem, answer in zip(some, _restarted(name, candidate, some, inputs, fit), strict=True):
                 answers[name, *problem.key] = answer
@@ -176,6 +176,8 @@ def _divided(people: np.ndarray, held_out: set[int], seed: int) -> tuple[np.ndar
     wanted = len(np.unique(people[validation])) - len(np.unique(people[chosen]))
     more = np.unique(fresh)[: max(0, wanted)]
     chosen |= np.isin(people, more)
+    if (~chosen).sum() < 2:  # the smaller source has the only person, whose rows are divided
+        return training, validation
     return np.flatnonzero(~chosen), np.flatnonzero(chosen)
 
 
