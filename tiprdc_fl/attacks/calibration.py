@@ -6,7 +6,7 @@ import numpy as np
 from scipy.optimize import minimize
 from scipy.special import log_softmax
 
-PRIOR = 1.0  # rows that pull the scale towards 0 and the offsets towards those of the balanced logits
+PRIOR = 1.0  # rows that pull the scale towards 0 and the offsets to those of balanced logits
 EVIDENCE = 3.0  # nats by which the opposite of a probe must be better; by chance it is 1 time in 70
 
 

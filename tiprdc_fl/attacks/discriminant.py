@@ -18,7 +18,9 @@ from tiprdc_fl.attacks.reduced import Reduced
 # here validation people choose).
 SHRINKAGES = (1e-4, 1e-3, 3e-3, 0.01, 0.03, 0.1, 0.3, 0.6, 1.0)
 LEAST_WITHIN = 0.05  # share of a direction's variance that lies within classes, at least
-UNSEEN = -14.0  # logit of a class without rows, less the least offset of the others: it is never the best guess
+UNSEEN = (
+    -14.0
+)  # logit of a class without rows, less the least offset of the others: it is never the best guess
 
 
 def discriminate(reduced: Reduced, problems: list[Problem]) -> list[Answer]:
