@@ -7,7 +7,7 @@ import pytest
 from scipy.special import expit
 from scipy.stats import norm
 
-from simulations.benchmarks.instrument import images, messages
+from simulations.benchmarks.instrument import grid, means, messages, moments
 from simulations.benchmarks.instrument.case import (
     DISTANCE,
     Case,
@@ -77,9 +77,9 @@ def test_a_mean_tells_the_classes_apart_as_a_gaussian_does():
     features, labels = drawn(CASES["all_values"])
     assert near(float(np.mean((features.mean(axis=(1, 2, 3)) > 0) == labels)), 0.9, ROWS)
     value = drawn(CASES["one_value"])
-    assert near(float(np.mean((value[0][:, *images.VALUE] > 0) == value[1])), 0.9, ROWS)
+    assert near(float(np.mean((value[0][:, *grid.VALUE] > 0) == value[1])), 0.9, ROWS)
     # Of the mean of a channel with one value that says something: DISTANCE / 8 remains.
-    blurred = (value[0][:, images.CHANNEL].mean(axis=(1, 2)) > 0) == value[1]
+    blurred = (value[0][:, grid.CHANNEL].mean(axis=(1, 2)) > 0) == value[1]
     assert near(float(blurred.mean()), float(norm.cdf(DISTANCE / 16)), ROWS)
 
 
@@ -98,8 +98,8 @@ def test_what_is_no_shift_of_means_is_not_told_by_the_difference_of_means(name):
 
 def test_correlated_channels_hide_their_difference():
     features, labels = drawn(CASES["difference"])
-    first, second = features[:, images.CHANNEL], features[:, images.OTHER]
-    assert abs(np.corrcoef(first.ravel(), second.ravel())[0, 1] - images.ALMOST) < 0.002
+    first, second = features[:, grid.CHANNEL], features[:, grid.OTHER]
+    assert abs(np.corrcoef(first.ravel(), second.ravel())[0, 1] - means.ALMOST) < 0.002
     alone = (first.mean(axis=(1, 2)) > 0) == labels
     assert alone.mean() < 0.57  # against 0.9 of both together
 
@@ -107,30 +107,30 @@ def test_correlated_channels_hide_their_difference():
 @pytest.mark.parametrize(("name", "ratio"), [("weak_factor", 100), ("weakest_factor", 10_000)])
 def test_the_weakest_factor_is_that_weak(name, ratio):
     features, _ = drawn(CASES[name])
-    factors = features.reshape(len(features), -1) @ images.loadings().T
+    factors = features.reshape(len(features), -1) @ means.loadings().T
     spread = factors.var(axis=0)
     # The class is in the weakest one, and adds DISTANCE ** 2 / 4 to its variance.
     assert spread[0] / spread[-1] * (1 + DISTANCE**2 / 4) == pytest.approx(ratio, rel=0.15)
-    assert (np.diff(images.factor_variances(ratio)) < 0).all()
+    assert (np.diff(means.factor_variances(ratio)) < 0).all()
     assert features.var() == pytest.approx(1, abs=0.1)
-    gram = images.loadings() @ images.loadings().T
-    assert np.allclose(gram, np.eye(images.FACTORS), atol=1e-5)
+    gram = means.loadings() @ means.loadings().T
+    assert np.allclose(gram, np.eye(means.FACTORS), atol=1e-5)
 
 
 def test_the_channels_correlation_and_variance_are_second_moments_alone():
     features, labels = drawn(CASES["correlation"])
-    pair = features[:, [images.CHANNEL, images.OTHER]].transpose(1, 0, 2, 3)
+    pair = features[:, [grid.CHANNEL, grid.OTHER]].transpose(1, 0, 2, 3)
     for value, sign in ((1, 1), (0, -1)):
         chosen = pair[:, labels == value].reshape(2, -1)
-        assert np.corrcoef(chosen)[0, 1] == pytest.approx(sign * images.correlation_of_channels(), abs=0.01)
+        assert np.corrcoef(chosen)[0, 1] == pytest.approx(sign * moments.correlation_of_channels(), abs=0.01)
         assert np.allclose(chosen.var(axis=1), 1, atol=0.02)
 
 
 def test_the_rate_is_of_a_rectified_channel():
     features, labels = drawn(CASES["rate"])
     assert features.min() == 0
-    active = (features[:, images.CHANNEL] > 0).mean(axis=(1, 2))
-    expected = norm.cdf(images.RATE_SHIFT / 2)
+    active = (features[:, grid.CHANNEL] > 0).mean(axis=(1, 2))
+    expected = norm.cdf(moments.RATE_SHIFT / 2)
     assert active[labels == 1].mean() == pytest.approx(expected, abs=0.005)
     assert active[labels == 0].mean() == pytest.approx(1 - expected, abs=0.005)
 
