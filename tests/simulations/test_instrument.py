@@ -84,7 +84,17 @@ def test_a_mean_tells_the_classes_apart_as_a_gaussian_does():
 
 
 @pytest.mark.parametrize(
-    "name", ["any_pattern", "xor_channels", "xor_values", "variance", "product", "parity", "correlation"]
+    "name",
+    [
+        "any_pattern",
+        "xor_channels",
+        "xor_values",
+        "xor_directions",
+        "variance",
+        "product",
+        "parity",
+        "correlation",
+    ],
 )
 def test_what_is_no_shift_of_means_is_not_told_by_the_difference_of_means(name):
     """The difference of the class means, learned on half of the rows, says little on the other half."""

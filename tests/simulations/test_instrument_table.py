@@ -54,6 +54,15 @@ def test_what_is_missed_by_more_than_the_tolerance_is_a_blind_spot(study):
     assert [row["steps"] for row in outcome.rows] == [None, None, 1200]
 
 
+def test_further_cases_do_not_count_but_can_be_blind_spots(results):
+    further = Measured("parity_four", CASES["parity_four"], 0, [results("linear", 0.5, 0.5)], 1.0)
+    outcome = Outcome("default", SIZES["default"], [further])
+    assert outcome.counted("image") == (0, 0)
+    assert [row["name"] for row in outcome.blind] == ["parity_four"]
+    counted = [case.modality for case in CASES.values() if not case.further]
+    assert (counted.count("image"), counted.count("text")) == (15, 4)
+
+
 def test_over_seeds_figures_are_means(study):
     outcome = Outcome("default", SIZES["default"], [*study(0), *study(1, -0.04)])
     row = outcome.rows[0]

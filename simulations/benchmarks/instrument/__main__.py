@@ -17,7 +17,8 @@ ABOUT = """How much of what is there do the probes see?
 
 Features of two classes are drawn from known distributions, so that the accuracy of the best possible classifier
 (Bayes) is known, about 90 %. A run's default adversaries learn from them, and the strongest, chosen on validation
-people, is measured on others. What it misses, a leakage figure misses too.
+people, is measured on others. What it misses, a leakage figure misses too. Further cases do not count: they show
+what may hide from a suite that sees the others.
 
 keys, with their defaults:
   size=default      default: 16,000 examples of 800 people to learn from, and a run's own settings for probes;

@@ -29,6 +29,7 @@ class Case:
         log_ratio: features -> log-likelihood ratio of class 1 to class 0, float64 [n]; its sign is the Bayes rule.
         bayes: accuracy of that rule.
         error: standard error of ``bayes``; 0 where it is exact.
+        further: whether the case does not count: it shows what the suite may miss beyond what it was made to see.
     """
 
     label: str
@@ -37,6 +38,7 @@ class Case:
     log_ratio: LogRatio
     bayes: float
     error: float = 0.0
+    further: bool = False
 
 
 def balanced_labels(count: int, generator: np.random.Generator) -> np.ndarray:

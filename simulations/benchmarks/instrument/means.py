@@ -17,13 +17,6 @@ FACTORS = 64
 FLOOR = 0.01  # variance of the noise beside the factors, as a share of the weakest factor's
 
 
-def template(*where: int | slice) -> np.ndarray:
-    """The same value wherever ``where`` points, norm 1, float32 [32, 8, 8]."""
-    chosen = np.zeros(SHAPE, np.float32)
-    chosen[where] = 1
-    return chosen / np.linalg.norm(chosen)
-
-
 def fixed_pattern() -> np.ndarray:
     """PATTERN in the middle of a channel, float32 [32, 8, 8]."""
     placed = np.zeros(SHAPE, np.float32)

@@ -3,9 +3,10 @@
 from functools import cache, partial
 
 import numpy as np
+from scipy.special import logsumexp
 from scipy.stats import norm
 
-from simulations.benchmarks.instrument.case import DISTANCE, TARGET, Case
+from simulations.benchmarks.instrument.case import DISTANCE, TARGET, Case, parity_log_ratio, signs_of
 from tiprdc_fl import seeding
 from tiprdc_fl.models.text import text_size
 
@@ -93,8 +94,7 @@ def order(labels: np.ndarray, generator: np.random.Generator) -> np.ndarray:
 
 def order_log_ratio(z: np.ndarray) -> np.ndarray:
     """Of ``order``: that of the two orders, as far as the class decides the order."""
-    ratio, noise_ratio = words_log_ratio(z), np.log(1 / FAITHFUL - 1)
-    return np.logaddexp(ratio, noise_ratio) - np.logaddexp(ratio + noise_ratio, 0)
+    return unsure(words_log_ratio(z))
 
 
 def words_log_ratio(z: np.ndarray) -> np.ndarray:
@@ -111,6 +111,32 @@ def _in_order(weights: np.ndarray) -> np.ndarray:
     return (before * weights[:, 1:, 1]).sum(axis=1)
 
 
+def xor_of_words(labels: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+    """Each of two words is at a random step or nowhere; mostly class 1 has both or none, class 0 one of them."""
+    x, lengths = noise(len(labels), generator)
+    faithful = np.where(generator.random(len(x)) < FAITHFUL, labels, 1 - labels)
+    present = signs_of(faithful, 2, generator) > 0
+    for word, there in zip(words(), present.T, strict=True):
+        steps = (generator.random(len(x)) * lengths).astype(np.int64)
+        x[np.flatnonzero(there), steps[there]] += np.float32(WORD) * word
+    return padded(x, lengths)
+
+
+def xor_of_words_log_ratio(z: np.ndarray) -> np.ndarray:
+    """Of ``xor_of_words``: for each word the ratio of somewhere to nowhere, then their parity."""
+    lengths = lengths_of(z)
+    valid = np.arange(z.shape[1]) < lengths[:, None]
+    matches = WORD * (z @ words().T).astype(np.float64) / SCALE - WORD**2 / 2
+    there = logsumexp(matches, axis=1, b=valid[:, :, None]) - np.log(lengths)[:, None]
+    return unsure(parity_log_ratio(there / 2, 1.0))
+
+
+def unsure(ratio: np.ndarray) -> np.ndarray:
+    """The log-likelihood ratio of the class, given that of what agrees with the class with probability FAITHFUL."""
+    odds = np.log(1 / FAITHFUL - 1)
+    return np.logaddexp(ratio, odds) - np.logaddexp(ratio + odds, 0)
+
+
 TEXTS: dict[str, Case] = {
     "last_step": Case(
         "last step", "text", partial(one_step, True), partial(one_step_log_ratio, True), TARGET
@@ -120,4 +146,7 @@ TEXTS: dict[str, Case] = {
     ),
     "every_step": Case("every step", "text", every_step, every_step_log_ratio, every_step_bayes()),
     "order": Case("order of two words", "text", order, order_log_ratio, 0.8989, 0.0001),
+    "xor_words": Case(
+        "XOR of two words", "text", xor_of_words, xor_of_words_log_ratio, 0.8689, 0.0001, further=True
+    ),
 }

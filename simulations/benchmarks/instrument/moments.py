@@ -9,47 +9,41 @@ from simulations.benchmarks.instrument.case import TARGET, parity_log_ratio, par
 from simulations.benchmarks.instrument.grid import (
     CHANNEL,
     OTHER,
-    OTHER_VALUE,
     PLACES,
-    SIDE,
-    VALUE,
+    SHAPE,
     channel_statistics,
     noise,
     sides,
 )
+from tiprdc_fl import seeding
 
 VARIANCE_RATIO = 1.576  # of class 1 to class 0
 RATE_SHIFT = 0.352  # of a channel before it is rectified
 PRODUCT_SLOPE = 13.6
 
 
-def parity_of_channels(
-    channels: tuple[int, ...], labels: np.ndarray, generator: np.random.Generator
-) -> np.ndarray:
-    """Noise and a shift of each channel's mean; the class is the parity of the shifts' signs."""
-    x = noise(len(labels), generator)
-    shift = np.float32(parity_shift(len(channels)) / SIDE)
-    x[:, list(channels)] += shift * signs_of(labels, len(channels), generator)[:, :, None, None]
-    return x
+def parity(directions: np.ndarray, labels: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+    """Noise and a shift along each direction; the class is the parity of the shifts' signs.
+
+    Args:
+        directions: orthonormal, float32 [k, 32, 8, 8].
+        labels: classes, int64 [n].
+        generator: of everything random.
+    """
+    shifts = np.float32(parity_shift(len(directions))) * signs_of(labels, len(directions), generator)
+    return noise(len(labels), generator) + np.tensordot(shifts, directions, 1)
 
 
-def parity_of_channels_log_ratio(channels: tuple[int, ...], x: np.ndarray) -> np.ndarray:
-    """Of ``parity_of_channels``."""
-    return parity_log_ratio(channel_statistics(x, channels), parity_shift(len(channels)))
+def parity_of_directions_log_ratio(directions: np.ndarray, x: np.ndarray) -> np.ndarray:
+    """Of ``parity``."""
+    statistics = np.tensordot(x, directions, ((1, 2, 3), (1, 2, 3)))
+    return parity_log_ratio(statistics, parity_shift(len(directions)))
 
 
-def xor_of_values(labels: np.ndarray, generator: np.random.Generator) -> np.ndarray:
-    """Noise and a shift of two values; the class is whether the shifts' signs are equal."""
-    x = noise(len(labels), generator)
-    drawn = np.float32(parity_shift(2)) * signs_of(labels, 2, generator)
-    x[:, *VALUE] += drawn[:, 0]
-    x[:, *OTHER_VALUE] += drawn[:, 1]
-    return x
-
-
-def xor_of_values_log_ratio(x: np.ndarray) -> np.ndarray:
-    """Of ``xor_of_values``."""
-    return parity_log_ratio(np.stack([x[:, *VALUE], x[:, *OTHER_VALUE]], axis=1), parity_shift(2))
+def random_directions(count: int) -> np.ndarray:
+    """Orthonormal directions in which every value takes part, float32 [count, 32, 8, 8]."""
+    drawn = seeding.generator(0, "instrument", "directions").standard_normal((int(np.prod(SHAPE)), count))
+    return np.linalg.qr(drawn)[0].T.reshape(count, *SHAPE).astype(np.float32)
 
 
 def variance(labels: np.ndarray, generator: np.random.Generator) -> np.ndarray:

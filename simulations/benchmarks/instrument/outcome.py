@@ -8,6 +8,8 @@ from simulations.common.figures import Column, Row, Span, combine
 from simulations.common.sweeps import as_span
 from tiprdc_fl.evaluation.bootstrap import Interval
 
+FURTHER = "further"  # what the table calls a case that does not count
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -40,6 +42,7 @@ class Outcome:
             Column("name", "case", "label", terminal=False),
             Column("case", "what tells the classes apart", "label"),
             Column("modality", "modality", "label", terminal=False),
+            Column("further", "", "label"),
             Column("bayes", "Bayes", brief=True),
             Column("strongest", "strongest\nprobe", "note"),
             Column("figure", "its figure"),
@@ -66,8 +69,8 @@ class Outcome:
         return gap is not None and gap <= 100 * self.size.tolerance
 
     def counted(self, modality: str) -> tuple[int, int]:
-        """How many cases of a modality are within the tolerance, and how many there are."""
-        rows = [row for row in self.rows if row["modality"] == modality]
+        """How many cases of a modality are within the tolerance, and how many there are, without further ones."""
+        rows = [row for row in self.rows if row["modality"] == modality and row["further"] != FURTHER]
         return sum(map(self._within, rows)), len(rows)
 
 
@@ -79,6 +82,7 @@ def _row(measured: Measured) -> Row:
         "name": measured.name,
         "case": measured.case.label,
         "modality": measured.case.modality,
+        "further": FURTHER if measured.case.further else "",
         "bayes": Span(measured.case.bayes),
         "strongest": best.probe,
         "figure": _span(best.balanced_accuracy),

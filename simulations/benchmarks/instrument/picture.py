@@ -32,7 +32,7 @@ def draw(figure: Figure, outcome: Outcome) -> None:
     )
     axes.axvline(CHANCE, color=QUIET, linestyle=":", linewidth=1)
     axes.set_yticks(places, [str(row["case"]) for row in rows])
-    axes.invert_yaxis()
+    axes.set_ylim(len(rows) - 0.4, -0.6)
     axes.grid(False, axis="y")
     label(axes, f"balanced accuracy in %, {outcome.size.people:,} people to learn from", "")
     figure.legend(ncols=5, loc="outside lower center", frameon=False)
