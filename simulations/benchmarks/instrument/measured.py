@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from time import perf_counter
 
 import numpy as np
+from tiprdc_fl.stages.probing import chosen_attacks
 
 from simulations.benchmarks.instrument.case import Case, balanced_labels
 from simulations.benchmarks.instrument.messages import LONGEST, WIDTH
@@ -16,7 +17,6 @@ from tiprdc_fl.attacks.suite import attacks_for
 from tiprdc_fl.config.keys import Config
 from tiprdc_fl.evaluation.results import Result
 from tiprdc_fl.models.architecture import Architecture
-from tiprdc_fl.stages.evaluate import chosen_attacks
 from tiprdc_fl.stages.registries import load_config
 
 ATTRIBUTE = "class"
@@ -83,7 +83,7 @@ class Measured:
 def suite_for(case: Case, size: Size, attacks: Sequence[str]) -> tuple[str, ...]:
     """The probes that a case is measured with: of those asked for that are for it, else the default adversaries."""
     able = attacks_for(case.modality)
-    return tuple(name for name in attacks if name in able) or chosen_attacks(size.config, case.modality)[0]
+    return tuple(name for name in attacks if name in able) or chosen_attacks(size.config, case.modality)
 
 
 def measure(name: str, case: Case, size: Size, attacks: Sequence[str], seed: int) -> Measured:
@@ -98,7 +98,7 @@ def measure(name: str, case: Case, size: Size, attacks: Sequence[str], seed: int
     """
     learned = draw(name, case, 0, size.people, seed)
     measured = draw(name, case, size.people, MEASURED_PEOPLE, seed)
-    names = {ATTRIBUTE: suite_for(case, size, attacks)}
+    names = suite_for(case, size, attacks)
     start = perf_counter()
     results = probe_figures(ARCHITECTURES[case.modality], learned, measured, names, size.config, seed)
     return Measured(name, case, seed, results, perf_counter() - start)

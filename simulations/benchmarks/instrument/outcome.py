@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from tiprdc_fl.evaluation.intervals import Interval
+
 from simulations.benchmarks.instrument.measured import Measured, Size
 from simulations.common.figures import Column, Row, Span, combine
 from simulations.common.sweeps import as_span
-from tiprdc_fl.evaluation.bootstrap import Interval
 
 FURTHER = "further"  # what the table calls a case that does not count
 
@@ -77,7 +78,7 @@ class Outcome:
 def _row(measured: Measured) -> Row:
     best = measured.strongest
     probes: Row = {result.probe: _span(result.balanced_accuracy) for result in measured.results}
-    unconverged = [result.probe for result in measured.results if not getattr(result, "converged", True)]
+    unconverged = [result.probe for result in measured.results if not result.converged]
     return {
         "name": measured.name,
         "case": measured.case.label,
@@ -88,7 +89,7 @@ def _row(measured: Measured) -> Row:
         "figure": _span(best.balanced_accuracy),
         "gap": Span(100 * measured.gap),
         **probes,
-        "steps": getattr(best, "steps", None),
+        "steps": None if best.steps is None else float(best.steps),
         "unconverged": ", ".join(unconverged),
         "seconds": measured.seconds,
     }

@@ -76,7 +76,7 @@ def simulate(number: int, attacks: Sequence[str], seed: int) -> list[Result]:
         Architecture("image", WIDTH, image_size=(32, 32)),
         learned,
         measured,
-        dict.fromkeys(("trait", "varying"), attacks),
+        attacks,
         load_config(None, []),
         seeding.derive(seed, "null", number, "probes") % 2**32,
     )
