@@ -1,8 +1,8 @@
 from collections.abc import Callable
 
 import pytest
-from tiprdc_fl.evaluation.intervals import Interval
 
+from tiprdc_fl.evaluation.intervals import Interval
 from tiprdc_fl.evaluation.results import Result
 from tiprdc_fl.evaluation.scores import Scores
 

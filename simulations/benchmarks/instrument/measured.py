@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from time import perf_counter
 
 import numpy as np
-from tiprdc_fl.stages.probing import chosen_attacks
 
 from simulations.benchmarks.instrument.case import Case, balanced_labels
 from simulations.benchmarks.instrument.messages import LONGEST, WIDTH
@@ -17,6 +16,7 @@ from tiprdc_fl.attacks.suite import attacks_for
 from tiprdc_fl.config.keys import Config
 from tiprdc_fl.evaluation.results import Result
 from tiprdc_fl.models.architecture import Architecture
+from tiprdc_fl.stages.probing import chosen_attacks
 from tiprdc_fl.stages.registries import load_config
 
 ATTRIBUTE = "class"

@@ -3,11 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tiprdc_fl.evaluation.intervals import Interval
-
 from simulations.benchmarks.instrument.measured import Measured, Size
 from simulations.common.figures import Column, Row, Span, combine
 from simulations.common.sweeps import as_span
+from tiprdc_fl.evaluation.intervals import Interval
 
 FURTHER = "further"  # what the table calls a case that does not count
 
