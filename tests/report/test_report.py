@@ -475,6 +475,8 @@ def test_figures_that_are_not_defined_are_shown_as_such():
         f"Leakage of {PRIVATE}: n/a, not defined where one of its values has fewer than 10 of the people measured."
         in text
     )
+    assert f"warning: no figure of {TASK}, {PRIVATE}: one of its values has fewer than 10 of the" in text
+    assert "warning: no figure" not in words(shown(report_of(results())))
     assert not re.search(r"\b(None|nan)\b", text)
 
 

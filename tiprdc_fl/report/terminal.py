@@ -92,6 +92,16 @@ def warnings(report: Report) -> Iterator[str]:
             f"{federation.failed:,} contributors failed; the first, contributor {first.contributor}, at "
             f"{first.stage}: {first.reason}"
         )
+    undefined = [
+        name
+        for name in dict.fromkeys(row.attribute for row in report.results)
+        if strongest(report.results, name, "features") is None
+    ]
+    if undefined:
+        yield (
+            f"no figure of {', '.join(undefined)}: one of its values has fewer than 10 of the "
+            f"{report.people.holdout.people:,} people measured; raise data.holdout_people"
+        )
     if federation.asked_again:
         yield f"{federation.asked_again:,} messages failed and were sent again"
     if strategy.enough is False:
