@@ -13,15 +13,14 @@ from tiprdc_fl.report.sentences import names_lines, partition_lines, sentences
 from tiprdc_fl.report.words import SOURCES, TITLES, duration, number, points, readable, share, size
 
 ROLES = {"private": "PRIVATE (should be low)", "task": "TASK (should be high)"}
-
 _LEGEND = {
-    "insider": "learned from contributors' labels; auxiliary: from those of the collector's own people; both: from all",
+    "insider": "learned from contributors' labels; auxiliary: from the collector's own people's; both: from all",
     "set-...": "adversaries that learn from all of a person's examples at once",
     "validation": "balanced accuracy on validation people (set-...: per person): chooses the strongest; the other "
-    "figures are of other people",
+    "figures are of others",
     "steps, gain": "length of the training, and points that its last doubling brought; +: had not converged",
     "sent features": "what the contributors sent; the strongest probe counts",
-    "label floor": "what travels with features: task labels, counts, sizes, device classes; nothing of the features",
+    "label floor": "what travels with features by itself: task labels, counts, sizes, device classes",
     "features + metadata": "the strongest probes of both, put together",
     "untrained extractor": "control: features of a random network, never trained",
     "raw data": "control: the same probes on raw inputs",
@@ -44,8 +43,8 @@ def show_details(report: Report, console: Console) -> None:
     console.print(_legend())
     say(
         console,
-        "report.json has also ROC-AUC, true positives at few false ones, usable bits and accuracy, which probes and "
-        "blind guess aim at by the class shares they learned from.",
+        "report.json has also ROC-AUC, true positives at few false ones, usable bits and accuracy, which probes "
+        "and blind guess aim at by the class shares they learned from.",
     )
     if first.metrics:
         say(console, "\nMetrics handed to the run", style="bold")

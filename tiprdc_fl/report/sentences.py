@@ -114,8 +114,8 @@ def _certain(best: ProbeResult) -> Iterator[str]:
         rare = best.tpr_at_01_fpr
         more = "" if rare.value is None else f", at 0.1 % {share(rare)} %"
         yield (
-            f"  Where 1 % of the examples of the first class may be taken for the second, {share(best.tpr_at_1_fpr)} % "
-            f"of the second are recognised{more}."
+            f"  At 1 % false positives {share(best.tpr_at_1_fpr)} % of the examples with {best.attribute}=1 are "
+            f"recognised{more}."
         )
 
 

@@ -45,14 +45,14 @@ def show(report: Report, console: Console, full: bool = False) -> None:
     say(console, f"Protection: {report.protection}\n")
     say(
         console,
-        "Balanced accuracy in % (50 is chance for two classes) of the strongest probe: chosen on validation people, "
-        f"measured on {measured.measured_people:,} others, with 95 % intervals (one seed: the variance of training is not in "
-        "them).",
+        "Balanced accuracy in % (50 is chance for two classes) of the strongest probe: chosen on validation "
+        f"people, measured on {measured.measured_people:,} others, with 95 % intervals (one seed: the variance of "
+        "training is not in them).",
     )
     console.print(headline_table(report))
     say(console, "")
     for line in _leaks(report):
-        say(console, line)
+        say(console, readable(line))
     console.print(_costs(report))
     for warning in warnings(report):
         say(console, f"warning: {readable(warning)}", style="yellow")
@@ -68,7 +68,7 @@ def show(report: Report, console: Console, full: bool = False) -> None:
 
 
 def headline_table(report: Report) -> Table:
-    """Figures of the strongest probes on the features and on what they are compared with, private attributes first."""
+    """The strongest probes' figures, on the features and on what they are compared with; private ones first."""
     table = Table(box=None, show_header=False, padding=(0, 1, 0, 0), pad_edge=False)
     table.add_column(overflow="fold", vertical="bottom")
     for _ in range(len(SHORT) - 1):
