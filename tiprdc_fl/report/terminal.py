@@ -79,7 +79,7 @@ def headline_table(report: Report) -> Table:
             table.add_row(ROLES[role], *(SHORT[kind] for kind in kinds), style=STYLES[role])
         for name in names:
             table.add_row(f"  {escape(readable(name))}", *_figures(report, name, role, False))
-            if pooled_row(report.results, name) is not None:
+            if role == "private" and pooled_row(report.results, name) is not None:
                 table.add_row("    per person", *_figures(report, name, role, True))
     return table
 
