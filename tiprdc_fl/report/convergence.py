@@ -10,7 +10,7 @@ JUDGED = ("features", "metadata", "random", "raw")
 PER_PERSON = ("features", "metadata")
 
 
-def unconverged(report: Report) -> Iterator[str]:
+def late_probes(report: Report) -> Iterator[str]:
     """Warnings of probes whose figures may be too low, the strongest ones first."""
     strongest_ones = [pair for kind in JUDGED for pair in _strongest(report, kind)]
     for where, row in strongest_ones:

@@ -6,12 +6,12 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from tiprdc_fl.report.convergence import unconverged
+from tiprdc_fl.report.convergence import late_probes
 from tiprdc_fl.report.details import ROLES, grid, say, show_details
 from tiprdc_fl.report.floor import below_chance, beyond_floor, figure_of
 from tiprdc_fl.report.queries import attributes_of, pooled_row
 from tiprdc_fl.report.schema import Report
-from tiprdc_fl.report.sentences import unconverged as unconverged_rebuilding
+from tiprdc_fl.report.sentences import unconverged
 from tiprdc_fl.report.words import duration, readable, share, size
 
 STYLES = {"private": "bold red", "task": "bold green"}
@@ -141,5 +141,5 @@ def warnings(report: Report) -> Iterator[str]:
         yield "the strategy missed its goal: lower what it wants, raise clients, or give it more time"
     if strategy.outcome.never_came:
         yield f"{strategy.outcome.never_came:,} contributors were wanted and never available in that time"
-    yield from unconverged(report)
-    yield from unconverged_rebuilding(report.reconstruction)
+    yield from late_probes(report)
+    yield from unconverged(report.reconstruction)

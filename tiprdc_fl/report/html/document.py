@@ -12,7 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from tiprdc_fl.config.keys import show
-from tiprdc_fl.report.convergence import gain, unconverged
+from tiprdc_fl.report.convergence import gain, late_probes
 from tiprdc_fl.report.differences import RULE, in_words
 from tiprdc_fl.report.floor import below_chance, beyond_floor
 from tiprdc_fl.report.html import curves, groups, inference, latency, participation, partition, run, training
@@ -71,7 +71,7 @@ TEMPLATES.globals |= {
     "sentences": sentences,
     "sources": SOURCES,
     "titles": TITLES,
-    "unconverged": unconverged,
+    "late_probes": late_probes,
     "unequal": unequal,
 }
 
