@@ -9,7 +9,7 @@ from rich.table import Table
 from tiprdc_fl.report.convergence import late_probes
 from tiprdc_fl.report.details import ROLES, grid, say, show_details
 from tiprdc_fl.report.floor import below_chance, beyond_floor, figure_of
-from tiprdc_fl.report.queries import attributes_of, pooled_row
+from tiprdc_fl.report.queries import attributes_of, pooled_row, strongest
 from tiprdc_fl.report.schema import Report
 from tiprdc_fl.report.sentences import unconverged
 from tiprdc_fl.report.words import duration, readable, share, size

@@ -72,6 +72,7 @@ TEMPLATES.globals |= {
     "sources": SOURCES,
     "titles": TITLES,
     "late_probes": late_probes,
+    "unconverged": unconverged,
     "unequal": unequal,
 }
 
