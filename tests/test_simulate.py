@@ -31,7 +31,7 @@ from tiprdc_fl.store.feature_store import open_store, stored_contributors
 TINY = (
     "clients=12",
     "data.collector_people=12",
-    "data.holdout_people=8",
+    "data.holdout_people=40",
     "data.max_examples_per_person=4",
     "model.width=2",
     "training.epochs=1",
@@ -278,7 +278,7 @@ def test_a_run_leaves_everything_needed_to_understand_and_repeat_it(first):
     federation = told["federation"]
     assert (federation["asked"], federation["answered"], federation["failed"]) == (12, 12, 0)
     people = {name: group["people"] for name, group in told["people"].items()}
-    assert people == {"collector": 12, "contributors": 12, "holdout": 8}
+    assert people == {"collector": 12, "contributors": 12, "holdout": 40}
     assert federation["examples"] == told["people"]["contributors"]["examples"] <= 48
     assert federation["examples"] == len(open_store(features_path(first)).keys)
 
@@ -335,7 +335,7 @@ def test_the_strongest_probe_has_figures_by_group_and_of_the_worst_off(first, tm
         for by in ("device", "Male", "Smiling", "Eyeglasses"):
             assert sum(row.examples for row in rows if row.group_by == by) == examples
         devices = {row.group: row.people for row in rows if row.group_by == "device"}
-        assert devices == {"fast": 4, "slow": 4}
+        assert devices == {"fast": 20, "slow": 20}
     assert [row.attribute for row in measured.worst_off] == list(defined)
     assert measured.model_dump(mode="json")["results"] == results(first)
     told = json.loads((again / "report.json").read_text())

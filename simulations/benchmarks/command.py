@@ -43,3 +43,20 @@ def parse_keys(
         if key not in known or not values[key]:
             raise InputError(f"{pair}: key=value is expected, with one of {', '.join(known)}")
     return parsed.quick, values
+
+
+def names_of(text: str) -> tuple[str, ...]:
+    """The names of a list such as ``[a,b]``, with or without its brackets, each once."""
+    names = (name.strip() for name in text.strip().removeprefix("[").removesuffix("]").split(","))
+    return tuple(dict.fromkeys(name for name in names if name))
+
+
+def number_of(key: str, text: str, low: int, high: int) -> int:
+    """The integer that a key has.
+
+    Raises:
+        InputError: it is none, or not from ``low`` to ``high``.
+    """
+    if not (text.isascii() and text.isdigit() and low <= int(text) <= high):
+        raise InputError(f"{key}={text}: an integer from {low:,} to {high:,} is expected")
+    return int(text)

@@ -18,6 +18,9 @@ CLASSES = {
 }
 PARTS = {"fixed": 0.001, "per_example": 0.0005, "per_raw_byte": 0.0}
 PROBES = {"table1": 0.0, "linear": -0.015, "mlp": -0.004, "trees": -0.07}
+SETS = {"set-linear": -0.005, "set-lda": -0.03}
+SOURCES = {"contributors": 0.0, "collector": -0.01, "both": -0.005}
+FLOOR = 0.58  # of what travels with the features
 BASES = {  # features, untrained, raw
     "Male": (0.88, 0.93, 0.94),
     "Smiling": (0.72, 0.83, 0.86),
@@ -115,24 +118,54 @@ def interval(value: float | None, half: float = 0.02) -> dict[str, float | None]
 
 
 def results(names: dict[str, str]) -> list[dict[str, Any]]:
-    found = []
-    for position, kind in enumerate(("features", "random", "raw")):
-        for known, attribute in names.items():
+    """Every probe of features by every source, of sets, of metadata, of both together, and of the controls."""
+    rows = []
+    for known, attribute in names.items():
+        for position, kind in enumerate(("features", "random", "raw")):
+            sources = SOURCES if kind == "features" else {"both": 0.0}
             for probe, below in PROBES.items():
-                for source in ("contributors", "collector"):
-                    if source == "collector" and (kind != "features" or known != "Male"):
-                        continue
-                    value = BASES[known][position] + below - 0.01 * (source == "collector")
-                    found.append(result(known, attribute, kind, probe, source, value))
-    blind = [
+                for source, less in sources.items():
+                    value = BASES[known][position] + below + less
+                    rows.append(result(known, attribute, kind, probe, source, value))
+        if known == "Male":
+            rows += of_sets(attribute) + of_metadata(attribute)
+    return rows + [
         result(known, name, "majority", "constant", "contributors", 0.5) for known, name in names.items()
     ]
-    return found + blind
+
+
+def of_sets(attribute: str) -> list[dict[str, Any]]:
+    """Adversaries that learn from all of a person's features: figures per person alone."""
+    rows = []
+    for probe, below in SETS.items():
+        for source, less in SOURCES.items():
+            row = result("Male", attribute, "features", probe, source, BASES["Male"][0] + below + less)
+            nothing = (
+                "accuracy",
+                "balanced_accuracy",
+                "roc_auc",
+                "usable_bits",
+                "tpr_at_1_fpr",
+                "tpr_at_01_fpr",
+            )
+            rows.append(row | dict.fromkeys(nothing, interval(None)) | {"validation": None})
+    return rows
+
+
+def of_metadata(attribute: str) -> list[dict[str, Any]]:
+    """The label floor, and the features together with it."""
+    rows = []
+    for source, less in SOURCES.items():
+        together = BASES["Male"][0] + 0.02 + less
+        rows.append(result("Male", attribute, "metadata", "trees", source, FLOOR + less))
+        rows.append(result("Male", attribute, "metadata", "lda", source, FLOOR + less - 0.02))
+        rows.append(result("Male", attribute, "features+metadata", "table1+trees", source, together))
+    return rows
 
 
 def result(known: str, attribute: str, kind: str, probe: str, source: str, value: float) -> dict[str, Any]:
-    pooled = known == "Male" and kind != "majority"
-    half = 0.0 if kind == "majority" else 0.025
+    pooled, blind = known == "Male" and kind != "majority", kind == "majority"
+    half = 0.0 if blind else 0.025
     return {
         **{"role": "private" if known == "Male" else "task", "attribute": attribute},
         **{"representation": kind, "probe": probe, "learned_from": source},
@@ -144,7 +177,12 @@ def result(known: str, attribute: str, kind: str, probe: str, source: str, value
             "low": 0.0,
             "high": max(0, 1.6 * (value - 0.5)),
         },
+        "tpr_at_1_fpr": interval(None if blind else value - 0.4),
+        "tpr_at_01_fpr": interval(None),
         "per_person": interval(min(1, value + 0.08) if pooled else None),
+        "validation": None if blind else round(value + 0.01, 4),
+        "validation_per_person": round(min(1, value + 0.07), 4) if pooled else None,
+        **ended(probe),
         **{
             "learned_people": 1000,
             "learned_examples": 19800,
@@ -155,12 +193,21 @@ def result(known: str, attribute: str, kind: str, probe: str, source: str, value
     }
 
 
+def ended(probe: str) -> dict[str, Any]:
+    """How a probe's training ended: networks and trees by their last doubling, the others in closed form."""
+    if probe in ("table1", "mlp", "trees"):
+        return {"steps": 2048, "last_doubling": 0.003, "converged": True}
+    return {"steps": None, "last_doubling": None, "converged": True}
+
+
 def curve(private: str) -> list[dict[str, Any]]:
     return [
         {
             **{"people": people, "attribute": private, "probe": probe, "learned_examples": 20 * people},
             "balanced_accuracy": interval(0.6 + 0.1 * math.log10(people / 10) + below, 0.04),
             "per_person": interval(0.68 + 0.1 * math.log10(people / 10) + below, 0.05),
+            "validation": round(0.61 + 0.1 * math.log10(people / 10) + below, 4),
+            "validation_per_person": round(0.69 + 0.1 * math.log10(people / 10) + below, 4),
         }
         for people in (10, 30, 100, 300, 1000)
         for probe, below in (("table1", 0.0), ("linear", -0.02))

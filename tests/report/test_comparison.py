@@ -46,8 +46,9 @@ def moved(report: dict[str, Any], role: str, points: float, half: float = 0.025)
     """The report with the strongest probes' figures on features moved."""
     report = copy.deepcopy(report)
     for row in report["results"]:
-        if row["role"] == role and row["representation"] == "features":
-            row["balanced_accuracy"] = interval(row["balanced_accuracy"]["value"] + points, half)
+        value = row["balanced_accuracy"]["value"]
+        if row["role"] == role and row["representation"] == "features" and value is not None:
+            row["balanced_accuracy"] = interval(value + points, half)
     return report
 
 

@@ -25,7 +25,7 @@ from tiprdc_fl.report.html.reconstruction import Pictures, pictures, png
 from tiprdc_fl.report.html.svg import INKS, draw
 from tiprdc_fl.report.html.training import losses
 from tiprdc_fl.report.schema import SCHEMA_VERSION, Report
-from tiprdc_fl.report.words import clock, duration, readable, shortened, size
+from tiprdc_fl.report.words import SOURCES, TITLES, clock, duration, readable, shortened, size
 
 SCRIPT = "<script>alert('private')</script>"
 HOSTILE = (SCRIPT, '"><img src=x onerror=alert(1)>', "$\\frac{a}{b}$ & \u202e\u65e5\u672c\n" + 60 * "long")
@@ -67,8 +67,9 @@ def other_runs() -> list[dict[str, Any]]:
     runs = [example() for _ in range(3)]
     runs[1]["configuration"]["training"]["budget"] = 0.5
     for row in runs[1]["results"]:
-        if row["role"] == "private" and row["representation"] == "features":
-            row["balanced_accuracy"] = interval(row["balanced_accuracy"]["value"] + 0.06)
+        value = row["balanced_accuracy"]["value"]
+        if row["role"] == "private" and row["representation"] == "features" and value is not None:
+            row["balanced_accuracy"] = interval(value + 0.06)
     runs[2]["configuration"]["seed"] = 1
     return runs
 
@@ -307,13 +308,17 @@ def test_epochs_are_whole_numbers(count):
 
 def test_controls_that_were_not_measured_are_not_spoken_of(undrawn):
     report = example()
-    all_three = "Controls: an extractor that was never trained, the raw data, a blind guess."
-    assert all_three in visible(page_of(report))
+    everything = (
+        "Beside it: what travels with the features alone (the label floor), the features together with that, an "
+        "extractor that was never trained, the raw data, a blind guess."
+    )
+    assert everything in visible(page_of(report))
     report["results"] = [
         row for row in report["results"] if row["representation"] in ("features", "majority")
     ]
     text = visible(page_of(report))
-    assert "Controls: a blind guess." in text and "upright stroke" not in text
+    assert "Beside it: a blind guess." in text and "upright stroke" not in text
+    assert "label floor" not in text.lower() and "add" not in text.split("What the numbers show")[0]
 
 
 def test_a_strategy_shows_its_own_settings(undrawn):
@@ -361,7 +366,10 @@ def test_the_headline_says_what_is_kept_and_what_is_left(undrawn):
     text = visible(page_of(example()))
     for part in (
         "Male: leakage left 88.0 % 95 %: 85\u201391",
-        "96.0 (94-98) from up to 30 examples of a person.",
+        "From one example, by the table1 probe (insider). Label floor 58.0 (55-61). Untrained extractor 93.0",
+        "Per person, from up to 30 examples: 96.0 (94-98) by the table1 probe (insider); label floor 66.0",
+        "Male: 88.0 from features; 58.0 from what travels with them; 90.0 from both together: the features add "
+        "32.0 points (±3.5).",
         "Smiling: utility kept 72.0 % 95 %: 69\u201375",
         # (72 - 50) / (86 - 50)
         "Raw data 86.0 (83-89): 61 % of its gain is left. Chance 50.",
@@ -370,6 +378,56 @@ def test_the_headline_says_what_is_kept_and_what_is_left(undrawn):
         "Time on this host 5 min 9 s 702 of 910 contributors asked sent; the collection took 19.4 s of it.",
     ):
         assert part in text
+
+
+def test_every_probe_stands_in_the_numbers_strongest_first(undrawn):
+    report = example()
+    late = report["results"][0] | {
+        "probe": "slow",
+        "validation": 0.5,
+        "last_doubling": 0.016,
+        "converged": False,
+    }
+    report["results"].append(late)
+    text = page_of(report)
+    tables = re.findall(r"<table>.*?</table>", text, flags=re.DOTALL)
+    numbers = next(table for table in tables if "last doubling, in points" in table)
+    kinds = re.findall(r'<th scope="rowgroup" colspan="13">([^<]+)', numbers)
+    assert kinds == list(TITLES.values())
+    first = numbers.split('scope="rowgroup"')[1]
+    rows = [re.findall(r"<t[hd][^>]*>([^<]*)<", row) for row in first.split("<tr>")[1:]]
+    rows = [row for row in rows if len(row) == 13]
+    scores = [float(row[2]) for row in rows if row[2] != "n/a"]
+    assert len(scores) == 13 and scores == sorted(scores, reverse=True)
+    assert [row[0] for row in rows[13:]] == 3 * ["set-linear"] + 3 * ["set-lda"]
+    assert rows[0][:3] == ["table1", "insider", "89.0"] and {row[1] for row in rows} == set(SOURCES.values())
+    assert next(row for row in rows if row[0] == "slow")[-3:] == ["2,048", "1.6", "no"]
+
+
+def test_the_page_explains_its_words(undrawn):
+    text = visible(page_of(example())).split("What the words mean")[1].split("Every figure in a sentence")[0]
+    for word in (
+        "label floor",
+        "insider",
+        "auxiliary",
+        "both",
+        "set adversary",
+        "validation people",
+        "converged",
+    ):
+        assert word in text
+    assert "TPR at 1 % FPR" in text and "95 % interval" in text
+    assert "bootstrap" not in visible(page_of(example())).split("What the chosen names")[0]
+
+
+def test_the_page_warns_of_a_strongest_probe_that_had_not_converged(undrawn):
+    report = example()
+    assert "had not converged after" not in visible(page_of(report))
+    report["results"][0] |= {"converged": False, "last_doubling": 0.016, "validation": 0.95}
+    assert (
+        "Male, sent features: the table1 probe (insider) had not converged after 2,048 steps: its last doubling "
+        in (visible(page_of(report)))
+    )
 
 
 def test_the_sentences_say_whether_a_difference_exceeds_its_intervals(undrawn):

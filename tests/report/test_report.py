@@ -3,7 +3,7 @@
 import copy
 import io
 import re
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,14 +21,16 @@ from tiprdc_fl import seeding
 from tiprdc_fl.config.keys import Config
 from tiprdc_fl.evaluation.intervals import Interval
 from tiprdc_fl.evaluation.results import Result
+from tiprdc_fl.evaluation.scores import Scores
 from tiprdc_fl.federation.collector import Collected
 from tiprdc_fl.federation.contributor import Failure
 from tiprdc_fl.report.figures.federation import federation_figures, per_contributor
 from tiprdc_fl.report.figures.partition import describe
-from tiprdc_fl.report.queries import REPRESENTATIONS, headline, strongest
+from tiprdc_fl.report.queries import headline, pooled_row, ranked, strongest
 from tiprdc_fl.report.schema import CAVEAT, SCHEMA_VERSION, Report, json_schema
 from tiprdc_fl.report.tensorboard import epoch_writer, write_report
 from tiprdc_fl.report.terminal import show
+from tiprdc_fl.report.words import SOURCES, TITLES
 from tiprdc_fl.stages import progress
 from tiprdc_fl.stages.evaluate import result_rows
 from tiprdc_fl.stages.run_folder import environment
@@ -37,38 +39,56 @@ from tiprdc_fl.store.layout import STAGES
 SCHEMA = json_schema()
 SECTIONS = {type(part).__name__ for part in (Config(), *vars(Config()).values())}  # of the configuration
 PRIVATE, TASK = "Ends_With_Punctuation", "A_Task_Whose_Name_Is_Long"
-COUNTS = (1000, 19330, 40, 700)  # learned and measured: people, examples
 UNDEFINED = Interval(None, None, None)
-HALF, NONE = Interval(0.5, 0.5, 0.5), Interval(0.0, 0.0, 0.0)
 FIGURE = {"value": 0.75, "low": 0.7, "high": 0.8}
 LIKENESS = {"ssim": FIGURE, "ms_ssim": FIGURE, "psnr": {"value": 17.5, "low": 17.0, "high": 18.0}}
 SMALL = dict.fromkeys(("value", "low", "high"))
 FAILURE = {"contributor": 7, "stage": "load", "reason": "its image is broken"}
 
 
-def result(attribute: str, representation: str, probe: str, value: float | None) -> Result:
+def result(attribute: str, representation: str, probe: str, value: float | None, **changes: Any) -> Result:
+    """A probe's result; its validation is a point above what it is measured at."""
+    blind = representation == "majority"
     if value is None:
         figure = area = UNDEFINED
     else:
-        figure, area = Interval(value, value - 0.02, value + 0.02), Interval(value, value, value)
-    bits = UNDEFINED if value is None else Interval(value - 0.5, 0.0, 0.5)
+        half = 0.0 if blind else 0.02
+        figure, area = Interval(value, value - half, value + half), Interval(value, value, value)
+    bits = UNDEFINED if value is None else Interval(abs(value - 0.5), 0.0, 0.5)
     wide = Interval(0.9, 0.85, 0.95)
-    named = (attribute, representation, probe, "contributors")
-    return Result(*named, wide, figure, area, bits, figure, *COUNTS)
+    validated = None if value is None or blind else round(value + 0.01, 4)
+    whole = Result(
+        attribute=attribute,
+        representation=representation,
+        probe=probe,
+        learned_from="contributors",
+        scores=Scores(wide, figure, area, bits, UNDEFINED, UNDEFINED),
+        per_person=UNDEFINED if blind else figure,
+        validation=validated,
+        validation_per_person=validated,
+        steps=None,
+        last_doubling=None,
+        converged=True,
+        learned_people=1000,
+        learned_examples=19330,
+        measured_people=40,
+        measured_examples=700,
+    )
+    return replace(whole, **changes)
 
 
-def results(features: float | None = 0.6) -> list[Result]:
-    found = [
+def results(features: float | None = 0.6, floor: float | None = 0.55) -> list[Result]:
+    """Two probes of each attribute and representation, linear stronger; of the private one a floor, too."""
+    rows = [
         result(attribute, representation, probe, value)
         for representation, base in (("features", features), ("random", 0.7), ("raw", 0.8))
         for attribute in (TASK, PRIVATE)
         for probe, value in (("table1", base), ("linear", None if base is None else base + 0.05))
     ]
-    blind = Interval(0.9, 0.85, 0.95)
-    return found + [
-        Result(name, "majority", "constant", "contributors", blind, HALF, HALF, NONE, UNDEFINED, *COUNTS)
-        for name in (TASK, PRIVATE)
-    ]
+    rows.append(result(PRIVATE, "metadata", "trees", floor, learned_from="both"))
+    together = None if features is None else features + 0.1
+    rows.append(result(PRIVATE, "features+metadata", "linear+trees", together))
+    return rows + [result(name, "majority", "constant", 0.5) for name in (TASK, PRIVATE)]
 
 
 def keys() -> pa.Table:
@@ -182,6 +202,7 @@ def report_of(found: list[Result], failures: tuple[dict, ...] = (FAILURE,)) -> d
         "curve": [
             {"people": people, "attribute": PRIVATE, "probe": "linear", "learned_examples": 10 * people}
             | {"balanced_accuracy": FIGURE, "per_person": FIGURE}
+            | {"validation": 0.76, "validation_per_person": 0.77}
             for people in (10, 300)
         ],
         "reconstruction": {
@@ -217,11 +238,14 @@ def shown(report: dict[str, Any], width: int = 80, full: bool = True) -> str:
 def test_the_headline_is_short_and_has_what_counts():
     report = report_of(results())
     text = shown(report, full=False)
-    assert len(text.splitlines()) <= 32
+    assert len(text.splitlines()) <= 33
     for part in (
         "tiprdc, budget 0.9",
-        "40 unseen people",
-        f"{PRIVATE} 65.0 (63-67) 75.0 (73-77) 85.0 (83-87) 50.0",
+        "measured on 40 others",
+        f"{PRIVATE} 65.0 (63-67) 55.0 (53-57) 75.0 (73-77) 85.0 (83-87)",
+        f"{TASK} 65.0 (63-67) 75.0 (73-77) 85.0 (83-87) 50.0",
+        f"{PRIVATE}: 65.0 from features; 55.0 from what travels with them; 70.0 from both together: "
+        "the features add 15.0 points (±2.8).",
         "3 asked, 2 answered, 1 failed",
         "800 bytes: 3 examples of 267 bytes (2.50 times the raw data)",
         "18.0 s, modelled for",
@@ -248,8 +272,9 @@ def test_the_schema_describes_every_field_and_closes_what_is_fixed():
         assert all("description" in field or "$ref" in field for field in model["properties"].values())
         assert model["additionalProperties"] is False
         assert set(model["required"]) == set(model["properties"])
-    representation = SCHEMA["$defs"]["ProbeResult"]["properties"]["representation"]
-    assert tuple(representation["enum"]) == REPRESENTATIONS
+    fields = SCHEMA["$defs"]["ProbeResult"]["properties"]
+    assert set(fields["representation"]["enum"]) == set(TITLES)
+    assert set(fields["learned_from"]["enum"]) == set(SOURCES)
     assert SCHEMA["properties"]["schema_version"]["const"] == SCHEMA_VERSION
 
 
@@ -270,7 +295,7 @@ def test_a_report_is_as_its_schema_says(features):
         (("results", 0, "accuracy", "low"), "half", "should be a valid number"),
         (("results", 0, "accuracy", "value"), 1.5, "should be less than or equal to 1"),
         (("results", 0, "usable_bits", "value"), -0.1, "should be greater than or equal to 0"),
-        (("results", 0, "representation"), "other", "should be 'features', 'random', 'raw' or 'majority'"),
+        (("results", 0, "representation"), "other", "should be 'features', 'metadata'"),
         (("federation", "seconds_per_contributor", "load", "p99"), None, "Field required"),
         (("training", 0, "phase"), "warm up", "should be 'pretrain' or 'hybrid'"),
         (("schema_version",), 1, "should be 4"),
@@ -379,16 +404,15 @@ def test_the_terminal_cuts_neither_names_nor_figures(width):
     assert max(map(len, text.splitlines())) <= width
     assert "…" not in text
     lines = text.splitlines()
-    assert f"  {PRIVATE}" in [line.rstrip() for line in lines]
-    assert f"  {TASK}" in [line.rstrip() for line in lines]
-    # sent features, untrained extractor, raw data, blind guess
-    row = "table1 60.0 (58-62) 70.0 (68-72) 80.0 (78-82) 50.0"
+    assert {PRIVATE, TASK} <= {line.rstrip() for line in lines}
+    # one example, per person, validation
+    row = "table1, insider 60.0 (58-62) 60.0 (58-62) 61.0"
     places = [line for line in lines if words(line) == row]
     assert len(places) == 2 and places[0] == places[1]
     for part in (
         "40 unseen people",
         "700 examples",
-        "19,330 examples of 1,000 contributors",
+        "19,330 examples of 1,000 people",
         "1,234.5",
         "2.50 times",
         "267 bytes",
@@ -404,10 +428,11 @@ def test_the_terminal_says_what_the_figures_mean():
         "PRIVATE (should be low)",
         "TASK (should be high)",
         "untrained extractor control: features of a random network",
-        "raw data control: the same networks trained end to end on raw inputs",
+        "raw data control: the same probes on raw inputs",
+        "label floor what travels with features by itself",
         "blind guess control: always the most frequent class",
-        "report.json has also ROC-AUC, usable bits and accuracy",
-        f"Leakage of {PRIVATE} in %: 65.0 (63-67) by the linear probe on the features, "
+        "report.json has also ROC-AUC, true positives at few false ones, usable bits and accuracy",
+        f"Leakage of {PRIVATE} in %: 65.0 (63-67) by the linear probe (insider) on the features, "
         "85.0 (83-87) on raw data; 0.15 of 0.35 usable bits.",
         f"infers {PRIVATE} at 62.5 %: for comparison with the paper, not a leakage figure.",
         "contributor 7 failed, load: its image is broken",
@@ -468,13 +493,72 @@ def test_private_attributes_stand_before_tasks():
     assert text.index("PRIVATE") < text.index(PRIVATE) < text.index("TASK (") < text.index(TASK)
 
 
+def test_without_a_floor_there_is_no_word_of_it():
+    kinds = ("metadata", "features+metadata")
+    text = words(shown(report_of([row for row in results() if row.representation not in kinds])))
+    assert "travels with them" not in text and f"{PRIVATE} 65.0 (63-67) 75.0 (73-77) 85.0 (83-87)" in text
+
+
+def test_features_that_add_nothing_to_the_floor_are_said_to_add_nothing():
+    text = words(shown(report_of(results(0.6, floor=0.72)), full=False))
+    assert "72.0 from what travels with them; 70.0 from both together: the features add nothing." in text
+    text = words(shown(report_of(results(0.6, floor=0.69)), full=False))
+    assert "the features add 1.0 points (±2.8, within the intervals)." in text
+
+
+def test_a_figure_below_chance_is_a_leak_of_the_other_sign():
+    text = words(shown(report_of(results(0.35)), full=False))  # the strongest has 40 %
+    assert (
+        f"{PRIVATE}: 40.0 (38-42) from features is below chance: an adversary who knows the sign gets 60.0."
+        in text
+    )
+    assert "below chance" not in words(
+        shown(report_of(results(0.44)), full=False)
+    )  # 49 %, its interval holds 50
+
+
+def test_a_strongest_probe_that_had_not_converged_is_warned_of():
+    late = {"steps": Config().evaluation.steps, "last_doubling": 0.016, "converged": False}
+    report = report_of([*results(), result(PRIVATE, "features", "mlp", 0.7, learned_from="both", **late)])
+    text = words(shown(report, full=False))
+    assert (
+        f"warning: {PRIVATE}, sent features: the mlp probe (both) had not converged after 3,000 steps: its last "
+        "doubling brought 1.6 points; raise evaluation.steps" in text
+    )
+    weak = report_of([*results(), result(PRIVATE, "features", "mlp", 0.6, **late)])
+    assert "mlp had not converged in 1 of 5 probes of the features, none of them the strongest" in words(
+        shown(weak, full=False)
+    )
+    assert "converged" not in shown(report_of(results()), full=False)
+
+
+def test_validation_people_choose_the_strongest_and_others_measure_it():
+    lucky = result(PRIVATE, "features", "lda", 0.9, validation=0.6, validation_per_person=0.6)
+    of_sets = result(PRIVATE, "features", "set-linear", 0.8, scores=Scores(), validation=None)
+    report = Report.model_validate(report_of([*results(), lucky, of_sets]))
+    best, of_people = strongest(report.results, PRIVATE, "features"), pooled_row(report.results, PRIVATE)
+    assert best is not None and best.probe == "linear" and headline(report)[f"leakage/{PRIVATE}"] == 0.65
+    assert of_people is not None and of_people.probe == "set-linear"
+
+
+def test_probes_are_ranked_by_validation_within_their_representation():
+    of_sets = result(PRIVATE, "features", "set-linear", 0.9, scores=Scores(), validation=None)
+    rows = Report.model_validate(report_of([of_sets, *results()])).results
+    order = ranked(row for row in rows if row.attribute == PRIVATE)
+    assert list(order) == list(TITLES)
+    assert [row.probe for row in order["features"]] == ["linear", "table1", "set-linear"]
+
+
 def test_figures_that_are_not_defined_are_shown_as_such():
     text = words(shown(report_of(results(None))))
-    assert "table1 n/a 70.0 (68-72) 80.0 (78-82) 50.0" in text
+    assert f"{PRIVATE} n/a 55.0 (53-57) 75.0 (73-77) 85.0 (83-87)" in text
+    assert "table1, insider n/a" in text and "the features add" not in text
     assert (
         f"Leakage of {PRIVATE}: n/a, not defined where one of its values has fewer than 10 of the people measured."
         in text
     )
+    assert f"warning: no figure of {TASK}, {PRIVATE}: one of its values has fewer than 10 of the" in text
+    assert "warning: no figure" not in words(shown(report_of(results())))
     assert not re.search(r"\b(None|nan)\b", text)
 
 
@@ -570,6 +654,8 @@ def test_tensorboard_compares_runs_by_their_settings(tmp_path):
         metrics = {info.name.tag for info in asked.metric_infos}
         assert metrics == {
             *(f"headline/{name}" for name in ("leakage/Male", "leakage_pooled/Male", "utility/Smiling")),
+            *("headline/label_floor/Male", "headline/label_floor_pooled/Male"),
+            *("headline/leakage_with_metadata/Male", "headline/unconverged_probes"),
             *("headline/utility/Eyeglasses", "headline/sent_bytes_per_example", "headline/modelled_seconds"),
         }
         assert metrics <= set(scalars(tmp_path / run))

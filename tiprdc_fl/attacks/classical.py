@@ -17,8 +17,8 @@ from tiprdc_fl.attacks.reduced import Reduce, Reduced
 COLUMNS = 64  # values that trees learn from: those that separate the classes best
 COMPONENTS = 64  # principal components in which neighbours are near
 NEIGHBOURS = (5, 15, 45)
-FIRST_TREES, MOST_TREES = 25, 400  # trees before the first validation, and at most
-TREES_TOLERANCE = 0.005  # of balanced accuracy, by the last doubling of the trees
+FIRST_TREES, MOST_TREES = 25, 100  # trees before the first validation, and at most
+TREES_TOLERANCE = 0.01  # of balanced accuracy, by the last doubling of the trees
 MIN_PROBABILITY = 1e-6  # lower limit on the probabilities of trees
 
 Learn = Callable[[Reduced, list[Problem]], list[Answer]]
@@ -77,7 +77,9 @@ def _trees(learned: np.ndarray, measured: np.ndarray, problem: Problem) -> Answe
         return Answer(nothing.repeat(len(problem.validation), 0), nothing.repeat(len(measured), 0))
     columns = _separating_columns(learned[problem.training], labels)
     model = HistGradientBoostingClassifier(
-        learning_rate=0.1,
+        learning_rate=0.3,
+        max_leaf_nodes=8,
+        max_bins=63,
         early_stopping=False,  # pyright: ignore[reportArgumentType]
         class_weight="balanced",
         warm_start=True,

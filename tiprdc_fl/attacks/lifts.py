@@ -11,6 +11,7 @@ from torch import Tensor
 
 from tiprdc_fl import seeding
 from tiprdc_fl.attacks.discriminant import discriminate
+from tiprdc_fl.attacks.logistic import regress
 from tiprdc_fl.attacks.problem import Answer, Problem
 from tiprdc_fl.attacks.reduced import Reduced
 
@@ -51,9 +52,12 @@ def fourier(x: Tensor, bandwidth: float, seed: int) -> Tensor:
     return torch.cos(x @ frequencies.to(x.device) + phases.to(x.device))
 
 
-def discriminate_by_products(reduced: Reduced, problems: list[Problem]) -> list[Answer]:
-    """Linear discriminant on the leading components and all their products: a kernel of degree two."""
-    return discriminate(reduced.leading(FACTORS).lifted(products), problems)
+def regress_on_products(reduced: Reduced, problems: list[Problem]) -> list[Answer]:
+    """Logistic regression on the leading components and all their products: a kernel of degree two.
+
+    Products have heavy tails, to which a discriminant gives too much weight.
+    """
+    return regress(reduced.leading(FACTORS).lifted(products), problems)
 
 
 def products(x: Tensor) -> Tensor:

@@ -7,12 +7,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from tiprdc_fl import seeding
 from tiprdc_fl.errors import InputError
 from tiprdc_fl.models.text import last_valid, valid_steps
 
 MAX_VALUES = 1024  # their covariance takes 8 MB in double precision and a second to invert
 ROW_VALUES = 2048  # values of an image in the row that probes learn from: all of 32x8x8 features
 WORDS = 2000  # words that a bag of words counts
+MAX_CHANNELS = 48  # whose products are averaged: 1,176 of them
 TINY = 1e-6  # added to a standard deviation before its logarithm
 
 
@@ -87,6 +89,22 @@ def pooled(x: Tensor) -> Tensor:
 def channel_means(x: Tensor) -> Tensor:
     """Mean of each channel: [n, c, h, w] -> [n, c]."""
     return x.float().mean(dim=(2, 3))
+
+
+def second_moments(x: Tensor) -> Tensor:
+    """Mean of each channel, and mean over places of each product of two channels: [n, c, h, w] -> [n, k].
+
+    Second-order pooling (Carreira et al. 2012). More than MAX_CHANNELS channels are first projected, at random, to
+    as many: k = c + c (c + 1) / 2.
+    """
+    values = x.float().flatten(2)
+    if values.shape[1] > MAX_CHANNELS:
+        generator = seeding.torch_generator(0, "second moments", values.shape[1])
+        projection = torch.randn(MAX_CHANNELS, values.shape[1], generator=generator) / values.shape[1] ** 0.5
+        values = projection.to(values.device) @ values
+    first, second = torch.triu_indices(values.shape[1], values.shape[1], device=values.device)
+    products = values @ values.transpose(1, 2) / values.shape[2]
+    return torch.cat([values.mean(dim=2), products[:, first, second]], dim=1)
 
 
 def message_row(z: Tensor) -> Tensor:

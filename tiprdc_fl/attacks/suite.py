@@ -8,7 +8,7 @@ from torch import nn
 
 from tiprdc_fl.attacks.classical import Classical, Learn, learn_neighbours, learn_trees
 from tiprdc_fl.attacks.discriminant import discriminate
-from tiprdc_fl.attacks.lifts import discriminate_by_kernel, discriminate_by_products
+from tiprdc_fl.attacks.lifts import discriminate_by_kernel, regress_on_products
 from tiprdc_fl.attacks.logistic import regress
 from tiprdc_fl.attacks.networks import (
     HIDDEN,
@@ -27,6 +27,7 @@ from tiprdc_fl.attacks.reduction import (
     mean_and_max,
     message_means,
     message_row,
+    second_moments,
 )
 from tiprdc_fl.errors import InputError
 from tiprdc_fl.models.architecture import Architecture, build_extractor, extracting, seen_shape
@@ -97,7 +98,7 @@ def _classical(architecture: Architecture, classes: int, learn: Learn) -> Classi
 ROW_PROBES: dict[str, Learn] = {
     "lda": discriminate,
     "linear": regress,
-    "products": discriminate_by_products,
+    "products": regress_on_products,
     "kernel": discriminate_by_kernel,
     "trees": learn_trees,
     "knn": learn_neighbours,
@@ -109,8 +110,12 @@ def row_candidates(names: Sequence[str]) -> dict[str, Candidate]:
     return {name: Candidate(lambda _, name=name: Classical(as_it_is, ROW_PROBES[name])) for name in names}
 
 
+def _covariance(architecture: Architecture, classes: int) -> Classical:
+    return Classical(second_moments, discriminate)
+
+
 def _products(architecture: Architecture, classes: int) -> Classical:
-    return Classical(_means_of(architecture), discriminate_by_products)
+    return Classical(_means_of(architecture), regress_on_products)
 
 
 @dataclass(frozen=True)
@@ -136,7 +141,8 @@ class Attack:
 ATTACKS: dict[str, Attack] = {
     "lda": Attack("shrinkage linear discriminant analysis", partial(_classical, learn=discriminate)),
     "linear": Attack("L2 logistic regression", partial(_classical, learn=regress)),
-    "products": Attack("linear discriminant on products of pooled values", _products),
+    "products": Attack("logistic regression on products of pooled values", _products),
+    "covariance": Attack("linear discriminant on covariances of channels", _covariance, ("image",)),
     "kernel": Attack(
         "kernel discriminant by random Fourier features", partial(_classical, learn=discriminate_by_kernel)
     ),
@@ -154,7 +160,7 @@ ATTACKS: dict[str, Attack] = {
 # The probes of tasks and of private attributes where a configuration names none: first what has a closed form or
 # is convex, then the networks that do best in the least time (python -m simulations.benchmarks.instrument).
 DEFAULT_ATTACKS = {
-    "image": ("lda", "linear", "products", "kernel", "trees", "conv"),
+    "image": ("lda", "linear", "products", "covariance", "kernel", "trees", "conv"),
     "text": ("lda", "linear", "products", "kernel", "trees", "table2"),
 }
 

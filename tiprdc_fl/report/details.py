@@ -1,24 +1,29 @@
 """All of the report on the terminal: every probe, sentences, partition, collection, seconds per stage."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from tiprdc_fl.report.queries import attributes_of
+from tiprdc_fl.report.convergence import gain
+from tiprdc_fl.report.queries import attributes_of, ranked
 from tiprdc_fl.report.schema import Percentiles, ProbeResult, Report, StrategyFigures
 from tiprdc_fl.report.sentences import names_lines, partition_lines, sentences
-from tiprdc_fl.report.words import TITLES, duration, number, readable, share, size
+from tiprdc_fl.report.words import SOURCES, TITLES, duration, number, points, readable, share, size
 
-COLUMNS = {name: title.replace(" ", "\n") for name, title in TITLES.items()}
 ROLES = {"private": "PRIVATE (should be low)", "task": "TASK (should be high)"}
 _LEGEND = {
-    "table1, table2": "the paper's classifier; linear: logistic regression; mlp, knn, trees: other adversaries",
-    "auxiliary": "learned from the collector's own people, the others from contributors' labels",
+    "insider": "learned from contributors' labels; auxiliary: from the collector's own people's; both: from all",
+    "set-...": "adversaries that learn from all of a person's examples at once",
+    "validation": "balanced accuracy on validation people (set-...: per person): chooses the strongest; the other "
+    "figures are of others",
+    "steps, gain": "length of the training, and points that its last doubling brought; +: had not converged",
     "sent features": "what the contributors sent; the strongest probe counts",
+    "label floor": "what travels with features by itself: task labels, counts, sizes, device classes",
+    "features + metadata": "the strongest probes of both, put together",
     "untrained extractor": "control: features of a random network, never trained",
-    "raw data": "control: the same networks trained end to end on raw inputs",
+    "raw data": "control: the same probes on raw inputs",
     "blind guess": "control: always the most frequent class",
     "usable bits": "what a probe tells of an attribute beyond its class shares",
 }
@@ -30,16 +35,16 @@ def show_details(report: Report, console: Console) -> None:
     say(console, "\nEvery probe", style="bold")
     say(
         console,
-        f"Probes learn from {first.learned_examples:,} examples of {first.learned_people:,} contributors. "
-        f"Intervals are over {first.measured_people:,} unseen people, {first.measured_examples:,} examples.\n",
+        f"{learned(report)} Intervals are over {first.measured_people:,} unseen people, "
+        f"{first.measured_examples:,} examples.\n",
     )
     console.print(inference_table(report))
     say(console, "")
     console.print(_legend())
     say(
         console,
-        "report.json has also ROC-AUC, usable bits and accuracy, which probes and blind guess aim at by the class "
-        "shares they learned from.",
+        "report.json has also ROC-AUC, true positives at few false ones, usable bits and accuracy, which probes "
+        "and blind guess aim at by the class shares they learned from.",
     )
     if first.metrics:
         say(console, "\nMetrics handed to the run", style="bold")
@@ -58,40 +63,54 @@ def show_details(report: Report, console: Console) -> None:
     console.print(stage_table(report))
 
 
-def table_by_role(report: Report, first: str, add_rows: Callable[[Table, str], None]) -> Table:
-    """A table with a column for each representation, private attributes first.
-
-    Args:
-        report: of the run.
-        first: title of the first column.
-        add_rows: adds an attribute's rows to the table.
-    """
-    table = grid()
-    table.show_header = True
-    table.add_column(first, overflow="fold", vertical="bottom")
-    for title in COLUMNS.values():
-        table.add_column(title, justify="right", no_wrap=True)
-    for role, heading in ROLES.items():
-        names = attributes_of(report.results, role)
-        if names:
-            table.add_row(heading, style="bold red" if role == "private" else "bold green")
-        for name in names:
-            add_rows(table, name)
+def inference_table(report: Report) -> Table:
+    """Every probe of every attribute, private ones first; on each representation the strongest first."""
+    table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False)
+    table.add_column("attribute, on,\nprobe and labels", overflow="fold", vertical="bottom")
+    for title in ("one\nexample", "per\nperson", "valid-\nation", "steps", "gain"):
+        table.add_column(title, justify="right", no_wrap=True, vertical="bottom")
+    for role in ROLES:
+        for attribute in attributes_of(report.results, role):
+            style = "bold red" if role == "private" else "bold green"
+            table.add_row(f"{escape(readable(attribute))}", style=style)
+            rows = [row for row in report.results if row.attribute == attribute]
+            for kind, probes in ranked(rows).items():
+                table.add_row(f" {TITLES[kind]}", style="bold")
+                for row in probes:
+                    table.add_row(f"  {_labelled(row)}", *_figures(row))
     return table
 
 
-def inference_table(report: Report) -> Table:
-    """Balanced accuracy of every probe with the controls beside it, private attributes first."""
+def _labelled(row: ProbeResult) -> str:
+    """A probe, and whose labels it has."""
+    return row.probe if row.representation == "majority" else f"{row.probe}, {SOURCES[row.learned_from]}"
 
-    def add_rows(table: Table, attribute: str) -> None:
-        table.add_row(f"  {escape(readable(attribute))}")
-        rows = [row for row in report.results if row.attribute == attribute]
-        probes = [(row.probe, row.learned_from) for row in rows if row.probe != "constant"]
-        for probe, source in dict.fromkeys(probes):
-            name = f"    {probe}, auxiliary" if source == "collector" else f"    {probe}"
-            table.add_row(name, *(_cell(rows, kind, probe, source) for kind in COLUMNS))
 
-    return table_by_role(report, "attribute,\n  probe", add_rows)
+def _figures(row: ProbeResult) -> Iterator[str]:
+    """Figures of a probe; empty where it has none of the kind."""
+    defined = row.balanced_accuracy.value is not None or row.per_person.value is None
+    yield share(row.balanced_accuracy) if defined else ""
+    yield "" if row.per_person.value is None else share(row.per_person)
+    chosen_by = row.validation_per_person if row.validation is None else row.validation
+    yield "" if chosen_by is None else points(chosen_by)
+    late = "" if row.converged else "+"
+    yield late if row.steps is None else f"{row.steps:,}{late}"
+    gained = gain(row)
+    yield "" if gained is None else points(gained)
+
+
+def learned(report: Report) -> str:
+    """How much the probes of each source could learn from, in a sentence."""
+    most: dict[str, tuple[int, int]] = {}
+    for row in report.results:
+        if row.representation == "features":
+            amount = (row.learned_examples, row.learned_people)
+            most[row.learned_from] = max(amount, most.get(row.learned_from, amount))
+    amounts = (
+        f"{SOURCES[source]} from {examples:,} examples of {people:,} people"
+        for source, (examples, people) in most.items()
+    )
+    return f"Probes learn: {'; '.join(amounts)}."
 
 
 def metric_table(report: Report) -> Table:
@@ -101,9 +120,8 @@ def metric_table(report: Report) -> Table:
     for title in ("attribute", "probe", "on", *report.results[0].metrics):
         table.add_column(escape(readable(title)), overflow="fold")
     for row in report.results:
-        probe = f"{row.probe}, auxiliary" if row.learned_from == "collector" else row.probe
         values = (number(value, 4) for value in row.metrics.values())
-        table.add_row(escape(readable(row.attribute)), probe, TITLES[row.representation], *values)
+        table.add_row(escape(readable(row.attribute)), _labelled(row), TITLES[row.representation], *values)
     return table
 
 
@@ -199,12 +217,3 @@ def _legend() -> Table:
 def say(console: Console, line: str, style: str = "") -> None:
     """Prints a line as it is."""
     console.print(line, highlight=False, markup=False, style=style)
-
-
-def _cell(rows: Sequence[ProbeResult], representation: str, probe: str, source: str) -> str:
-    """The figure of one probe on one representation; the blind guess stands beside every probe."""
-    for row in rows:
-        fits = row.probe == "constant" or (row.probe, row.learned_from) == (probe, source)
-        if row.representation == representation and fits:
-            return share(row.balanced_accuracy)
-    return ""

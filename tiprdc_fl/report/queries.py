@@ -4,8 +4,8 @@ from collections.abc import Iterable, Sequence
 from typing import TypeVar
 
 from tiprdc_fl.report.schema import CurvePoint, GroupResult, ProbeResult, Report, WorstOffResult
+from tiprdc_fl.report.words import TITLES
 
-REPRESENTATIONS = ("features", "random", "raw", "metadata", "majority")
 Row = TypeVar("Row", ProbeResult, CurvePoint)
 
 
@@ -37,6 +37,20 @@ def pooled_row(
     """The strongest probe from all of a person's examples; None where no figure is defined."""
     wanted = (attribute, representation)
     return highest((row for row in rows if (row.attribute, row.representation) == wanted), "per_person")
+
+
+def ranked(rows: Iterable[ProbeResult]) -> dict[str, list[ProbeResult]]:
+    """Representation -> its probes, the strongest on the validation people first, probes of people last."""
+    order = sorted(rows, key=lambda row: (-_known(row.validation), -_known(row.validation_per_person)))
+    by_kind = {kind: [row for row in order if row.representation == kind] for kind in TITLES}
+    return {kind: several for kind, several in by_kind.items() if several}
+
+
+def chance_of(rows: Iterable[ProbeResult], attribute: str) -> float:
+    """Balanced accuracy of a blind guess: 1/(number of classes); of two classes where no figure is defined."""
+    blind = strongest(rows, attribute, "majority")
+    known = None if blind is None else blind.balanced_accuracy.value
+    return 0.5 if known is None else known
 
 
 def attributes_of(

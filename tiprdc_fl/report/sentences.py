@@ -2,12 +2,14 @@
 
 from collections.abc import Iterator, Sequence
 
+from tiprdc_fl.report.floor import below_chance, beyond_floor
 from tiprdc_fl.report.queries import attributes_of, highest, pooled_row, strongest, worst_group
 from tiprdc_fl.report.schema import (
     CAVEAT,
     Converging,
     CurvePoint,
     GroupResult,
+    ProbeResult,
     ReconstructionResult,
     ReidentificationResult,
     Report,
@@ -97,7 +99,24 @@ def _inferred(report: Report, role: str, attribute: str) -> Iterator[str]:
             f"  From up to {most} examples of a person together instead of one: "
             f"{share(pooled.per_person)} by the {probe_name(pooled)}."
         )
+    if role == "private":
+        for line in (*beyond_floor(report, attribute), *beyond_floor(report, attribute, per_person=True)):
+            yield f"  {line}"
+        for line in below_chance(report, attribute):
+            yield f"  {line}"
+        yield from _certain(best)
     yield from unequal(report, attribute)
+
+
+def _certain(best: ProbeResult) -> Iterator[str]:
+    """Of how many the strongest probe is certain; none where it is not defined."""
+    if best.tpr_at_1_fpr.value is not None:
+        rare = best.tpr_at_01_fpr
+        more = "" if rare.value is None else f", at 0.1 % {share(rare)} %"
+        yield (
+            f"  At 1 % false positives {share(best.tpr_at_1_fpr)} % of the examples with {best.attribute}=1 are "
+            f"recognised{more}."
+        )
 
 
 def _curve(rows: Sequence[CurvePoint]) -> Iterator[str]:

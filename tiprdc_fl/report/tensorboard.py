@@ -11,7 +11,7 @@ from torch.utils.tensorboard.summary import hparams
 from torch.utils.tensorboard.writer import SummaryWriter
 
 from tiprdc_fl.config.keys import Config, show
-from tiprdc_fl.report.queries import attributes_of, headline, pooled_row
+from tiprdc_fl.report.queries import attributes_of, headline, pooled_row, strongest
 from tiprdc_fl.report.schema import Report
 from tiprdc_fl.report.settings import PLACES, flat
 
@@ -68,12 +68,18 @@ def hyperparameters(configuration: Config) -> dict[str, int | float | str]:
 
 
 def headline_metrics(report: Report) -> dict[str, float]:
-    """What runs are compared by: leakage, also pooled, utility, bytes and modelled seconds."""
+    """What runs are compared by: leakage, also pooled and beside the floor, utility, bytes, modelled seconds."""
     metrics: dict[str, float | None] = {f"headline/{name}": value for name, value in headline(report).items()}
     for attribute in attributes_of(report.results, "private"):
-        pooled = pooled_row(report.results, attribute)
-        if pooled is not None:
-            metrics[f"headline/leakage_pooled/{attribute}"] = pooled.per_person.value
+        for kind, name in {"features": "leakage", "metadata": "label_floor"}.items():
+            pooled = pooled_row(report.results, attribute, kind)
+            if pooled is not None:
+                metrics[f"headline/{name}_pooled/{attribute}"] = pooled.per_person.value
+        for kind, name in {"metadata": "label_floor", "features+metadata": "leakage_with_metadata"}.items():
+            best = strongest(report.results, attribute, kind)
+            if best is not None:
+                metrics[f"headline/{name}/{attribute}"] = best.balanced_accuracy.value
+    metrics["headline/unconverged_probes"] = float(sum(not row.converged for row in report.results))
     metrics["headline/sent_bytes_per_example"] = report.federation.sent_bytes_per_example
     if report.devices is not None:
         metrics["headline/modelled_seconds"] = report.strategy.modelled.seconds

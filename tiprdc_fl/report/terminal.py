@@ -6,11 +6,26 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from tiprdc_fl.report.details import COLUMNS, grid, say, show_details, table_by_role
-from tiprdc_fl.report.queries import strongest
+from tiprdc_fl.report.convergence import late_probes
+from tiprdc_fl.report.details import ROLES, grid, say, show_details
+from tiprdc_fl.report.floor import below_chance, beyond_floor, figure_of
+from tiprdc_fl.report.queries import attributes_of, pooled_row, strongest
 from tiprdc_fl.report.schema import Report
 from tiprdc_fl.report.sentences import unconverged
 from tiprdc_fl.report.words import duration, readable, share, size
+
+STYLES = {"private": "bold red", "task": "bold green"}
+COMPARED = {  # role -> the columns of its headline
+    "private": ("features", "metadata", "random", "raw"),
+    "task": ("features", "random", "raw", "majority"),
+}
+SHORT = {
+    "features": "sent\nfeatures",
+    "metadata": "label\nfloor",
+    "random": "untrained\nextractor",
+    "raw": "raw\ndata",
+    "majority": "blind\nguess",
+}
 
 
 def show(report: Report, console: Console, full: bool = False) -> None:
@@ -30,11 +45,14 @@ def show(report: Report, console: Console, full: bool = False) -> None:
     say(console, f"Protection: {report.protection}\n")
     say(
         console,
-        "Balanced accuracy in % of the strongest probe (50 is chance for two classes), with 95 % intervals over "
-        f"{measured.measured_people:,} unseen people (one seed: the variance of training is not in them):",
+        "Balanced accuracy in % (50 is chance for two classes) of the strongest probe: chosen on validation "
+        f"people, measured on {measured.measured_people:,} others, with 95 % intervals (one seed: the variance of "
+        "training is not in them).",
     )
     console.print(headline_table(report))
     say(console, "")
+    for line in _leaks(report):
+        say(console, readable(line))
     console.print(_costs(report))
     for warning in warnings(report):
         say(console, f"warning: {readable(warning)}", style="yellow")
@@ -50,20 +68,35 @@ def show(report: Report, console: Console, full: bool = False) -> None:
 
 
 def headline_table(report: Report) -> Table:
-    """The strongest probe's figure of each attribute on the features and on each control."""
+    """The strongest probes' figures, on the features and on what they are compared with; private ones first."""
+    table = Table(box=None, show_header=False, padding=(0, 1, 0, 0), pad_edge=False)
+    table.add_column(overflow="fold", vertical="bottom")
+    for _ in range(len(SHORT) - 1):
+        table.add_column(justify="right", no_wrap=True, vertical="bottom", min_width=12)
+    for role, kinds in COMPARED.items():
+        names = attributes_of(report.results, role)
+        if names:
+            table.add_row(ROLES[role], *(SHORT[kind] for kind in kinds), style=STYLES[role])
+        for name in names:
+            table.add_row(f"  {escape(readable(name))}", *_figures(report, name, role, False))
+            if role == "private" and pooled_row(report.results, name) is not None:
+                table.add_row("    per person", *_figures(report, name, role, True))
+    return table
 
-    def add_row(table: Table, name: str) -> None:
-        table.add_row(f"  {escape(readable(name))}", *(_figure(report, name, kind) for kind in COLUMNS))
 
-    return table_by_role(report, "", add_row)
+def _figures(report: Report, attribute: str, role: str, per_person: bool) -> Iterator[str]:
+    """The strongest probes' figures; empty where a representation was not measured."""
+    for kind in COMPARED[role]:
+        figure = figure_of(report, attribute, kind, per_person)
+        measured = any(row.representation == kind for row in report.results)
+        yield share(figure) if figure is not None else "n/a" if measured else ""
 
 
-def _figure(report: Report, attribute: str, representation: str) -> str:
-    """The strongest probe's figure; empty where the representation was not measured."""
-    best = strongest(report.results, attribute, representation)
-    if best is not None:
-        return share(best.balanced_accuracy)
-    return "n/a" if any(row.representation == representation for row in report.results) else ""
+def _leaks(report: Report) -> Iterator[str]:
+    """What the features add to the label floor, and what is below chance; a line for each private attribute."""
+    for attribute in attributes_of(report.results, "private"):
+        yield from beyond_floor(report, attribute)
+        yield from below_chance(report, attribute)
 
 
 def _costs(report: Report) -> Table:
@@ -92,10 +125,21 @@ def warnings(report: Report) -> Iterator[str]:
             f"{federation.failed:,} contributors failed; the first, contributor {first.contributor}, at "
             f"{first.stage}: {first.reason}"
         )
+    undefined = [
+        name
+        for name in dict.fromkeys(row.attribute for row in report.results)
+        if strongest(report.results, name, "features") is None
+    ]
+    if undefined:
+        yield (
+            f"no figure of {', '.join(undefined)}: one of its values has fewer than 10 of the "
+            f"{report.people.holdout.people:,} people measured; raise data.holdout_people"
+        )
     if federation.asked_again:
         yield f"{federation.asked_again:,} messages failed and were sent again"
     if strategy.enough is False:
         yield "the strategy missed its goal: lower what it wants, raise clients, or give it more time"
     if strategy.outcome.never_came:
         yield f"{strategy.outcome.never_came:,} contributors were wanted and never available in that time"
+    yield from late_probes(report)
     yield from unconverged(report.reconstruction)

@@ -5,12 +5,15 @@ from typing import Any
 
 from tiprdc_fl.report.schema import Interval, ProbeResult, StrongestProbe
 
-TITLES = {
+TITLES = {  # of the representations, in the order in which they are shown
     "features": "sent features",
+    "metadata": "label floor",
+    "features+metadata": "features + metadata",
     "random": "untrained extractor",
     "raw": "raw data",
     "majority": "blind guess",
 }
+SOURCES = {"contributors": "insider", "collector": "auxiliary", "both": "both"}  # whose labels a probe has
 
 _UNITS = ((172_800, 86_400, "days"), (7_200, 3_600, "hours"), (300, 60, "minutes"), (0, 1, "seconds"))
 
@@ -34,9 +37,13 @@ def number(value: float | None, digits: int = 2) -> str:
 
 
 def probe_name(row: ProbeResult | StrongestProbe) -> str:
-    """A probe, such as "linear probe (auxiliary)"."""
-    learned = " (auxiliary)" if row.learned_from == "collector" else ""
-    return f"{row.probe} probe{learned}"
+    """A probe and whose labels it learned from, such as "linear probe (auxiliary)"."""
+    return f"{row.probe} probe ({SOURCES[row.learned_from]})"
+
+
+def points(share: float | None) -> str:
+    """A difference of shares in points, such as "1.6"; "n/a" where it is not defined."""
+    return "n/a" if share is None else f"{100 * share:.1f}"
 
 
 def duration(seconds: float | None) -> str:

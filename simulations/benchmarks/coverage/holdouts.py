@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import brentq
+from scipy.optimize import root_scalar
 from scipy.special import ndtr, ndtri
 
 from tiprdc_fl.evaluation.intervals import FEWEST_PEOPLE
@@ -98,7 +98,8 @@ def gap_of(accuracy: float) -> float:
 def pooled_gap(accuracy: float, correlation: float) -> float:
     """What the label must move scores by for that balanced accuracy of the mean score of a person."""
     spread = np.sqrt(correlation + (1 - correlation) / EACH)
-    return float(brentq(lambda gap: float(ndtr(gap / spread).mean()) - accuracy, -10, 10))
+    solved = root_scalar(lambda gap: float(ndtr(gap / spread).mean()) - accuracy, bracket=(-10, 10))
+    return float(solved.root)
 
 
 def truth(cell: Cell) -> dict[str, float]:

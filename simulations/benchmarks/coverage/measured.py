@@ -46,10 +46,11 @@ class Coverage:
 
     @property
     def outside(self) -> bool:
-        """Whether it is outside WANTED by more than ERRORS standard errors."""
+        """Whether it is outside WANTED by more than ERRORS standard errors of a coverage at the limit."""
         least, most = WANTED
-        off = least - self.held if self.counts else max(least - self.held, self.held - most)
-        return off > ERRORS * self.error
+        if self.held > most:
+            return not self.counts and self.held - most > ERRORS * np.sqrt(most * (1 - most) / self.runs)
+        return bool(least - self.held > ERRORS * np.sqrt(least * (1 - least) / self.runs))
 
 
 def coverage_of(

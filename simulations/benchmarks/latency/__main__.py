@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from simulations.benchmarks.command import parse_keys
+from simulations.benchmarks.command import number_of, parse_keys
 from simulations.benchmarks.machine import machine
 from simulations.common.arguments import OUT
 from simulations.common.datasets import expanded
@@ -97,27 +97,21 @@ def _options(values: dict[str, str], seconds: float) -> Options:
 
     if values["codec"] not in CODECS:
         raise InputError(f"codec={values['codec']}: one of {', '.join(CODECS)} is expected")
-    width = _number("width", values["width"])
+    width = number_of("width", values["width"], 1, MOST)
     paper = Size((218, 178), 64)
 
     def size(text: str) -> Size:
-        return paper if text == "paper" else Size((side := _number("sizes", text, 32), side), width)
+        return paper if text == "paper" else Size((side := number_of("sizes", text, 32, MOST), side), width)
 
     sizes = tuple(dict.fromkeys(size(text) for text in values["sizes"].split(",")))
-    batches = tuple(sorted({_number("batches", text, high=64) for text in values["batches"].split(",")}))
+    batches = tuple(sorted({number_of("batches", text, 1, 64) for text in values["batches"].split(",")}))
     return Options(
         setting=Setting(sizes, batches, values["codec"], seconds),
         devices=values["devices"],
-        people=_number("people", values["people"], high=1_000_000),
-        seed=_number("seed", values["seed"], 0, 2**32),
+        people=number_of("people", values["people"], 1, 1_000_000),
+        seed=number_of("seed", values["seed"], 0, 2**32),
         out=expanded(values["out"]),
     )
-
-
-def _number(key: str, text: str, low: int = 1, high: int = MOST) -> int:
-    if not (text.isascii() and text.isdigit() and low <= int(text) <= high):
-        raise InputError(f"{key}={text}: an integer from {low:,} to {high:,} is expected")
-    return int(text)
 
 
 def conduct(options: Options, console: Console) -> None:

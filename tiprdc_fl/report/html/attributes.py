@@ -6,12 +6,14 @@ from dataclasses import dataclass
 from tiprdc_fl.report.differences import Difference, difference
 from tiprdc_fl.report.html.charts import in_percent
 from tiprdc_fl.report.html.svg import INKS
-from tiprdc_fl.report.queries import pooled_row, strongest
+from tiprdc_fl.report.queries import chance_of, pooled_row, ranked, strongest
 from tiprdc_fl.report.schema import ProbeResult, Report
 
 # Colour and marker of a representation and of a role, the same in every picture.
 LOOKS = {
     "features": (INKS["c1"], "o"),
+    "metadata": (INKS["c6"], "D"),
+    "features+metadata": (INKS["c1"], "P"),
     "random": (INKS["c5"], "s"),
     "raw": (INKS["c4"], "^"),
     "majority": (INKS["quiet"], "X"),
@@ -28,15 +30,17 @@ class Attribute:
         name: of the attribute.
         role: "private" or "task".
         strongest: representation -> its strongest probe; only those that are defined.
-        pooled: the strongest probe on all of a person's examples; None where there is none.
-        results: every probe of the attribute.
+        of_people: representation -> its strongest probe on all of a person's examples; only those that are defined.
+        ranked: representation -> every probe of the attribute, the strongest first.
+        chance: balanced accuracy of a blind guess, in %.
     """
 
     name: str
     role: str
     strongest: dict[str, ProbeResult]
-    pooled: ProbeResult | None
-    results: Sequence[ProbeResult]
+    of_people: dict[str, ProbeResult]
+    ranked: dict[str, list[ProbeResult]]
+    chance: float
 
     @property
     def best(self) -> ProbeResult | None:
@@ -44,14 +48,19 @@ class Attribute:
         return self.strongest.get("features")
 
     @property
+    def pooled(self) -> ProbeResult | None:
+        """The strongest probe on all of a person's examples, of what was sent."""
+        return self.of_people.get("features")
+
+    @property
+    def floor(self) -> ProbeResult | None:
+        """The strongest probe on what travels with the features."""
+        return self.strongest.get("metadata")
+
+    @property
     def raw(self) -> ProbeResult | None:
         """The strongest probe on raw data."""
         return self.strongest.get("raw")
-
-    @property
-    def chance(self) -> float:
-        """Balanced accuracy of a blind guess, in %."""
-        return self._percent("majority") if "majority" in self.strongest else 50.0
 
     @property
     def gain_left(self) -> float | None:
@@ -86,11 +95,15 @@ def attributes(report: Report) -> list[Attribute]:
 
 
 def _attribute(results: Sequence[ProbeResult], role: str, name: str) -> Attribute:
-    probes = {kind: strongest(results, name, kind) for kind in LOOKS}
     return Attribute(
         name=name,
         role=role,
-        strongest={kind: row for kind, row in probes.items() if row is not None},
-        pooled=pooled_row(results, name),
-        results=[row for row in results if row.attribute == name],
+        strongest=_defined({kind: strongest(results, name, kind) for kind in LOOKS}),
+        of_people=_defined({kind: pooled_row(results, name, kind) for kind in LOOKS}),
+        ranked=ranked(row for row in results if row.attribute == name),
+        chance=100 * chance_of(results, name),
     )
+
+
+def _defined(rows: dict[str, ProbeResult | None]) -> dict[str, ProbeResult]:
+    return {kind: row for kind, row in rows.items() if row is not None}

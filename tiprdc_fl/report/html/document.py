@@ -12,7 +12,9 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from tiprdc_fl.config.keys import show
+from tiprdc_fl.report.convergence import gain, late_probes
 from tiprdc_fl.report.differences import RULE, in_words
+from tiprdc_fl.report.floor import below_chance, beyond_floor
 from tiprdc_fl.report.html import curves, groups, inference, latency, participation, partition, run, training
 from tiprdc_fl.report.html.attributes import attributes
 from tiprdc_fl.report.html.charts import Chart
@@ -21,7 +23,7 @@ from tiprdc_fl.report.html.svg import draw
 from tiprdc_fl.report.schema import CAVEAT, Report
 from tiprdc_fl.report.sentences import partition_lines, sentences, unconverged, unequal
 from tiprdc_fl.report.settings import changed, flat
-from tiprdc_fl.report.words import TITLES, duration, probe_name, readable, share, size
+from tiprdc_fl.report.words import SOURCES, TITLES, duration, points, probe_name, readable, share, size
 
 
 def with_commas(value: float | None, digits: int = 0) -> str:
@@ -48,7 +50,9 @@ TEMPLATES.filters |= {
     "base64": lambda data: base64.b64encode(data).decode(),
     "duration": duration,
     "in_words": in_words,
+    "gain": gain,
     "number": with_commas,
+    "points": points,
     "probe": probe_name,
     "share": share,
     "show": show,
@@ -57,13 +61,17 @@ TEMPLATES.filters |= {
 MODULES = (curves, groups, inference, latency, participation, partition, run, training)
 TEMPLATES.globals |= {module.__name__.rpartition(".")[2]: module for module in MODULES}
 TEMPLATES.globals |= {
+    "below_chance": below_chance,
+    "beyond_floor": beyond_floor,
     "caveat": CAVEAT,
     "changed": changed,
     "flat": flat,
     "partition_lines": partition_lines,
     "rule": RULE,
     "sentences": sentences,
+    "sources": SOURCES,
     "titles": TITLES,
+    "late_probes": late_probes,
     "unconverged": unconverged,
     "unequal": unequal,
 }

@@ -13,6 +13,12 @@ from tiprdc_fl.report.html.svg import INKS
 from tiprdc_fl.report.schema import ShareFigure
 from tiprdc_fl.report.words import TITLES, shortened
 
+PER_PERSON = {  # representations of which a guess a person is drawn, with the name of its row
+    "features": "sent, per person",
+    "metadata": "floor, per person",
+    "features+metadata": "both, per person",
+}
+
 
 @dataclass(frozen=True)
 class Point:
@@ -42,7 +48,7 @@ def points(private: Attribute, task: Attribute) -> list[Point]:
             leakage, utility = (attribute.strongest[kind].balanced_accuracy for attribute in (private, task))
             defined.append(Point(TITLES[kind], leakage, utility, colour, marker))
             if kind == "features" and private.pooled:
-                name = "sent features, a person's examples pooled"
+                name = "sent features, per person"
                 defined.append(Point(name, private.pooled.per_person, utility, colour, marker, hollow=True))
     return defined
 
@@ -53,6 +59,9 @@ def tradeoff(private: Attribute, task: Attribute, points: Sequence[Point]) -> Ch
     def paint(axes: Axes) -> None:
         axes.axvline(private.chance, color=INKS["quiet"], linestyle=":", linewidth=1.3)
         axes.axhline(task.chance, color=INKS["quiet"], linestyle=":", linewidth=1.3)
+        if private.floor is not None:
+            floor = in_percent(private.floor.balanced_accuracy)[1]
+            axes.axvline(floor, color=INKS["c6"], linestyle=(0, (1, 4)), linewidth=1.3)
         for point in points:
             _cross(axes, point)
         axes.margins(0.08)
@@ -61,7 +70,8 @@ def tradeoff(private: Attribute, task: Attribute, points: Sequence[Point]) -> Ch
         axes.set_ylabel(f"utility of {shortened(task.name)} in %")
 
     legend = [Entry(point.name, point.colour, point.marker, point.hollow) for point in points]
-    return Chart(270, paint, legend)
+    floor = [] if private.floor is None else [Entry("label floor of the leakage", INKS["c6"], ". .")]
+    return Chart(270, paint, legend + floor)
 
 
 def _cross(axes: Axes, point: Point) -> None:
@@ -83,7 +93,7 @@ def _cross(axes: Axes, point: Point) -> None:
 
 
 def bars(attribute: Attribute) -> Chart:
-    """Bars from chance to the strongest probe of each representation; strokes for the other probes."""
+    """Bars from chance to the strongest probe of each representation; hollow: of one guess a person."""
     rows = list(_bar_rows(attribute))
     start = attribute.chance
     return Chart(
@@ -95,13 +105,7 @@ def bars(attribute: Attribute) -> Chart:
 def _bar_rows(attribute: Attribute) -> Iterator[Row]:
     for kind, best in attribute.strongest.items():
         colour, marker = LOOKS[kind]
-        values = [
-            in_percent(row.balanced_accuracy)[1]
-            for row in attribute.results
-            if row.representation == kind and row is not best and row.balanced_accuracy.value is not None
-        ]
-        title = TITLES[kind]
-        yield row_of(title, best.balanced_accuracy, others=values, colour=colour, marker=marker)
-        if kind == "features" and attribute.pooled:
-            figure = attribute.pooled.per_person
-            yield row_of("sent, pooled", figure, colour=colour, marker=marker, hollow=True)
+        yield row_of(TITLES[kind], best.balanced_accuracy, colour=colour, marker=marker)
+        if kind in PER_PERSON and kind in attribute.of_people:
+            figure = attribute.of_people[kind].per_person
+            yield row_of(PER_PERSON[kind], figure, colour=colour, marker=marker, hollow=True)

@@ -23,8 +23,7 @@ class ProbeResult(Model):
     """What the probe reads. features: what the contributors sent; random: features of an untrained extractor;
     raw: the examples themselves; majority: nothing, the class shares alone; metadata: what travels with the
     features or is seen of whoever sends them (task labels, number and sizes of examples, lengths of messages,
-    device
-    class), the label floor; features+metadata: both, by the strongest probe of each."""
+    device class), the label floor; features+metadata: both, by the strongest probe of each."""
     probe: str
     """Name of the probe, a key of ATTACKS such as lda or table1 (the paper's network); behind set- for one that
     learned from all of a person's examples at once; constant for majority."""
@@ -57,9 +56,11 @@ class ProbeResult(Model):
     """Length of the probe's training: batches, trees or iterations. Null for a closed form."""
     last_doubling: float | None
     """What the last doubling of the steps brought on the validation people, as a difference of balanced accuracies.
-    Null for a closed form and for iterations that a bound ends."""
+    Null for a closed form and for iterations that a bound ends; the whole of validation where the training was too
+    short for a doubling."""
     converged: bool
-    """Whether more steps would change little: the last doubling brought at most 0.01."""
+    """Whether more steps would change little: the last doubling brought at most 0.005, or iterations came within
+    their bound."""
     learned_people: Positive
     """People whose examples the probe could learn from, its validation people included."""
     learned_examples: Positive

@@ -50,17 +50,18 @@ class Interval(Model, Generic[Number]):
 
 
 class Figure(Interval[float]):
-    """A figure of any size, such as decibels, with its 95 % interval over people."""
+    """A figure of any size, such as decibels, with its 95 % interval over people (Student's)."""
 
 
 class ShareFigure(Interval[Share]):
-    """A share in [0, 1] with its 95 % interval over people; null where it is not defined."""
+    """A share in [0, 1] with its 95 % interval over people; null where it is not defined.
+
+    Wilson's interval, with as many trials as the people are worth: a person's examples are not independent.
+    """
 
 
 class BitsFigure(Interval[NotNegative]):
-    """Bits an example with their 95 % interval over people; null where they are not
-    defined.
-    """
+    """Bits an example with their 95 % interval over people; null where they are not defined."""
 
 
 class Quantiles(Model):

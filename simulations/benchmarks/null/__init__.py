@@ -1,0 +1,1 @@
+"""What the suite of probes reports where nothing leaks."""
