@@ -137,11 +137,10 @@ def _metadata(
 ) -> list[Probed]:
     """Adversaries that see nothing of the features: the label floor, of examples and of people."""
     features, known = views.shown["features"], _private(sources, current.private)
-    parts = features.learned, features.measured
-    sizes = [
-        _sizes(rows, raw, current.dataset.modality) for rows, raw in zip(parts, views.raw_bytes, strict=True)
-    ]
-    learned, measured = metadata_rows(parts, current.tasks, sizes, device_of)
+    learned, measured = (
+        metadata_rows(rows, current.tasks, _sizes(rows, raw, current.dataset.modality), device_of)
+        for rows, raw in zip((features.learned, features.measured), views.raw_bytes, strict=True)
+    )
     probed = evaluate("metadata", row_candidates(METADATA_PROBES), learned, measured, fit, known)
     return probed + _of_people("metadata", learned, measured, as_it_is, known, fit)
 
