@@ -11,7 +11,7 @@ from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from tests.attacks.problems import accuracy, problem_of, reduced_of
 from tiprdc_fl.attacks import discriminant
 from tiprdc_fl.attacks.discriminant import discriminate
-from tiprdc_fl.attacks.lifts import discriminate_by_kernel, discriminate_by_products, products
+from tiprdc_fl.attacks.lifts import discriminate_by_kernel, products, regress_on_products
 
 GENERATOR = np.random.default_rng
 
@@ -80,7 +80,7 @@ def test_three_classes_reach_their_bayes_accuracy():
 
 @pytest.mark.parametrize(
     ("learn", "least"),
-    [(discriminate, 0.95), (discriminate_by_kernel, 0.95), (discriminate_by_products, 0.75)],
+    [(discriminate, 0.95), (discriminate_by_kernel, 0.95), (regress_on_products, 0.75)],
 )
 def test_fewer_rows_than_values(learn, least):
     x, other = GENERATOR(0).normal(size=(2, 60, 300))
@@ -146,7 +146,7 @@ def radial(x: np.ndarray) -> np.ndarray:
 @pytest.mark.parametrize(
     ("learn", "classes_of"),
     [
-        (discriminate_by_products, exclusive),
+        (regress_on_products, exclusive),
         (discriminate_by_kernel, exclusive),
         (discriminate_by_kernel, radial),
     ],

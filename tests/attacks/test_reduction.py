@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from tiprdc_fl.attacks.reduction import (
+    MAX_CHANNELS,
     MAX_VALUES,
     ROW_VALUES,
     WORDS,
@@ -17,6 +18,7 @@ from tiprdc_fl.attacks.reduction import (
     message_means,
     message_row,
     pooled,
+    second_moments,
 )
 from tiprdc_fl.models.text import PAD
 
@@ -44,6 +46,13 @@ def test_mean_spread_and_maximum_of_a_channel():
     x = torch.tensor([[[[1.0, 3.0], [1.0, 3.0]], [[5.0, 5.0], [5.0, 5.0]]]])
     assert pooled(x)[0].tolist() == pytest.approx([2, 5, 0, math.log(1e-6), 3, 5], abs=1e-5)
     assert channel_means(x).tolist() == [[2, 5]]
+
+
+def test_products_of_two_channels_are_averaged_over_places():
+    x = torch.tensor([[[[1.0, 3.0]], [[5.0, 7.0]]]])
+    assert second_moments(x).tolist() == [[2, 6, 5, 13, 37]]  # (1 + 9) / 2, (5 + 21) / 2, (25 + 49) / 2
+    many = second_moments(torch.rand(3, 2 * MAX_CHANNELS, 4, 4))
+    assert many.shape == (3, MAX_CHANNELS + MAX_CHANNELS * (MAX_CHANNELS + 1) // 2)
 
 
 def test_mean_and_largest_value_over_valid_steps():

@@ -36,32 +36,6 @@ def inferred(rows: Rows, measured: Rows) -> float:
 # Metadata.
 
 
-def described(people: list[int], task: list[int]) -> Rows:
-    return Rows(lambda chosen: torch.zeros(len(chosen)), np.array(people), {"Task": np.array(task)})
-
-
-def test_rows_of_metadata_by_hand():
-    """Two people, of one and of two examples; a third is measured, with a label and a device that they lack."""
-    parts = described([5, 3, 3], [0, 1, 0]), described([9], [2])
-    sizes = [{"raw bytes": np.array([10, 20, 40])}, {"raw bytes": np.array([7])}]
-    devices = {3: "phone", 5: "tablet", 9: "watch"}
-    learned, measured = metadata_rows(parts, ["Task"], sizes, lambda ids: [devices[int(i)] for i in ids])
-    # One-hot label, size; means of both over the person; log of the count; one-hot device.
-    assert everything(learned) == pytest.approx(
-        np.array(
-            [
-                [1, 0, 0, 10, 1, 0, 0, 10, 0, 0, 1, 0],
-                [0, 1, 0, 20, 0.5, 0.5, 0, 30, math.log(2), 1, 0, 0],
-                [1, 0, 0, 40, 0.5, 0.5, 0, 30, math.log(2), 1, 0, 0],
-            ]
-        )
-    )
-    assert everything(measured) == pytest.approx(np.array([[0, 0, 1, 7, 0, 0, 1, 7, 0, 0, 0, 1]]))
-    assert learned.read(np.array([2])).shape == (1, 12)
-    without = metadata_rows(parts, ["Task"], sizes, None)
-    assert [everything(part).shape for part in without] == [(3, 9), (1, 9)]
-
-
 def test_an_attribute_that_is_in_the_number_of_examples_is_inferred_from_metadata_alone():
     def rows(first_person: int) -> Rows:
         trait = np.arange(100) % 2
@@ -70,9 +44,11 @@ def test_an_attribute_that_is_in_the_number_of_examples_is_inferred_from_metadat
         task = np.random.default_rng(first_person).integers(0, 2, len(people))
         return Rows(lambda chosen: torch.zeros(len(chosen)), people, {"A": labels, "Task": task})
 
-    parts = rows(0), rows(1000)
-    sizes = [{"raw bytes": np.ones(len(part.people))} for part in parts]
-    learned, measured = metadata_rows(parts, ["Task"], sizes, None)
+    first, second = rows(0), rows(1000)
+    learned, measured = (
+        metadata_rows(part, ["Task"], {"raw bytes": np.ones(len(part.people))}, None, like=first)
+        for part in (first, second)
+    )
     assert inferred(learned, measured) == 1
 
 
