@@ -23,14 +23,15 @@ def gaussian(values: int, distance: float, seed: int = 0) -> tuple[np.ndarray, n
 
 def test_an_adversary_comes_near_the_bayes_accuracy_and_never_learns_from_who_is_measured():
     features, labels, people = gaussian(values=5, distance=3.0)
-    (result,) = attack(features, labels, people, ["linear"], steps=600, batch_size=32, resamples=50)
-    assert result.balanced_accuracy.value == pytest.approx(norm.cdf(1.5), abs=0.04)
-    assert (result.learned_people, result.measured_people) == (70, 30)
+    for result in attack(features, labels, people):
+        assert result.balanced_accuracy.value == pytest.approx(norm.cdf(1.5), abs=0.06)
+        assert (result.learned_people, result.measured_people) == (70, 30)
+        assert result.converged and result.validation is not None and result.validation > 0.85
 
 
 def test_nothing_is_found_where_nothing_is():
     features, labels, people = gaussian(values=5, distance=0.0)
-    (result,) = attack(features, labels, people, ["linear"], steps=60, batch_size=32, resamples=50)
+    (result,) = attack(features, labels, people, ["linear"])
     assert result.balanced_accuracy.value == pytest.approx(0.5, abs=0.1)
 
 
@@ -38,21 +39,12 @@ def test_several_attributes_and_attacks_at_once_on_feature_maps():
     features, labels, people = gaussian(values=128, distance=0.0)
     maps = (features + labels[:, None]).reshape(-1, 2, 8, 8).astype(np.float32)
     results = attack(
-        maps,
-        {"Male": labels, "Other": 1 - labels},
-        people,
-        ["linear", "trees"],
-        steps=300,
-        batch_size=32,
-        resamples=20,
+        maps, {"Male": labels, "Other": 1 - labels}, people, ["linear", "conv"], steps=40, batch_size=32
     )
-    assert [(r.attribute, r.probe) for r in results] == [
-        ("Male", "linear"),
-        ("Male", "trees"),
-        ("Other", "linear"),
-        ("Other", "trees"),
-    ]
-    assert all(r.balanced_accuracy.value > 0.9 for r in results)
+    assert {(r.attribute, r.probe) for r in results} == {
+        (attribute, name) for attribute in ("Male", "Other") for name in ("linear", "conv")
+    }
+    assert len(results) == 4 and all(r.balanced_accuracy.value > 0.9 for r in results)
 
 
 @pytest.mark.parametrize(
@@ -71,7 +63,6 @@ def test_several_attributes_and_attacks_at_once_on_feature_maps():
         ({"attacks": "foo"}, "attacks=foo: foo cannot be used"),
         ({"measured_share": 1.0}, "measured_share=1.0"),
         ({"attacks": ["table1"]}, "attacks=table1: needs feature maps"),
-        ({"attacks": ["trees"], "features": np.zeros((800, 1025))}, "at most 1024 values, got 1025"),
     ],
 )
 def test_what_does_not_fit_is_refused_in_one_line(change, message):
@@ -83,8 +74,5 @@ def test_what_does_not_fit_is_refused_in_one_line(change, message):
 
 def test_the_values_of_labels_do_not_matter_but_their_differences():
     features, labels, people = gaussian(values=5, distance=3.0)
-    plain, sparse = (
-        attack(features, column, people, "linear", steps=20, batch_size=32, resamples=10)
-        for column in (labels, labels * 10**9)
-    )
+    plain, sparse = (attack(features, column, people, "linear") for column in (labels, labels * 10**9))
     assert plain == sparse

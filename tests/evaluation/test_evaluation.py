@@ -1,23 +1,17 @@
 """Figures and their intervals, against scikit-learn and by hand."""
 
-import warnings
-
 import numpy as np
 import pytest
 import torch
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, roc_auc_score
 
-from tiprdc_fl.attacks.fitting import Fit
 from tiprdc_fl.attacks.probe import Prediction, Rows
-from tiprdc_fl.attacks.suite import attacks_for
 from tiprdc_fl.evaluation.area import roc_auc
 from tiprdc_fl.evaluation.intervals import FEWEST_PEOPLE, Interval, people_of
-from tiprdc_fl.evaluation.results import evaluate, majority
+from tiprdc_fl.evaluation.results import majority
 from tiprdc_fl.evaluation.scores import Scores, measure, measure_people
-from tiprdc_fl.models.architecture import Architecture
 
 UNDEFINED = Interval(None, None, None)
-IMAGES = Architecture("image", 4, image_size=(32, 32))
 
 
 def logarithms(probabilities) -> np.ndarray:
@@ -166,13 +160,14 @@ def test_blind_guess_knows_the_majority_and_nothing_else():
     generator = np.random.default_rng(0)
     labels = {"Rare": (generator.random(200) < 0.1).astype(int), "Three": generator.integers(0, 3, 200)}
     rows = Rows(lambda chosen: torch.zeros(len(chosen)), generator.integers(0, 40, 200), labels)
-    rare, three = majority(rows, rows, 200, 0)
+    rare, three = majority(rows, rows)
     assert (rare.representation, rare.probe, rare.attribute) == ("majority", "constant", "Rare")
-    assert rare.accuracy.value == pytest.approx(np.mean(labels["Rare"] == 0))
-    assert rare.balanced_accuracy == rare.roc_auc == Interval(0.5, 0.5, 0.5)
+    assert rare.validation is None and rare.converged
+    assert rare.scores.accuracy.value == pytest.approx(np.mean(labels["Rare"] == 0))
+    assert rare.balanced_accuracy == rare.scores.roc_auc == Interval(0.5, 0.5, 0.5)
     assert three.balanced_accuracy.value == pytest.approx(1 / 3)
-    assert three.accuracy.value == pytest.approx(np.bincount(labels["Three"]).max() / 200)
-    assert rare.usable_bits.value == pytest.approx(0, abs=1e-3)
+    assert three.scores.accuracy.value == pytest.approx(np.bincount(labels["Three"]).max() / 200)
+    assert rare.scores.usable_bits.value == pytest.approx(0, abs=1e-3)
 
 
 def test_blind_guess_may_meet_a_class_it_has_not_seen():
@@ -180,37 +175,8 @@ def test_blind_guess_may_meet_a_class_it_has_not_seen():
         every = np.repeat(labels, 10)
         return Rows(lambda chosen: torch.zeros(len(chosen)), np.arange(len(every)), {"A": every})
 
-    (found,) = majority(rows([0, 0, 1]), rows([0, 1, 2]), 20, 0)
-    assert found.accuracy.value == pytest.approx(1 / 3)
-
-
-def test_every_attack_is_measured_for_every_attribute():
-    generator = np.random.default_rng(0)
-    z = torch.rand(120, 8, 8, 8)
-    labels = {"A": generator.integers(0, 2, 120), "B": generator.integers(0, 3, 120)}
-    rows = Rows(lambda chosen: z[chosen], np.arange(120) // 4, labels)
-    seen: list[None] = []
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        probed = evaluate(
-            "features",
-            IMAGES,
-            rows,
-            rows,
-            {"A": attacks_for("image"), "B": ("linear", "trees")},
-            Fit(3, 32, 1e-3, 0, "cpu", "float32"),
-            20,
-            lambda: seen.append(None),
-            learned_from="collector",
-        )
-    found = [one.result for one in probed]
-    assert {one.prediction.balanced.shape for one in probed} == {(120, 2), (120, 3)}
-    expected = {("A", name) for name in attacks_for("image")} | {("B", "linear"), ("B", "trees")}
-    assert {(one.attribute, one.probe) for one in found} == expected
-    assert {one.learned_from for one in found} == {"collector"}
-    assert all(one.representation == "features" and one.accuracy.value is not None for one in found)
-    assert len(seen) == 3
-    assert {(one.learned_people, one.learned_examples) for one in found} == {(30, 120)}
+    (result,) = majority(rows([0, 0, 1]), rows([0, 1, 2]))
+    assert result.scores.accuracy.value == pytest.approx(1 / 3)
 
 
 def test_pooling_a_person_s_examples_beats_one_of_them():

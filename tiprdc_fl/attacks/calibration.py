@@ -6,7 +6,8 @@ import numpy as np
 from scipy.optimize import minimize
 from scipy.special import log_softmax
 
-PRIOR = 1.0  # rows' worth of pull of the scale and the offsets towards those of the balanced logits
+PRIOR = 1.0  # rows that pull the scale towards 0 and the offsets to those of balanced logits
+EVIDENCE = 3.0  # nats by which the opposite of a probe must be better; by chance it is 1 time in 70
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,8 @@ def calibrate(logits: np.ndarray, labels: np.ndarray, shares: np.ndarray) -> Cal
     """The scale and offsets of least cross-entropy on validation rows.
 
     An adversary that knows some people's labels sees whether its probe is systematically wrong, so the scale of two
-    classes may be negative. Few validation rows hardly move the offsets from the logarithms of the shares.
+    classes may be negative where both occur and the rows are evidence enough: one row of a rare class is none. Few
+    validation rows hardly move the offsets from the logarithms of the shares.
 
     Args:
         logits: under balanced classes, float [m, classes].
@@ -53,7 +55,13 @@ def calibrate(logits: np.ndarray, labels: np.ndarray, shares: np.ndarray) -> Cal
         slope = np.concatenate([[(wrong * scaled).sum()], wrong.sum(axis=0)]) + PRIOR * pull
         return float(-logs[truth].sum() + PRIOR * (pull**2).sum() / 2), slope
 
-    bounds = [(None if classes == 2 else 0.0, None)] + [(None, None)] * classes
-    start = np.concatenate([[min(unit, 1.0)], prior])
-    fitted = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds).x
+    def fit(least: float | None) -> tuple[float, np.ndarray]:
+        start, bounds = np.concatenate([[min(unit, 1.0)], prior]), [(least, None)] + [(None, None)] * classes
+        ended = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds)
+        return float(ended.fun), ended.x
+
+    least, fitted = fit(0.0)
+    if classes == 2 and len(np.unique(labels)) == 2:
+        lower, opposite = fit(None)
+        fitted = opposite if lower < least - EVIDENCE else fitted
     return Calibration(float(fitted[0] / unit), fitted[1:])

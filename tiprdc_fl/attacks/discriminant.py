@@ -18,6 +18,9 @@ from tiprdc_fl.attacks.reduced import Reduced
 # here validation people choose).
 SHRINKAGES = (1e-4, 1e-3, 3e-3, 0.01, 0.03, 0.1, 0.3, 0.6, 1.0)
 LEAST_WITHIN = 0.05  # share of a direction's variance that lies within classes, at least
+UNSEEN = (
+    -14.0
+)  # logit of a class without rows, less the least offset of the others: it is never the best guess
 
 
 def discriminate(reduced: Reduced, problems: list[Problem]) -> list[Answer]:
@@ -46,13 +49,15 @@ def _rules(
     """
     variances, axes = reduced.axes
     means, shares = _class_means(reduced.learned, problem, rows)
-    centre = means.mean(dim=0)
-    apart = (means - centre) @ axes
+    seen = shares > 0
+    centre = means[seen].mean(dim=0)
+    apart = (means - centre).where(seen[:, None], 0) @ axes
     spread = (means - shares @ means) @ axes * shares.sqrt()[:, None]
     parts = [_shrunk(variances, reduced.mean_variance, apart, spread, shrinkage) for shrinkage in shrinkages]
     weights = axes @ torch.cat(parts).T
-    offsets = torch.cat([-(part * apart).sum(dim=1) / 2 for part in parts])
-    return weights, offsets - centre @ weights
+    offsets = torch.stack([-(part * apart).sum(dim=1) / 2 for part in parts])
+    unseen = offsets[:, seen].amin(dim=1, keepdim=True) + UNSEEN
+    return weights, offsets.where(seen, unseen).flatten() - centre @ weights
 
 
 def _shrunk(variances: Tensor, mean: Tensor, apart: Tensor, spread: Tensor, shrinkage: float) -> Tensor:
@@ -75,10 +80,7 @@ def _shrunk(variances: Tensor, mean: Tensor, apart: Tensor, spread: Tensor, shri
 
 
 def _class_means(x: Tensor, problem: Problem, rows: np.ndarray) -> tuple[Tensor, Tensor]:
-    """Mean of the rows of each class, [classes, d], and the classes' shares, [classes].
-
-    The mean of a class without rows is 0, which is the mean of all rows.
-    """
+    """Mean of the rows of each class, [classes, d], 0 where it has none; and the classes' shares, [classes]."""
     members = torch.zeros(problem.classes, len(x), device=x.device)
     members[torch.from_numpy(problem.labels[rows]), torch.from_numpy(rows)] = 1
     counts = members.sum(dim=1)

@@ -30,7 +30,8 @@ def regress(reduced: Reduced, problems: list[Problem]) -> list[Answer]:
         descent = _Descent(turned.learned, variances, alike, classes)
         iterations, left = descent.run()
         for place, problem in enumerate(alike):
-            answers[problem.key] = _answer(turned, problem, descent.rules(place), iterations, left[place])
+            ended = int(iterations[place].max()), left[place]
+            answers[problem.key] = _answer(turned, problem, descent.rules(place), *ended)
     return [answers[problem.key] for problem in problems]
 
 
@@ -107,33 +108,39 @@ class _Descent:
         """Weights and offsets of a problem, by its place."""
         return self.state.weights[:-1, place], self.state.weights[-1, place]
 
-    def run(self) -> tuple[int, Tensor]:
+    def run(self) -> tuple[Tensor, Tensor]:
         """Descends until every problem has at most TOLERANCE left to gain, or MOST_ITERATIONS.
 
+        A problem and strength that has ended stays as it is, so that it does not depend on those beside it.
+
         Returns:
-            The number of iterations, and what each problem and strength has left to gain, in nats by the quadratic
-            bound, [problems, strengths].
+            The number of iterations, and what is left to gain, in nats by the quadratic bound, of each problem and
+            strength, [problems, strengths].
         """
         here = start = self.state
         scale = start.weights.new_ones(*start.weights.shape[1:3])  # of the bound, by problem and strength
         age = torch.zeros_like(scale)
-        left = torch.full_like(scale, torch.inf)
-        for iteration in range(MOST_ITERATIONS):
+        left, iterations = torch.full_like(scale, torch.inf), torch.zeros_like(scale)
+        ended = torch.zeros_like(scale, dtype=torch.bool)
+        for _ in range(MOST_ITERATIONS):
             momentum = (age / (age + 3))[..., None]
             ahead = self.state.beyond(here, momentum)
             loss, slope = self._loss(ahead, slope=True)
             step = -slope / (self.bound * scale[..., None])
             gain = -(step * slope).sum(dim=(0, 3)) / 2
-            left = gain * scale
-            if bool((left <= TOLERANCE).all()):
-                return iteration, left
+            left = torch.where(ended, left, gain * scale)
+            self.state = _chosen((left <= TOLERANCE) & ~ended, ahead, self.state)
+            ended = left <= TOLERANCE
+            if bool(ended.all()):
+                break
+            iterations += ~ended
             there = self._at(ahead.weights + step)
             good = self._loss(there, slope=False)[0] <= loss - gain + 1e-6
             turned_back = (slope * (there.weights - self.state.weights)).sum(dim=(0, 3)) > 0
             scale = torch.where(good, scale, 2 * scale)
             age = torch.where(good & ~turned_back, age + 1, 0)
-            here, self.state = self.state, _chosen(good, there, self.state)
-        return MOST_ITERATIONS, left
+            here, self.state = self.state, _chosen(good & ~ended, there, self.state)
+        return iterations, left
 
     def _at(self, weights: Tensor) -> _State:
         logits = (self.x @ weights[:-1].flatten(1)).unflatten(1, weights.shape[1:])

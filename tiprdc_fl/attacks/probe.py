@@ -132,7 +132,7 @@ def probe(
                 }
                 on_probe()
     for name, candidate in networks.items():
-        for source in sources:
+        for source in {problem.source: None for problem in problems}:
             some = [problem for problem in problems if problem.source == source]
             for problem, answer in zip(some, _restarted(name, candidate, some, inputs, fit), strict=True):
                 answers[name, *problem.key] = answer
@@ -146,10 +146,13 @@ def probe(
 def _problems(rows: Rows, measured: Rows, sources: Mapping[str, Source], seed: int) -> list[Problem]:
     """A problem for each source and attribute it knows; a person validates in every source or in none."""
     held_out: set[int] = set()
+    seen: set[int] = set()
     problems = []
     for source, part in sorted(sources.items(), key=lambda item: len(item[1].rows)):
-        training, validation = _divided(rows.people[part.rows], held_out, seed)
-        held_out |= set(rows.people[part.rows][validation].tolist())
+        people = rows.people[part.rows]
+        training, validation = _divided(people, held_out, seen, seed)
+        held_out |= set(people[validation].tolist())
+        seen |= set(people.tolist())
         for attribute in part.attributes:
             labels = rows.labels[attribute]
             problems.append(
@@ -166,16 +169,26 @@ def _problems(rows: Rows, measured: Rows, sources: Mapping[str, Source], seed: i
     return problems
 
 
-def _divided(people: np.ndarray, held_out: set[int], seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Training and validation rows; the people held out in a smaller source already are in this one too."""
+def _divided(
+    people: np.ndarray, held_out: set[int], seen: set[int], seed: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Training and validation rows; who is in a smaller source already is held out as there, or not.
+
+    Args:
+        people: person of each row, int64 [n].
+        held_out: people who validate in a smaller source.
+        seen: people of the smaller sources.
+        seed: seed of the choice of validation people.
+    """
     training, validation = split_rows(people, seed)
     chosen = np.isin(people, list(held_out))
     if not chosen.any():
         return training, validation
-    fresh = people[validation][~np.isin(people[validation], people[chosen])]
+    fresh = seeding.generator(seed, "probe", "validation").permutation(np.setdiff1d(people, list(seen)))
     wanted = len(np.unique(people[validation])) - len(np.unique(people[chosen]))
-    more = np.unique(fresh)[: max(0, wanted)]
-    chosen |= np.isin(people, more)
+    chosen |= np.isin(people, fresh[: max(0, wanted)])
+    if (~chosen).sum() < 2:  # the smaller source has the only person, whose rows are divided
+        return training, validation
     return np.flatnonzero(~chosen), np.flatnonzero(chosen)
 
 

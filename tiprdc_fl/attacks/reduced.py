@@ -53,8 +53,10 @@ class Reduced:
         return Reduced(self.learned @ axes, self.measured @ axes)
 
     def leading(self, count: int) -> "Reduced":
-        """The rows along the ``count`` axes of largest variance, each scaled to variance 1."""
+        """The rows along the ``count`` axes of largest variance, scaled to variance 1; 0 where all is constant."""
         variances, axes = self.axes
+        if not len(variances):  # every value is constant, which is 0
+            return Reduced(self.learned[:, :1], self.measured[:, :1])
         scaled = axes[:, -count:] * variances[-count:].rsqrt()
         return Reduced(self.learned @ scaled, self.measured @ scaled)
 

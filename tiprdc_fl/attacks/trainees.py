@@ -59,7 +59,7 @@ class Best:
         early = [
             score
             for score, step in zip(self.scores, self.steps, strict=True)
-            if 2 * step <= self.steps[-1] + 1
+            if step < self.steps[-1] and 2 * step <= self.steps[-1] + 1
         ]
         return max(self.scores) - max(early) if early else None
 

@@ -18,7 +18,12 @@ def combine(first: Prediction, second: Prediction, labels: np.ndarray, shares: n
         second: another's, of the same rows and validated on the same rows.
         labels: of the validation rows, int64 [m].
         shares: of the classes, float64 [classes].
+
+    Raises:
+        ValueError: the probes were validated on different rows.
     """
+    if not np.array_equal(first.validation_rows, second.validation_rows):
+        raise ValueError("combine: the two probes were validated on different rows")
     if len(np.unique(labels)) < 2:
         return first
     validated, measured = (

@@ -124,9 +124,12 @@ def sources_of(current: Run, views: Views) -> dict[str, Source]:
 
 
 def _private(sources: Mapping[str, Source], private: Sequence[str]) -> dict[str, Source]:
-    """The sources that know private attributes, and no other attribute of theirs."""
+    """The same sources without the attributes that are not private.
+
+    A source that then has none still decides who validates: predictions of features and of metadata are combined.
+    """
     known = {name: [one for one in source.attributes if one in private] for name, source in sources.items()}
-    return {name: Source(sources[name].rows, names) for name, names in known.items() if names}
+    return {name: Source(sources[name].rows, names) for name, names in known.items()}
 
 
 def _metadata(
@@ -135,7 +138,13 @@ def _metadata(
     """Adversaries that see nothing of the features: the label floor, of examples and of people."""
     features, known = views.shown["features"], _private(sources, current.private)
     learned, measured = (
-        metadata_rows(rows, current.tasks, _sizes(rows, raw, current.dataset.modality), device_of)
+        metadata_rows(
+            rows,
+            current.tasks,
+            _sizes(rows, raw, current.dataset.modality),
+            device_of,
+            like=features.learned,
+        )
         for rows, raw in zip((features.learned, features.measured), views.raw_bytes, strict=True)
     )
     probed = evaluate("metadata", row_candidates(METADATA_PROBES), learned, measured, fit, known)
@@ -201,7 +210,8 @@ def _together(
             continue
         first, second = (one for one in pair if one is not None)
         labels = learned.labels[attribute][first.prediction.validation_rows]
-        shares = np.bincount(learned.labels[attribute], minlength=first.prediction.balanced.shape[1]) + 1.0
+        known = learned.labels[attribute][sources[source].rows]
+        shares = np.bincount(known, minlength=first.prediction.balanced.shape[1]) + 1.0
         both = combine(first.prediction, second.prediction, labels, shares / shares.sum())
         key = (f"{first.result.probe}+{second.result.probe}", attribute, source)
         results.append(
