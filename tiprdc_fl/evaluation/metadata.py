@@ -15,7 +15,11 @@ from tiprdc_fl.evaluation.groups import DeviceOf
 
 
 def metadata_rows(
-    rows: Rows, tasks: Sequence[str], sizes: Mapping[str, np.ndarray], device_of: DeviceOf | None
+    rows: Rows,
+    tasks: Sequence[str],
+    sizes: Mapping[str, np.ndarray],
+    device_of: DeviceOf | None,
+    like: Rows | None = None,
 ) -> Rows:
     """Rows of metadata for the same examples.
 
@@ -27,18 +31,22 @@ def metadata_rows(
         tasks: attributes whose labels are sent.
         sizes: numbers known of each example, float [rows], by name.
         device_of: people -> device classes; None where no devices are modelled.
+        like: rows whose task labels and device classes have a column each, so that columns mean the same in both;
+            None: those of ``rows``.
     """
-    own = [column for task in tasks for column in _one_hot(rows.labels[task])]
+    like = rows if like is None else like
+    own = [column for task in tasks for column in _one_hot(rows.labels[task], like.labels[task])]
     own += [values.astype(np.float64) for values in sizes.values()]
     ids, person, counts = np.unique(rows.people, return_inverse=True, return_counts=True)
     means = [np.bincount(person, column)[person] / counts[person] for column in own]
     columns = [*own, *means, np.log(counts)[person]]
     if device_of is not None:
-        columns += [column[person] for column in _one_hot(np.array(device_of(ids), dtype=str))]
+        classes, known = (np.array(device_of(some), dtype=str) for some in (ids, np.unique(like.people)))
+        columns += [column[person] for column in _one_hot(classes, known)]
     values = torch.from_numpy(np.stack(columns, axis=1)).float()
     return Rows(lambda chosen: values[torch.from_numpy(chosen)], rows.people, rows.labels)
 
 
-def _one_hot(values: np.ndarray) -> list[np.ndarray]:
-    """A column of zeros and ones for each value, float64 [n]."""
-    return [(values == value).astype(np.float64) for value in np.unique(values)]
+def _one_hot(values: np.ndarray, known: np.ndarray) -> list[np.ndarray]:
+    """A column of zeros and ones for each known value, float64 [n]."""
+    return [(values == value).astype(np.float64) for value in np.unique(known)]

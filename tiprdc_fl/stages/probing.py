@@ -135,7 +135,13 @@ def _metadata(
     """Adversaries that see nothing of the features: the label floor, of examples and of people."""
     features, known = views.shown["features"], _private(sources, current.private)
     learned, measured = (
-        metadata_rows(rows, current.tasks, _sizes(rows, raw, current.dataset.modality), device_of)
+        metadata_rows(
+            rows,
+            current.tasks,
+            _sizes(rows, raw, current.dataset.modality),
+            device_of,
+            like=features.learned,
+        )
         for rows, raw in zip((features.learned, features.measured), views.raw_bytes, strict=True)
     )
     probed = evaluate("metadata", row_candidates(METADATA_PROBES), learned, measured, fit, known)
