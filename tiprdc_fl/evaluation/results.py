@@ -172,9 +172,18 @@ def _validated_people(prediction: Prediction, rows: Rows, attribute: str) -> flo
 
 
 def judge_people(
-    representation: str, key: Key, prediction: Prediction, rows: Rows, measured: Rows, learned: np.ndarray
+    representation: str,
+    key: Key,
+    prediction: Prediction,
+    rows: Rows,
+    measured: Rows,
+    learned: np.ndarray,
+    metrics: Mapping[str, Metric] | None = None,
 ) -> Probed:
-    """Measures a prediction of people, one row each, as a figure per person; see ``judge``."""
+    """Measures a prediction of people, one row each, as a figure per person; see ``judge``.
+
+    The caller's metrics are of examples, so they have no value here.
+    """
     probed = judge(representation, key, prediction, rows, measured, learned)
     per_person = probed.result.scores.balanced_accuracy
     return Probed(
@@ -185,6 +194,7 @@ def judge_people(
             per_person=per_person,
             validation=None,
             validation_per_person=prediction.validation,
+            metrics=dict.fromkeys(metrics or ()),
         ),
         prediction,
     )
