@@ -463,6 +463,18 @@ def test_every_representation_is_measured_and_controls_learn_from_everybody(whol
             assert probes_of(rows, attribute, kind) == {(name, "both") for name in DEFAULT_ATTACKS["image"]}
 
 
+def test_each_row_says_whose_examples_were_learned_from(whole):
+    learned = {source: set() for source in SOURCES}
+    for row in results(whole):
+        learned[row["learned_from"]].add((row["learned_people"], row["learned_examples"]))
+    people = report(whole)["people"]
+    two = [tuple(people[name].values()) for name in ("contributors", "collector")]
+    both = tuple(sum(pair) for pair in zip(*two, strict=True))
+    sets = {source: (count, count) for source, (count, _) in zip(SOURCES, (*two, both), strict=True)}
+    for source, group in zip(SOURCES, (*two, both), strict=True):
+        assert learned[source] == {group, sets[source]}, source
+
+
 def test_private_attributes_alone_have_a_label_floor_and_traits_alone_sets(whole):
     rows = results(whole)
     for kind in ("metadata", "features+metadata"):

@@ -216,13 +216,26 @@ def _value(
     return number if np.isfinite(number) else None
 
 
-def majority(rows: Rows, measured: Rows, metrics: Mapping[str, Metric] | None = None) -> list[Result]:
-    """The control that knows nothing but the class shares of the rows to learn from."""
-    results = []
+def majority(
+    rows: Rows,
+    measured: Rows,
+    metrics: Mapping[str, Metric] | None = None,
+    contributors: int | None = None,
+) -> list[Result]:
+    """The control that knows nothing but the class shares of the contributors' rows.
+
+    Args:
+        rows: the contributors', first, and others that probes learn from.
+        measured: the measured rows.
+        metrics: of the caller, by name.
+        contributors: number of the contributors' rows; None: all rows are theirs.
+    """
+    results, learned = [], np.arange(len(rows.people))[:contributors]
     for attribute, labels in rows.labels.items():
-        shares = np.bincount(labels, minlength=class_count(labels, measured.labels[attribute])) + 1.0
+        classes = class_count(labels, measured.labels[attribute])
+        shares = np.bincount(labels[learned], minlength=classes) + 1.0
         logits = np.tile(np.log(shares / shares.sum()), (len(measured.people), 1))
-        key, everybody = ("constant", attribute, "contributors"), np.arange(len(rows.people))
-        judged = judge("majority", key, Prediction(logits, logits), rows, measured, everybody, metrics)
+        key = ("constant", attribute, "contributors")
+        judged = judge("majority", key, Prediction(logits, logits), rows, measured, learned, metrics)
         results.append(replace(judged.result, validation=None))
     return results
