@@ -16,7 +16,15 @@ from tiprdc_fl.evaluation.combined import combine
 from tiprdc_fl.evaluation.groups import DeviceOf
 from tiprdc_fl.evaluation.intervals import people_of
 from tiprdc_fl.evaluation.metadata import metadata_rows
-from tiprdc_fl.evaluation.results import Probed, Result, candidates_of, evaluate, judge, judge_people
+from tiprdc_fl.evaluation.results import (
+    Metric,
+    Probed,
+    Result,
+    candidates_of,
+    evaluate,
+    judge,
+    judge_people,
+)
 from tiprdc_fl.evaluation.sets import person_rows
 from tiprdc_fl.evaluation.traits import is_trait
 from tiprdc_fl.models.text import valid_steps
@@ -147,8 +155,10 @@ def _metadata(
         )
         for rows, raw in zip((features.learned, features.measured), views.raw_bytes, strict=True)
     )
-    probed = evaluate("metadata", row_candidates(METADATA_PROBES), learned, measured, fit, known)
-    return probed + _of_people("metadata", learned, measured, as_it_is, known, fit)
+    metrics = current.metrics
+    candidates = row_candidates(METADATA_PROBES)
+    probed = evaluate("metadata", candidates, learned, measured, fit, known, metrics=metrics)
+    return probed + _of_people("metadata", learned, measured, as_it_is, known, fit, metrics)
 
 
 def _sizes(rows: Rows, raw_bytes: np.ndarray, modality: str) -> dict[str, np.ndarray]:
@@ -165,7 +175,8 @@ def _sizes(rows: Rows, raw_bytes: np.ndarray, modality: str) -> dict[str, np.nda
 def _sets(current: Run, features: Representation, sources: Mapping[str, Source], fit: Fit) -> list[Probed]:
     """Adversaries that learn from all of a person's features at once."""
     reduce, known = row_reduction(features.architecture), _private(sources, current.private)
-    return _of_people("features", features.learned, features.measured, reduce, known, fit)
+    learned, measured = features.learned, features.measured
+    return _of_people("features", learned, measured, reduce, known, fit, current.metrics)
 
 
 def _of_people(
@@ -175,6 +186,7 @@ def _of_people(
     reduce: Reduce,
     sources: Mapping[str, Source],
     fit: Fit,
+    metrics: Mapping[str, Metric],
 ) -> list[Probed]:
     """Probes of one row a person, for the traits of people among the attributes."""
     traits = [name for name in learned.labels if is_trait(learned.labels[name], people_of(learned.people))]
@@ -190,7 +202,7 @@ def _of_people(
         return []
     predictions = probe(row_candidates(SET_PROBES), some, others, fit, known)
     return [
-        judge_people(representation, key, prediction, some, others, known[key[2]].rows)
+        judge_people(representation, key, prediction, some, others, known[key[2]].rows, metrics)
         for key, prediction in predictions.items()
     ]
 

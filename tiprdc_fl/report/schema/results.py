@@ -70,7 +70,8 @@ class ProbeResult(Model):
     measured_examples: Positive
     """Examples the probe was measured on."""
     metrics: dict[str, float | None]
-    """Values of the metrics handed to run(metrics=...), by name; null where a metric gave no finite number."""
+    """Values of the metrics handed to run(metrics=...), by name; null where a metric gave no finite number, and for
+    probes of people."""
 
 
 class StrongestProbe(Model):
