@@ -60,6 +60,7 @@ def test_several_attributes_and_attacks_at_once_on_feature_maps():
         ({"people": np.zeros(800, int)}, "at least 2 people"),
         ({"labels": {}}, "labels: expected at least one attribute"),
         ({"steps": 0}, "steps=0: expected an integer, at least 1"),
+        ({"batch_size": 1}, "batch_size=1: expected an integer, at least 2"),
         ({"attacks": "foo"}, "attacks=foo: foo cannot be used"),
         ({"measured_share": 1.0}, "measured_share=1.0"),
         ({"attacks": ["table1"]}, "attacks=table1: needs feature maps"),

@@ -56,9 +56,9 @@ def attack(
     x, columns = _features(features), _labels(labels)
     owners = np.asarray(people)
     _check(x, columns, owners, measured_share)
-    for name, value in {"steps": steps, "batch_size": batch_size}.items():
-        if value < 1:
-            raise InputError(f"{name}={value}: expected an integer, at least 1")
+    for name, value, least in (("steps", steps, 1), ("batch_size", batch_size, 2)):
+        if value < least:
+            raise InputError(f"{name}={value}: expected an integer, at least {least}")
     names = (attacks,) if isinstance(attacks, str) else tuple(attacks or _default_attacks(x))
     chosen = device or ("cuda" if torch.cuda.is_available() else "cpu")
     fit = Fit(
