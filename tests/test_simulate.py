@@ -26,7 +26,7 @@ from tiprdc_fl.evaluation.paired import load_predictions
 from tiprdc_fl.federation.collection import features_path
 from tiprdc_fl.report.queries import strongest
 from tiprdc_fl.report.schema import Report
-from tiprdc_fl.stages import collect
+from tiprdc_fl.stages import collect, probing
 from tiprdc_fl.stages.evaluate import measure
 from tiprdc_fl.stages.registries import load_config
 from tiprdc_fl.store.feature_store import open_store, stored_contributors
@@ -306,6 +306,27 @@ def test_what_is_missing_is_made_again_and_equal(first, tmp_path):
     run(again, *INLINE)
     assert "training" not in stages_done(again)[len(stages_done(first)) :]
     assert (digest(again), results(again)) == (digest(first), results(first))
+
+
+def test_the_progress_of_probes_ends_at_its_total(first, tmp_path, monkeypatch):
+    totals, counts = {}, {}
+
+    @contextlib.contextmanager
+    def counting(console, name, total, unit):
+        totals[name], counts[name] = total, 0
+
+        def advance(done: int) -> None:
+            counts[name] += done
+
+        yield advance
+
+    monkeypatch.setattr(probing, "stage", counting)
+    again = tmp_path / "again"
+    shutil.copytree(first, again)
+    (again / "results.json").unlink()
+    run(again, *INLINE)
+    # Two probes: of the features by contributors' labels and by both, of two controls by both.
+    assert totals == counts == {"probes": 2 * (2 + 1 + 1)}
 
 
 @pytest.mark.slow

@@ -686,6 +686,44 @@ def test_leakage_is_the_strongest_adversary_of_any_source(study, tmp_path):
     assert written["runs"][0]["case"] == "every adversary, budget 1"
 
 
+def test_an_adversary_has_its_floor_and_what_validation_people_say(study, tmp_path):
+    study("adversaries", "training.budget=1")
+    rows, _, _ = results(tmp_path, "adversaries")
+    assert {row["floor"] for row in rows} == {str(FLOOR)}
+    of_sets = [row for row in rows if row["adversary"].startswith("set-")]
+    assert [(row["leakage"], row["pooled"], row["validation"]) for row in of_sets] == [("", "0.6", "0.6")]
+    co_trained = [row for row in rows if row["adversary"] == "trained with the extractor"]
+    assert [(row["validation"], row["converged"]) for row in co_trained] == [("", "")]
+    for row in rows:
+        if row not in of_sets and row not in co_trained:
+            assert row["validation"] == row["leakage"]  # the fake's
+            assert (row["converged"] == "no") == (row["adversary"] == "linear")
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name not in ("adversaries", "leakage_curve")])
+def test_the_label_floor_stands_beside_leakage(name, study, tmp_path):
+    assert study(name)[0] == 0
+    rows, written, _ = results(tmp_path, name)
+    order = [column["key"] for column in written["columns"] if not column["key"].startswith("change_l")]
+    leaks = [key for key in order if key.startswith("leakage_")]
+    assert leaks
+    for key in leaks:
+        floor = key.replace("leakage_", "floor_")
+        assert order[order.index(key) + 1] == floor
+        assert {row[floor] for row in rows if row[key]} == {str(FLOOR)}
+        assert f"change_{floor}" not in order  # no codec changes it
+    assert not [key for key in order if key.startswith("floor_") and key[6:] not in {k[8:] for k in leaks}]
+
+
+def test_without_metadata_there_is_no_floor(study, tmp_path, monkeypatch):
+    whole = rows_of
+    monkeypatch.setitem(
+        globals(), "rows_of", lambda c: [r for r in whole(c) if r["representation"] != "metadata"]
+    )
+    study("budget", "evaluation.adversaries=[insider]")
+    assert {row["floor_Young"] for row in results(tmp_path, "budget")[0]} == {""}
+
+
 def test_multi_attribute_leaves_empty_what_a_run_does_not_hide(study, tmp_path):
     study("multi_attribute")
     rows, _, _ = results(tmp_path, "multi_attribute")
@@ -708,6 +746,8 @@ def test_reconstruction_tells_of_both_adversaries_and_of_what_a_face_shows(study
 def test_the_curve_ends_with_everybody(study, tmp_path):
     study("leakage_curve")
     rows, _, _ = results(tmp_path, "leakage_curve")
+    assert {row["floor"] for row in rows} == {str(FLOOR)}
+    assert all(row["validation"] == row["leakage"] for row in rows)  # the fake's
     mine = [row for row in rows if row["method"] == "tiprdc"]
     assert [(row["people"], row["learned_people"]) for row in mine] == [
         *(("10", "10.0"), ("30", "30.0"), ("100", "100.0"), ("all", "200.0"))
@@ -846,6 +886,19 @@ def test_presets_have_the_papers_settings(preset, dataset, tasks):
     assert (config.data.name, config.data.tasks, config.model.width) == (dataset, tasks, 64)
     assert (config.training.batch_size, config.training.learning_rate) == (64, 1e-4)
     assert config.data.image_size == (218, 178) or dataset == "dial"
+
+
+@pytest.mark.parametrize(
+    ("preset", "modality", "network"),
+    [
+        ("paper_celeba", "image", "table1"),
+        ("paper_lfw", "image", "table1"),
+        ("paper_dial", "text", "table2"),
+    ],
+)
+def test_presets_measure_with_the_default_suite_and_the_papers_network(preset, modality, network):
+    attacks = load_config(preset, ["data.root=somewhere"]).evaluation.attacks
+    assert {*(attacks or DEFAULT_ATTACKS[modality])} == {*DEFAULT_ATTACKS[modality], network}
 
 
 def test_dials_preset_fits_either_form():

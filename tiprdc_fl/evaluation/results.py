@@ -99,7 +99,7 @@ def evaluate(
         measured: what they are measured on: holdout people.
         fit: how probes are trained.
         sources: whose rows and labels a probe has, by name.
-        on_probe: called after each candidate that learns from rows, and after each network and source.
+        on_probe: called as often as there are pairs of a candidate and a source.
         metrics: of the caller, by name.
     """
     predictions = probe(candidates, rows, measured, fit, sources, on_probe)

@@ -85,11 +85,12 @@ def probe_all(current: Run, views: Views, fit: Fit, device_of: DeviceOf | None) 
     """Every probe of the features, of what travels with them, of both together, of sets, and of the controls."""
     names = chosen_attacks(current.config, current.dataset.modality)
     adversaries, sources = current.config.evaluation.adversaries, sources_of(current, views)
-    jobs = [job for job in ("metadata", "set") if job in adversaries]
-    total = (len(names) + len(jobs)) * len(views.shown)
+    widest = {WIDEST: sources[WIDEST]} if WIDEST in sources else sources
+    known = {name: sources if name == "features" else widest for name in views.shown}
+    total = len(names) * sum(map(len, known.values()))
     with timed(current.folder, "probes"), stage(current.console, "probes", total, "probes") as advance:
 
-        def examples_of(name: str, known: dict[str, Source]) -> list[Probed]:
+        def examples_of(name: str) -> list[Probed]:
             view = views.shown[name]
             return evaluate(
                 representation=name,
@@ -97,12 +98,12 @@ def probe_all(current: Run, views: Views, fit: Fit, device_of: DeviceOf | None) 
                 rows=view.learned,
                 measured=view.measured,
                 fit=fit,
-                sources=known,
+                sources=known[name],
                 on_probe=lambda: advance(1),
                 metrics=current.metrics,
             )
 
-        probed = examples_of("features", sources)
+        probed = examples_of("features")
         if "set" in adversaries:
             probed += _sets(current, views.shown["features"], sources, fit)
         if "metadata" in adversaries:
@@ -110,7 +111,7 @@ def probe_all(current: Run, views: Views, fit: Fit, device_of: DeviceOf | None) 
             probed += [*alone, *_together(current, probed, alone, views.shown["features"], sources)]
         for name in views.shown:
             if name != "features":
-                probed += examples_of(name, {WIDEST: sources[WIDEST]} if WIDEST in sources else sources)
+                probed += examples_of(name)
     return probed
 
 
@@ -256,7 +257,8 @@ def learning_curve(current: Run, views: Views, fit: Fit) -> tuple[CurvePoint, ..
         if len(rows) >= FEWEST_ROWS:
             sources[str(size)] = Source(rows, current.private)
     names = chosen_attacks(current.config, current.dataset.modality)
-    with timed(current.folder, "curve"), stage(current.console, "curve", len(names), "probes") as advance:
+    total = len(names) * len(sources)
+    with timed(current.folder, "curve"), stage(current.console, "curve", total, "probes") as advance:
         probed = evaluate(
             representation="features",
             candidates=candidates_of(features.architecture, names),
