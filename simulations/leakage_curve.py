@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from simulations.common.arguments import Options
 from simulations.common.command import start
 from simulations.common.datasets import modality_of
-from simulations.common.figures import Column, Report, Row, Span, private_of, span
+from simulations.common.figures import Column, Report, Row, Span, floor, private_of, span
 from simulations.common.output import Outcome
 from simulations.common.pictures import CHANCE, QUIET, Series, label, points, shared_legend
 from simulations.common.runs import Case
@@ -39,6 +39,8 @@ def _columns(config: Config) -> list[Column]:
         Column("examples", "labelled\nexamples", "count"),
         Column("probe", "strongest\nadversary", "note"),
         Column("leakage", "leakage"),
+        Column("floor", "label\nfloor", brief=True),
+        Column("validation", "on validation\npeople", brief=True, terminal=False),
     ]
 
 
@@ -54,9 +56,9 @@ def _rows(case: Case, report: Report, attribute: str) -> Iterator[Row]:
         rows = [row for row in points if row.people == people]
         top = highest(rows) or rows[0]
         if whole is None or people != whole.learned_people:  # else it is the row of all people
-            yield _row(case, str(people), people, top)
+            yield _row(case, report, str(people), people, top)
     if whole is not None:
-        yield _row(case, ALL, whole.learned_people, whole)
+        yield _row(case, report, ALL, whole.learned_people, whole)
 
 
 def _all_people(report: Report, attribute: str) -> ProbeResult | None:
@@ -65,10 +67,16 @@ def _all_people(report: Report, attribute: str) -> ProbeResult | None:
     return strongest(insiders, attribute, "features")
 
 
-def _row(case: Case, people: str, count: int, top: CurvePoint | ProbeResult) -> Row:
+def _row(case: Case, report: Report, people: str, count: int, top: CurvePoint | ProbeResult) -> Row:
+    """The floor is of the insider that has everybody's labels."""
     labels: Row = {"method": case.facts["method"], "attribute": top.attribute, "people": people}
     counts: Row = {"learned_people": float(count), "examples": float(top.learned_examples)}
-    return {**labels, **counts, "probe": top.probe, "leakage": span(top.balanced_accuracy)}
+    figures: Row = {
+        "leakage": span(top.balanced_accuracy),
+        "floor": floor(report, top.attribute),
+        "validation": span(top.validation),
+    }
+    return {**labels, **counts, "probe": top.probe, **figures}
 
 
 def _draw(figure: Figure, outcome: Outcome) -> None:
@@ -104,7 +112,7 @@ STUDY = Study(
     columns=_columns,
     measure=_measure,
     draw=_draw,
-    defaults=("evaluation.curve=[10,30,100]",),
+    defaults=("evaluation.curve=[10,30,100]", "evaluation.adversaries=[insider,metadata]"),
 )
 
 

@@ -10,12 +10,12 @@ from matplotlib.figure import Figure
 
 from simulations.common.arguments import Options
 from simulations.common.command import start
-from simulations.common.figures import Column, Report, Row, best, private_of, span
+from simulations.common.figures import Column, Report, Row, best, floor, private_of, span
 from simulations.common.output import Outcome
 from simulations.common.pictures import TEXT
 from simulations.common.runs import Case
 from simulations.common.study import Study
-from simulations.common.sweeps import budget_cases
+from simulations.common.sweeps import budget_cases, figure_key, floor_column
 from tiprdc_fl.config.keys import Config
 from tiprdc_fl.errors import InputError
 from tiprdc_fl.report.schema import Converging, InversionResult, VerificationResult
@@ -42,8 +42,12 @@ def _columns(config: Config) -> list[Column]:
         Column("inversion_converged", "inversion\nconverged", "note", terminal=False),
         Column("verification", "rebuilt\nface"),
         Column("verification_raw", "raw\nface"),
-        *(Column(f"leakage_{name}", f"leakage\n{name}") for name in config.data.private or []),
+        *(column for name in config.data.private or [] for column in _leakage_columns(name)),
     ]
+
+
+def _leakage_columns(name: str) -> tuple[Column, Column]:
+    return Column(figure_key("private", name), f"leakage\n{name}"), floor_column(name)
 
 
 def _measure(case: Case, report: Report) -> list[Row]:
@@ -60,7 +64,9 @@ def _measure(case: Case, report: Report) -> list[Row]:
         row[f"blind_{name}"] = span(getattr(rebuilt.blind, name))
     row |= {"steps": rebuilt.steps, "converged": _converged(rebuilt)}
     row |= _inverted(rebuilt.inversion) | _verified(rebuilt.verification)
-    return [row | {f"leakage_{name}": best(report, name) for name in private_of(report)}]
+    for name in private_of(report):
+        row |= {figure_key("private", name): best(report, name), f"floor_{name}": floor(report, name)}
+    return [row]
 
 
 def _inverted(inversion: InversionResult | None) -> Row:

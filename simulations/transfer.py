@@ -17,12 +17,12 @@ from PIL import Image
 from simulations.common.arguments import Options
 from simulations.common.command import start
 from simulations.common.datasets import BY_DATASET, modality_of
-from simulations.common.figures import Column, Report, Row, best, private_of, tasks_of
+from simulations.common.figures import Column, Report, Row, best, floor, private_of, tasks_of
 from simulations.common.output import Outcome
 from simulations.common.paper import TABLE_5, published, same_name
 from simulations.common.runs import Case
 from simulations.common.study import Study
-from simulations.common.sweeps import attributes_of, draw_attributes, figure_key
+from simulations.common.sweeps import attributes_of, draw_attributes, figure_key, floor_column
 from tiprdc_fl.config.keys import Config, keys, show
 from tiprdc_fl.errors import InputError
 
@@ -148,6 +148,8 @@ def _columns(config: Config) -> list[Column]:
     columns = [Column("dataset", "tested\ndataset", "label")]
     for role, name in attributes_of(config):
         columns.append(Column(figure_key(role, name), figure_key(role, name).replace("_", "\n", 1)))
+        if role == "private":
+            columns.append(floor_column(name))
         columns.append(Column(f"accuracy_{name}", "plain\nacc.", brief=True))
         columns.append(Column(f"paper_{name}", f"paper\n{name}", "paper"))
     return [*labels, *columns]
@@ -162,6 +164,8 @@ def _measure(case: Case, report: Report) -> list[Row]:
     for (role, first), tested in zip(facts["attributes"], names, strict=True):
         row[figure_key(role, first)] = best(report, tested)
         row[f"accuracy_{first}"] = best(report, tested, "accuracy")
+        if role == "private":
+            row[f"floor_{first}"] = floor(report, tested)
         row[f"paper_{first}"] = _paper_share(facts, report, first) if same_name(first, tested) else None
     return [row]
 

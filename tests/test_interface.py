@@ -12,14 +12,15 @@ import tiprdc_fl
 from tiprdc_fl.data.source import DataSource, open_dataset
 
 KEYS = (
-    "clients=12",
-    "data.collector_people=12",
-    "data.holdout_people=40",
+    "clients=24",
+    "data.collector_people=24",
+    "data.holdout_people=24",
     "data.max_examples_per_person=4",
     "data.image_size=[32,32]",
     "model.width=4",
     "training.epochs=1",
     "evaluation.attacks=[linear]",
+    "evaluation.adversaries=[insider,metadata,set]",
     "evaluation.controls=[]",
     "evaluation.steps=6",
     "federation.engine=inline",
@@ -43,7 +44,7 @@ def test_a_runs_features_are_read_as_tensors_and_as_a_table(opened):
     assert np.array_equal(table["Smiling"].to_numpy(), labels["Smiling"])
     rows = np.stack(table["features"].to_pylist()).astype(np.float32)
     assert np.array_equal(rows, features.flatten(1).numpy())
-    assert len(np.unique(contributors)) == 12
+    assert len(np.unique(contributors)) == 24
 
 
 def test_the_extractor_gives_the_features_that_were_collected(opened):
@@ -62,12 +63,12 @@ def test_attacks_run_on_a_runs_features(opened):
         labels["Smiling"],
         contributors,
         attacks=["linear"],
+        measured_share=0.7,
         steps=10,
         batch_size=16,
-        resamples=10,
     )
-    assert (result.learned_people, result.measured_people) == (8, 4)
-    assert result.balanced_accuracy.value is None  # of four people
+    assert result.measured_people == 17
+    assert 0 <= result.balanced_accuracy.value <= 1
 
 
 def test_a_folder_without_a_run_is_refused(tmp_path):
@@ -122,12 +123,18 @@ def test_a_run_tells_its_callbacks_and_measures_by_the_callers_metrics(tmp_path)
     assert tuple(recorder.values["train"].history) == report.training
     assert [figures["epoch"] for figures in recorder.epochs] == [epoch.epoch for epoch in report.training]
     contributors, examples = np.sum(recorder.answers, axis=0)
-    assert (contributors, examples) == (12, report.people.contributors.examples)
-    for row in tiprdc_fl.open_run(tmp_path).report.results:
+    assert (contributors, examples) == (24, report.people.contributors.examples)
+    rows = tiprdc_fl.open_run(tmp_path).report.results
+    known = [row for row in rows if row.accuracy.value is not None]
+    assert {row.representation for row in known} == {"features", "metadata", "features+metadata", "majority"}
+    for row in known:
         assert row.metrics == {"hits": pytest.approx(row.accuracy.value), "none": None}
+    of_people = [row for row in rows if row.probe.startswith("set-")]
+    assert of_people
+    assert all(row.metrics == {"hits": None, "none": None} for row in of_people)
     table = recorder.terminal.getvalue().partition("Metrics handed to the run")[2].splitlines()
     assert table[1].split()[-2:] == ["hits", "none"]
-    assert table[2].split()[-2:] == [f"{report.results[0].accuracy.value:.4f}", "n/a"]
+    assert table[2].split()[-2:] == [f"{report.results[0].metrics['hits']:.4f}", "n/a"]
     assert '<th scope="col">hits</th>' in (tmp_path / "report.html").read_text()
 
 
@@ -143,12 +150,13 @@ def test_a_finished_run_is_measured_again_for_a_metric_that_it_lacks(opened, tmp
     recorder, report = followed(folder, {"counted": counted})
     assert not recorder.epochs
     assert not recorder.answers
-    assert {row.metrics["counted"] for row in report.results} == {1.0}
-    assert asked == [40] * len(report.results)
+    examples = [row for row in report.results if not row.probe.startswith("set-")]
+    assert {row.metrics["counted"] for row in examples} == {1.0}
+    assert asked == [24] * len(examples)
     assert [row.accuracy for row in report.results] == [row.accuracy for row in opened.report.results]
     for metrics in ({"counted": counted}, None):
         assert followed(folder, metrics)[1].results == report.results
-    assert asked == [40] * len(report.results)
+    assert asked == [24] * len(examples)
 
 
 @pytest.mark.parametrize("metrics", [{"accuracy": 1}, {"": accuracy}])

@@ -11,6 +11,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from jsonschema import Draft202012Validator
@@ -18,12 +19,14 @@ from rich.console import Console
 
 from tests.data.celeba_folder import many_people
 from tiprdc_fl import simulate
+from tiprdc_fl.attacks.suite import DEFAULT_ATTACKS
 from tiprdc_fl.config.keys import flatten
 from tiprdc_fl.data.source import open_dataset
+from tiprdc_fl.evaluation.paired import load_predictions
 from tiprdc_fl.federation.collection import features_path
 from tiprdc_fl.report.queries import strongest
 from tiprdc_fl.report.schema import Report
-from tiprdc_fl.stages import collect
+from tiprdc_fl.stages import collect, probing
 from tiprdc_fl.stages.evaluate import measure
 from tiprdc_fl.stages.registries import load_config
 from tiprdc_fl.store.feature_store import open_store, stored_contributors
@@ -36,8 +39,11 @@ TINY = (
     "model.width=2",
     "training.epochs=1",
     "evaluation.steps=6",
+    "evaluation.attacks=[linear,conv]",
+    "evaluation.adversaries=[insider,both]",
 )
 INLINE = (*TINY, "federation.engine=inline")
+EVERYBODY = "evaluation.adversaries=[insider,auxiliary,both,metadata,set]"
 COMMAND = (sys.executable, "-m", "tiprdc_fl.simulate")
 # The same where a shell's background job has it ignore SIGINT, as it would then whomever it starts.
 LISTENING = (
@@ -302,6 +308,27 @@ def test_what_is_missing_is_made_again_and_equal(first, tmp_path):
     assert (digest(again), results(again)) == (digest(first), results(first))
 
 
+def test_the_progress_of_probes_ends_at_its_total(first, tmp_path, monkeypatch):
+    totals, counts = {}, {}
+
+    @contextlib.contextmanager
+    def counting(console, name, total, unit):
+        totals[name], counts[name] = total, 0
+
+        def advance(done: int) -> None:
+            counts[name] += done
+
+        yield advance
+
+    monkeypatch.setattr(probing, "stage", counting)
+    again = tmp_path / "again"
+    shutil.copytree(first, again)
+    (again / "results.json").unlink()
+    run(again, *INLINE)
+    # Two probes: of the features by contributors' labels and by both, of two controls by both.
+    assert totals == counts == {"probes": 2 * (2 + 1 + 1)}
+
+
 @pytest.mark.slow
 def test_figures_that_other_code_has_measured_are_measured_again(first, tmp_path):
     again = tmp_path / "again"
@@ -388,14 +415,16 @@ def test_everything_that_can_be_measured(folders):
         "evaluation.reconstruction_steps=8",
     )
     hybrid = ("protection.name=hybrid", "protection.components=4")
-    told = report(run(folders / "all", *INLINE, *asked, *hybrid))
+    few = ("data.holdout_people=8", EVERYBODY)  # of so few people no figure is defined
+    told = report(run(folders / "all", *INLINE, *few, *asked, *hybrid))
     assert list(Draft202012Validator(Report.model_json_schema()).iter_errors(told)) == []
     everybody = told["federation"]["answered"]
     sizes = {row["people"]: row["learned_examples"] for row in told["curve"]}
     assert list(sizes) == [4, 8, everybody]
     assert sizes[4] < sizes[8] < sizes[everybody] == told["results"][0]["learned_examples"]
     sources = {(row["role"], row["learned_from"]) for row in told["results"] if row["probe"] != "constant"}
-    assert sources == {("private", "contributors"), ("private", "collector"), ("task", "contributors")}
+    assert sources == {(role, source) for role in ("private", "task") for source in SOURCES}
+    assert {row["balanced_accuracy"]["value"] for row in told["results"]} == {None}
     learned = {row["learned_people"] for row in told["results"] if row["learned_from"] == "collector"}
     assert learned == {told["people"]["collector"]["people"]}
     rebuilt = told["reconstruction"]
@@ -407,14 +436,127 @@ def test_everything_that_can_be_measured(folders):
     assert kinds == {(a, b) for a in ("features", "random", "raw") for b in ("contribution", "example")}
 
 
+# --- the default suite ---
+
+
+@pytest.fixture(scope="module")
+def whole(folders) -> Path:
+    """Every probe and every adversary; of the private attributes one is a trait of people, one is not."""
+    asked = ("data.private=[Male,Mouth_Slightly_Open]", "evaluation.attacks=null", EVERYBODY)
+    people = ("clients=24", "data.collector_people=24", "data.holdout_people=40", "model.width=4")
+    return run(folders / "whole", *INLINE, *people, *asked)
+
+
+SOURCES = ("contributors", "collector", "both")
+PRIVATE = {"Male", "Mouth_Slightly_Open"}
+TASKS = {"Smiling", "Eyeglasses"}
+
+
+def every_probe(modality: str) -> set[tuple[str, str]]:
+    return {(probe, source) for probe in DEFAULT_ATTACKS[modality] for source in SOURCES}
+
+
+def probes_of(rows: list[dict], attribute: str, representation: str = "features") -> set[tuple[str, str]]:
+    """Probes of examples, with whose labels they have."""
+    return {
+        (row["probe"], row["learned_from"])
+        for row in rows
+        if (row["attribute"], row["representation"]) == (attribute, representation)
+        and not row["probe"].startswith("set-")
+    }
+
+
+def attributes_of(rows: list[dict], representation: str) -> set[str]:
+    return {row["attribute"] for row in rows if row["representation"] == representation}
+
+
+def test_tasks_and_private_attributes_have_the_same_probes_and_sources(whole):
+    for attribute in PRIVATE | TASKS:
+        assert probes_of(results(whole), attribute) == every_probe("image")
+
+
+def test_every_representation_is_measured_and_controls_learn_from_everybody(whole):
+    rows = results(whole)
+    for kind in ("features", "random", "raw", "majority"):
+        assert attributes_of(rows, kind) == PRIVATE | TASKS
+    for kind in ("random", "raw"):
+        for attribute in PRIVATE | TASKS:
+            assert probes_of(rows, attribute, kind) == {(name, "both") for name in DEFAULT_ATTACKS["image"]}
+
+
+def test_each_row_says_whose_examples_were_learned_from(whole):
+    learned = {source: set() for source in SOURCES}
+    for row in results(whole):
+        learned[row["learned_from"]].add((row["learned_people"], row["learned_examples"]))
+    people = report(whole)["people"]
+    two = [tuple(people[name].values()) for name in ("contributors", "collector")]
+    both = tuple(sum(pair) for pair in zip(*two, strict=True))
+    sets = {source: (count, count) for source, (count, _) in zip(SOURCES, (*two, both), strict=True)}
+    for source, group in zip(SOURCES, (*two, both), strict=True):
+        assert learned[source] == {group, sets[source]}, source
+
+
+def test_private_attributes_alone_have_a_label_floor_and_traits_alone_sets(whole):
+    rows = results(whole)
+    for kind in ("metadata", "features+metadata"):
+        assert attributes_of(rows, kind) == PRIVATE
+        for attribute in PRIVATE:
+            assert {source for _, source in probes_of(rows, attribute, kind)} == set(SOURCES)
+    sets = [row for row in rows if row["probe"].startswith("set-")]
+    assert {row["attribute"] for row in sets} == {"Male"}
+    kinds = {(row["representation"], row["learned_from"]) for row in sets}
+    assert kinds == {(kind, source) for kind in ("features", "metadata") for source in SOURCES}
+    assert {row["balanced_accuracy"]["value"] for row in sets} == {None}
+    assert None not in {row["per_person"]["value"] for row in sets}
+
+
+def test_the_strongest_probe_is_chosen_on_validation_people_and_its_predictions_are_kept(whole):
+    told = Report.model_validate(report(whole))
+    predictions = load_predictions(whole / "predictions.npz")
+    for attribute in ("Male", "Smiling"):
+        best = strongest(told.results, attribute, "features")
+        others = [
+            row for row in told.results if (row.attribute, row.representation) == (attribute, "features")
+        ]
+        assert best.validation == max(row.validation for row in others if row.validation is not None)
+        kept = predictions[attribute]
+        assert len(kept.labels) == len(kept.single) == best.measured_examples
+        recalls = [
+            np.mean(kept.single[kept.labels == value].argmax(axis=1) == value)
+            for value in np.unique(kept.labels)
+        ]
+        assert np.mean(recalls) == pytest.approx(best.balanced_accuracy.value)
+
+
+def test_nothing_private_is_in_what_was_sent(whole):
+    store = open_store(features_path(whole))
+    names = set(store.keys.column_names)
+    assert {f"task_{task}" for task in TASKS} <= names
+    assert not [name for name in names for attribute in PRIVATE if attribute in name]
+    for path in features_path(whole).rglob("*"):
+        if path.is_file():
+            assert not [name for name in PRIVATE if name.encode() in path.read_bytes()], path
+
+
+def test_figures_of_the_whole_suite_are_read_again_and_not_measured(whole):
+    before = figures(whole), (whole / "results.json").stat().st_mtime_ns
+    done = len(stages_done(whole))
+    settings = report(whole)["configuration"]["evaluation"]
+    run(whole, "--config", str(whole / "config.yaml"))
+    assert stages_done(whole)[done:] == ["plan", "collection"]
+    assert (figures(whole), (whole / "results.json").stat().st_mtime_ns) == before
+    assert report(whole)["configuration"]["evaluation"] == settings
+
+
 @pytest.mark.slow
 def test_only_what_is_asked_for_is_measured(folders):
     asked = ("evaluation.adversaries=[auxiliary]", "evaluation.controls=[]", "evaluation.attacks=[linear]")
     told = report(run(folders / "few", *INLINE, *asked, "evaluation.reidentification=false"))
-    found = {(row["role"], row["representation"], row["learned_from"]) for row in told["results"]}
-    assert found == {
+    rows = {(row["role"], row["representation"], row["learned_from"]) for row in told["results"]}
+    assert rows == {
         ("private", "features", "collector"),
-        ("task", "features", "contributors"),
+        ("task", "features", "collector"),
+        ("task", "features", "contributors"),  # who send these labels
         ("private", "majority", "contributors"),
         ("task", "majority", "contributors"),
     }
@@ -430,6 +572,19 @@ def test_only_what_is_asked_for_is_measured(folders):
             "protection.name=dp works on image and the dataset holds text",
         ),
         (["evaluation.attacks=[table2]"], "evaluation.attacks=table2: table2 cannot be used"),
+        (["evaluation.attacks=[lds]"], "evaluation.attacks=[lds]: expected a list of "),
+        (
+            ["evaluation.adversaries=[metadata]"],
+            "evaluation.adversaries=[metadata]: nobody among them has labels to learn from; add one of insider, "
+            "auxiliary, both",
+        ),
+        (["evaluation.adversaries=[set,metadata]"], "add one of insider, auxiliary, both"),
+        (["evaluation.adversaries=[insiders]"], "did you mean insider?"),
+        (["evaluation.probes=[linear]"], "unknown key 'evaluation.probes'"),
+        (
+            ["evaluation.adversaries=[auxiliary]", "evaluation.curve=[4]"],
+            "evaluation.curve is the insider's; add insider to evaluation.adversaries",
+        ),
         (
             ["data.name=folder", "data.root=.", "data.tasks=[A]"],
             "data.name=folder needs data.private=[COLUMN,...]",
@@ -445,9 +600,14 @@ def test_keys_that_do_not_fit_together(refuse, arguments, message):
 
 @pytest.mark.slow
 def test_messages(folders):
-    text = run(folders / "text", *INLINE, "data.name=chitchat")
+    people = ("clients=24", "data.collector_people=24", "evaluation.attacks=null", EVERYBODY)
+    text = run(folders / "text", *INLINE, "data.name=chitchat", *people)
     assert {row["attribute"] for row in results(text)} == {"Ends_With_Punctuation", "Question"}
-    assert report(text)["federation"]["answered"] == 12
+    assert probes_of(results(text), "Question") == every_probe("text")
+    assert {row["attribute"] for row in results(text) if row["representation"] == "metadata"} == {
+        "Ends_With_Punctuation"
+    }
+    assert report(text)["federation"]["answered"] == 24
 
 
 @pytest.mark.slow

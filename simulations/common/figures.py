@@ -58,10 +58,17 @@ def span(figure: Interval[float] | float | None) -> Span:
     return Span(figure)
 
 
-def best(report: Report, attribute: str, figure: str = "balanced_accuracy") -> Span:
+def best(
+    report: Report, attribute: str, figure: str = "balanced_accuracy", representation: str = "features"
+) -> Span:
     """A figure of the strongest probe on what was sent: leakage or utility by its attribute's role."""
-    row = strongest(report.results, attribute, "features")
+    row = strongest(report.results, attribute, representation)
     return UNDEFINED if row is None else span(getattr(row, figure))
+
+
+def floor(report: Report, attribute: str) -> Span:
+    """The label floor: leakage from what travels with the features alone; not defined where nobody measured it."""
+    return best(report, attribute, representation="metadata")
 
 
 def pooled(report: Report, attribute: str) -> Span:

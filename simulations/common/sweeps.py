@@ -5,7 +5,18 @@ from itertools import chain
 
 from matplotlib.figure import Figure
 
-from simulations.common.figures import UNDEFINED, Cell, Column, Report, Row, Span, best, private_of, tasks_of
+from simulations.common.figures import (
+    UNDEFINED,
+    Cell,
+    Column,
+    Report,
+    Row,
+    Span,
+    best,
+    floor,
+    private_of,
+    tasks_of,
+)
 from simulations.common.paper import Published, published, same_name
 from simulations.common.pictures import Series, draw_series, shared_legend
 from simulations.common.runs import Case
@@ -37,8 +48,15 @@ def figure_key(role: str, attribute: str) -> str:
     return f"{'leakage' if role == 'private' else 'utility'}_{attribute}"
 
 
+def floor_column(attribute: str) -> Column:
+    """The column of a private attribute's label floor."""
+    return Column(f"floor_{attribute}", "label\nfloor", brief=True)
+
+
 def attribute_columns(config: Config, plain: bool, paper: Sequence[str] = ()) -> list[Column]:
     """For each attribute its balanced accuracy, plain accuracy if wanted, and the paper's if it has it.
+
+    Of a private attribute the label floor stands beside it.
 
     Args:
         config: names the attributes.
@@ -49,6 +67,8 @@ def attribute_columns(config: Config, plain: bool, paper: Sequence[str] = ()) ->
     def of(role: str, name: str) -> list[Column]:
         word = "leakage" if role == "private" else "utility"
         columns = [Column(figure_key(role, name), f"{word}\n{name}")]
+        if role == "private":
+            columns.append(floor_column(name))
         if plain:
             columns.append(Column(f"accuracy_{name}", "plain\nacc.", brief=True))
         if name in paper:
@@ -59,13 +79,13 @@ def attribute_columns(config: Config, plain: bool, paper: Sequence[str] = ()) ->
 
 
 def attribute_cells(report: Report) -> Row:
-    """Leakage, utility and plain accuracy of the strongest probes of a run."""
+    """Leakage, utility and plain accuracy of the strongest probes of a run, and label floors."""
     cells: dict[str, Cell] = {}
     roles = [("private", name) for name in private_of(report)] + [("task", name) for name in tasks_of(report)]
     for role, name in roles:
         cells[figure_key(role, name)] = best(report, name)
         cells[f"accuracy_{name}"] = best(report, name, "accuracy")
-    return cells
+    return cells | {f"floor_{name}": floor(report, name) for name in private_of(report)}
 
 
 def in_paper(names: Sequence[str], figures: tuple[Published, ...]) -> list[str]:

@@ -422,7 +422,7 @@ def test_the_page_explains_its_words(undrawn):
 
 def test_the_page_warns_of_a_strongest_probe_that_had_not_converged(undrawn):
     report = example()
-    assert "had not converged after" not in visible(page_of(report))
+    assert "probe (insider) had not converged" not in visible(page_of(report))
     report["results"][0] |= {"converged": False, "last_doubling": 0.016, "validation": 0.95}
     assert (
         "Male, sent features: the table1 probe (insider) had not converged after 2,048 steps: its last doubling "

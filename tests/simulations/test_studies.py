@@ -22,6 +22,7 @@ from simulations.codecs import Sample, cost, jpeg_bytes, sample_of
 from simulations.common import paper
 from simulations.common.arguments import preset_values
 from simulations.common.command import help_of, main
+from simulations.common.datasets import modality_of
 from simulations.common.figures import Column, Span, best, combine, flat, flat_names, over_seeds
 from simulations.common.files import SIZE
 from simulations.common.pictures import DPI, spread
@@ -32,6 +33,7 @@ from simulations.studies import STUDIES
 from simulations.tradeoff import pareto
 from simulations.transfer import write_folder
 from tests.report.report_example import example
+from tiprdc_fl.attacks.suite import DEFAULT_ATTACKS
 from tiprdc_fl.config.keys import Config
 from tiprdc_fl.data.split import split_people
 from tiprdc_fl.errors import InputError
@@ -65,24 +67,50 @@ def leakage(config: Config) -> float:
     return base + 0.01 * config.seed
 
 
+SOURCES = {"contributors": 0.02, "collector": 0.05, "both": 0.0}  # what the fake's adversaries miss
+FLOOR = 0.51
+NAMES_OF_FIGURES = ("balanced_accuracy", "accuracy", "roc_auc", "usable_bits", "per_person")
+RARE = dict.fromkeys(("tpr_at_1_fpr", "tpr_at_01_fpr"), dict.fromkeys(("value", "low", "high")))
+
+
 def rows_of(config: Config) -> list[dict[str, Any]]:
-    found = []
+    """The same probes and sources for private attributes and tasks; sets and a floor of private ones alone."""
+    rows = []
     roles = [("private", n) for n in config.data.private or []] + [
         ("task", n) for n in config.data.tasks or []
     ]
+    modality = modality_of(config.data.name, config.data.root)
     for role, attribute in roles:
-        for probe in (config.evaluation.attacks if role == "private" else config.evaluation.probes) or []:
-            for source in ("contributors", "collector") if role == "private" else ("contributors",):
-                top = leakage(config) - (0.1 if probe == "linear" else 0.05 if source == "collector" else 0)
+        labels = {"role": role, "attribute": attribute, "representation": "features"}
+        for probe in config.evaluation.attacks or DEFAULT_ATTACKS[modality]:
+            for source, missed in SOURCES.items():
+                top = leakage(config) - (0.1 if probe == "linear" else missed)
                 figure = interval(top if role == "private" else 0.95 - (0.9 - top) / 3)
-                names = ("balanced_accuracy", "accuracy", "roc_auc", "usable_bits", "per_person")
-                counts = {"learned_people": config.clients, "learned_examples": 20 * config.clients}
-                counts |= {"measured_people": 100, "measured_examples": 1900}
-                labels = {"role": role, "attribute": attribute, "representation": "features", "probe": probe}
-                found.append(
-                    labels | {"learned_from": source, "metrics": {}} | dict.fromkeys(names, figure) | counts
-                )
-    return found
+                rows.append(row_of(config, labels, probe, source, figure))
+        if role == "private":
+            floor = labels | {"representation": "metadata"}
+            rows.append(row_of(config, floor, "trees", "both", interval(FLOOR)))
+            rows.append(set_row_of(config, labels, leakage(config)))
+    return rows
+
+
+def row_of(
+    config: Config, labels: dict[str, str], probe: str, source: str, figure: dict[str, float]
+) -> dict[str, Any]:
+    """What the fake's validation people say is what its holdout people say."""
+    counts = {"learned_people": config.clients, "learned_examples": 20 * config.clients}
+    counts |= {"measured_people": 100, "measured_examples": 1900}
+    course = {"steps": 400, "last_doubling": 0.02, "converged": probe != "linear"}
+    validated = dict.fromkeys(("validation", "validation_per_person"), figure["value"])
+    named = labels | {"probe": probe, "learned_from": source, "metrics": {}}
+    return named | dict.fromkeys(NAMES_OF_FIGURES, figure) | RARE | validated | course | counts
+
+
+def set_row_of(config: Config, labels: dict[str, str], value: float) -> dict[str, Any]:
+    """An adversary that learned from all of a person's examples at once has no figure of an example."""
+    row = row_of(config, labels, "set-lda", "both", interval(value))
+    nothing = dict.fromkeys(("value", "low", "high"))
+    return row | dict.fromkeys(set(NAMES_OF_FIGURES) - {"per_person"}, nothing) | {"validation": None}
 
 
 def partition_of(config: Config) -> dict[str, Any]:
@@ -160,6 +188,7 @@ def report_of(config: Config) -> Report:
         {
             **{"attribute": name, "people": people, "learned_examples": 20 * people, "probe": "linear"},
             **dict.fromkeys(("balanced_accuracy", "per_person"), interval(leakage(config) - 1 / people)),
+            **dict.fromkeys(("validation", "validation_per_person"), leakage(config) - 1 / people),
         }
         for name in config.data.private or []
         for people in config.evaluation.curve
@@ -519,14 +548,16 @@ def test_a_folder_is_what_its_metadata_says(study, run, tmp_path):
     own = ("data.name=folder", f"data.root={texts}", "data.private=[Kind]", "data.tasks=[Polite]")
     for name in ("budget", "text", "adversaries", "leakage_curve"):
         assert study(name, *own)[0] == 0
-        assert not {"table1", "vcl16", "knn"} & set(run.asked[-1].evaluation.attacks)
-        assert run.asked[-1].evaluation.probes == ["table2", "linear"]
+        probes = set(run.asked[-1].evaluation.attacks or DEFAULT_ATTACKS["text"])
+        assert not {"table1", "vcl16", "knn"} & probes
+        assert {"table2", "linear"} <= probes
     images = write_folder(tmp_path / "images", people=1)
     assert (
         study("budget", *own[:1], f"data.root={images}", "data.private=[Male]", "data.tasks=[Smiling]")[0]
         == 0
     )
-    assert run.asked[-1].evaluation.probes == ["table1", "linear"]
+    assert run.asked[-1].data.image_size is not None
+    assert run.asked[-1].evaluation.attacks is None  # the default suite of its modality
 
 
 def test_results_of_another_configuration_are_kept(study, tmp_path):
@@ -644,15 +675,53 @@ def test_controls_do_not_compete(study, tmp_path):
     assert not front & {"random", "raw"}
 
 
-def test_leakage_is_the_strongest_adversary_of_either_source(study, tmp_path):
+def test_leakage_is_the_strongest_adversary_of_any_source(study, tmp_path):
     study("adversaries", "training.budget=1")
     rows, written, _ = results(tmp_path, "adversaries")
-    assert {row["learned_from"] for row in rows} == {"contributors", "collector"}
+    assert {row["learned_from"] for row in rows} == {"contributors", "collector", "both"}
     assert {row["adversary"] for row in rows} >= {"knn", "mlp", "trained with the extractor"}
     study("budget", "data.private=[Male]")
     budget, _, _ = results(tmp_path, "budget")
-    assert float(budget[0]["leakage_Male"]) == max(float(row["leakage"]) for row in rows)
+    assert float(budget[0]["leakage_Male"]) == max(float(row["leakage"] or 0) for row in rows)
     assert written["runs"][0]["case"] == "every adversary, budget 1"
+
+
+def test_an_adversary_has_its_floor_and_what_validation_people_say(study, tmp_path):
+    study("adversaries", "training.budget=1")
+    rows, _, _ = results(tmp_path, "adversaries")
+    assert {row["floor"] for row in rows} == {str(FLOOR)}
+    of_sets = [row for row in rows if row["adversary"].startswith("set-")]
+    assert [(row["leakage"], row["pooled"], row["validation"]) for row in of_sets] == [("", "0.6", "0.6")]
+    co_trained = [row for row in rows if row["adversary"] == "trained with the extractor"]
+    assert [(row["validation"], row["converged"]) for row in co_trained] == [("", "")]
+    for row in rows:
+        if row not in of_sets and row not in co_trained:
+            assert row["validation"] == row["leakage"]  # the fake's
+            assert (row["converged"] == "no") == (row["adversary"] == "linear")
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name not in ("adversaries", "leakage_curve")])
+def test_the_label_floor_stands_beside_leakage(name, study, tmp_path):
+    assert study(name)[0] == 0
+    rows, written, _ = results(tmp_path, name)
+    order = [column["key"] for column in written["columns"] if not column["key"].startswith("change_l")]
+    leaks = [key for key in order if key.startswith("leakage_")]
+    assert leaks
+    for key in leaks:
+        floor = key.replace("leakage_", "floor_")
+        assert order[order.index(key) + 1] == floor
+        assert {row[floor] for row in rows if row[key]} == {str(FLOOR)}
+        assert f"change_{floor}" not in order  # no codec changes it
+    assert not [key for key in order if key.startswith("floor_") and key[6:] not in {k[8:] for k in leaks}]
+
+
+def test_without_metadata_there_is_no_floor(study, tmp_path, monkeypatch):
+    whole = rows_of
+    monkeypatch.setitem(
+        globals(), "rows_of", lambda c: [r for r in whole(c) if r["representation"] != "metadata"]
+    )
+    study("budget", "evaluation.adversaries=[insider]")
+    assert {row["floor_Young"] for row in results(tmp_path, "budget")[0]} == {""}
 
 
 def test_multi_attribute_leaves_empty_what_a_run_does_not_hide(study, tmp_path):
@@ -677,6 +746,8 @@ def test_reconstruction_tells_of_both_adversaries_and_of_what_a_face_shows(study
 def test_the_curve_ends_with_everybody(study, tmp_path):
     study("leakage_curve")
     rows, _, _ = results(tmp_path, "leakage_curve")
+    assert {row["floor"] for row in rows} == {str(FLOOR)}
+    assert all(row["validation"] == row["leakage"] for row in rows)  # the fake's
     mine = [row for row in rows if row["method"] == "tiprdc"]
     assert [(row["people"], row["learned_people"]) for row in mine] == [
         *(("10", "10.0"), ("30", "30.0"), ("100", "100.0"), ("all", "200.0"))
@@ -798,7 +869,7 @@ def test_a_preset_beats_the_studys_defaults_and_the_user_beats_both(study, run, 
     study("budget", "--config", str(preset), "clients=9")
     config = run.asked[0]
     assert (config.clients, config.training.epochs, config.data.tasks) == (9, 4, ["Smiling"])
-    assert config.evaluation.steps == 150  # the study's
+    assert config.evaluation.max_examples == 4000  # the study's
     assert preset_values(str(preset)) == {"clients": 7, "training.epochs": 4, "data.tasks": ["Smiling"]}
 
 
@@ -815,6 +886,19 @@ def test_presets_have_the_papers_settings(preset, dataset, tasks):
     assert (config.data.name, config.data.tasks, config.model.width) == (dataset, tasks, 64)
     assert (config.training.batch_size, config.training.learning_rate) == (64, 1e-4)
     assert config.data.image_size == (218, 178) or dataset == "dial"
+
+
+@pytest.mark.parametrize(
+    ("preset", "modality", "network"),
+    [
+        ("paper_celeba", "image", "table1"),
+        ("paper_lfw", "image", "table1"),
+        ("paper_dial", "text", "table2"),
+    ],
+)
+def test_presets_measure_with_the_default_suite_and_the_papers_network(preset, modality, network):
+    attacks = load_config(preset, ["data.root=somewhere"]).evaluation.attacks
+    assert {*(attacks or DEFAULT_ATTACKS[modality])} == {*DEFAULT_ATTACKS[modality], network}
 
 
 def test_dials_preset_fits_either_form():
@@ -839,7 +923,8 @@ def test_help_is_one_screen(name, capsys):
     assert stopped.value.code == 0
     text = capsys.readouterr().out
     assert all(
-        part in text for part in ("out=DIR", "seeds=K", "evaluation.steps=150", STUDIES[name].question)
+        part in text
+        for part in ("out=DIR", "seeds=K", "evaluation.max_examples=4000", STUDIES[name].question)
     )
     assert len(text.splitlines()) <= 40
     assert max(map(len, text.splitlines())) <= 100

@@ -17,8 +17,8 @@ from tiprdc_fl.attacks.reduced import Reduce, Reduced
 COLUMNS = 64  # values that trees learn from: those that separate the classes best
 COMPONENTS = 64  # principal components in which neighbours are near
 NEIGHBOURS = (5, 15, 45)
-FIRST_TREES, MOST_TREES = 25, 100  # trees before the first validation, and at most
-TREES_TOLERANCE = 0.01  # of balanced accuracy, by the last doubling of the trees
+FIRST_TREES, MOST_TREES = 25, 200  # trees before the first validation, and at most
+MOST_ROWS = 10_000  # that trees learn from, drawn at random; they gain little from more
 MIN_PROBABILITY = 1e-6  # lower limit on the probabilities of trees
 
 Learn = Callable[[Reduced, list[Problem]], list[Answer]]
@@ -71,11 +71,14 @@ def learn_trees(reduced: Reduced, problems: list[Problem]) -> list[Answer]:
 
 
 def _trees(learned: np.ndarray, measured: np.ndarray, problem: Problem) -> Answer:
-    labels = problem.labels[problem.training]
+    rows = problem.training
+    if len(rows) > MOST_ROWS:
+        rows = np.sort(seeding.generator(problem.seed, "trees", "rows").permutation(rows)[:MOST_ROWS])
+    labels = problem.labels[rows]
     if len(np.unique(labels)) == 1:
         nothing = np.zeros((1, problem.classes))
         return Answer(nothing.repeat(len(problem.validation), 0), nothing.repeat(len(measured), 0))
-    columns = _separating_columns(learned[problem.training], labels)
+    columns = _separating_columns(learned[rows], labels)
     model = HistGradientBoostingClassifier(
         learning_rate=0.3,
         max_leaf_nodes=8,
@@ -85,10 +88,11 @@ def _trees(learned: np.ndarray, measured: np.ndarray, problem: Problem) -> Answe
         warm_start=True,
         random_state=seeding.derive(problem.seed, "trees") % 2**32,
     )
+    fitted, tried = (learned[np.ix_(chosen, columns)] for chosen in (rows, problem.validation))
     trees, best, gain, answer = FIRST_TREES, 0.0, 1.0, None
-    while trees <= MOST_TREES and gain > TREES_TOLERANCE:
-        model.set_params(max_iter=trees).fit(learned[np.ix_(problem.training, columns)], labels)
-        validated = _logs(model, learned[np.ix_(problem.validation, columns)], problem)
+    while trees <= MOST_TREES and gain > problem.tolerance(best):
+        model.set_params(max_iter=trees).fit(fitted, labels)
+        validated = _logs(model, tried, problem)
         gain, steps, trees = problem.score(validated) - best, trees, 2 * trees
         if answer is None or gain >= 0:
             best += gain
@@ -99,7 +103,7 @@ def _trees(learned: np.ndarray, measured: np.ndarray, problem: Problem) -> Answe
         answer.measured,
         steps=steps,
         last_doubling=max(0.0, gain),
-        converged=gain <= TREES_TOLERANCE,
+        converged=gain <= problem.tolerance(best),
     )
 
 

@@ -16,7 +16,7 @@ from torch import Tensor
 from tiprdc_fl.attacks.problem import Answer, Problem, last_of_best
 from tiprdc_fl.attacks.reduced import Reduced
 
-STRENGTHS = (1e-4, 1e-3, 1e-2, 0.1, 1.0)  # of the penalty, half the squared weights of standardised values
+STRENGTHS = (1e-3, 1e-2, 0.1, 1.0)  # of the penalty, half the squared weights of standardised values
 MOST_ITERATIONS = 300
 TOLERANCE = 1e-4  # nats that are left to gain, by the quadratic bound
 

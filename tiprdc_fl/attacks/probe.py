@@ -104,7 +104,7 @@ def probe(
         measured: rows to predict, of other people.
         fit: settings of the training.
         sources: whose labels a probe learns from, by name; None: everybody's, as "contributors".
-        on_probe: called after each candidate and source.
+        on_probe: called as often as there are pairs of a candidate and a source.
 
     Returns:
         The prediction of each candidate for each attribute and source that knows it.
@@ -130,7 +130,8 @@ def probe(
                     (name, *problem.key): answer
                     for problem, answer in zip(problems, model.learn(values, problems), strict=True)
                 }
-                on_probe()
+                for _ in sources:
+                    on_probe()
     for name, candidate in networks.items():
         for source in {problem.source: None for problem in problems}:
             some = [problem for problem in problems if problem.source == source]

@@ -5,6 +5,8 @@ from functools import cached_property
 
 import numpy as np
 
+LEAST_TOLERANCE = 0.01  # of balanced accuracy
+
 
 @dataclass(frozen=True)
 class Problem:
@@ -41,6 +43,16 @@ class Problem:
         """
         counts = np.bincount(self.labels[self.training], minlength=self.classes) + 1
         return counts / counts.sum()
+
+    def tolerance(self, score: float) -> float:
+        """The largest gain by the last doubling of the steps at which a training has converged.
+
+        One point of balanced accuracy, or the score's standard error where few validation rows decide: they cannot
+        tell a smaller gain from chance.
+        """
+        counts = np.bincount(self.labels[self.validation], minlength=self.classes)
+        known = counts[counts > 0]
+        return max(LEAST_TOLERANCE, float(np.sqrt(score * (1 - score) * (1 / known).sum()) / len(known)))
 
     def score(self, logits: np.ndarray) -> float:
         """Balanced accuracy of logits [validation rows, classes] under balanced classes."""

@@ -21,9 +21,6 @@ from tiprdc_fl.models.extractor import autocast
 
 PREDICTION_BATCH = 128  # rows; an image of 218x178 takes 20 MB inside networks of width 64
 WHITENED_FROM = 2048  # rows that the channels' covariance is taken from
-TOLERANCE = (
-    0.005  # of balanced accuracy: a training has converged when its last doubling brought at most this
-)
 
 
 @dataclass(frozen=True)
@@ -57,14 +54,14 @@ class Best:
     logits: np.ndarray = field(default_factory=lambda: np.zeros(0))
     weights: dict[str, Tensor] = field(default_factory=dict)
 
-    def last_doubling(self) -> float:
-        """What the last doubling of the steps added to the best score; all of it where there was no doubling."""
+    def last_doubling(self) -> float | None:
+        """What the last doubling of the steps added to the best score; None where there was no doubling."""
         early = [
             score
             for score, step in zip(self.scores, self.steps, strict=True)
             if step < self.steps[-1] and 2 * step <= self.steps[-1] + 1
         ]
-        return max(self.scores) - max(early, default=0.0)
+        return max(self.scores) - max(early) if early else None
 
 
 def train(
@@ -114,9 +111,15 @@ def train(
         if step + 1 == pending[0]:
             pending.pop(0)
             _check(average.network, name, problems, best, inputs, step + 1, fit)
-            if all(one.last_doubling() <= TOLERANCE for one in best):
+            if all(_converged(problem, record) for problem, record in zip(problems, best, strict=True)):
                 break
     return _answers(network, name, problems, best, inputs, fit)
+
+
+def _converged(problem: Problem, record: Best) -> bool:
+    """Whether the last doubling of the steps brought no more than validation people can tell."""
+    gain = record.last_doubling()
+    return gain is not None and gain <= problem.tolerance(max(record.scores))
 
 
 class _Loss:
@@ -174,14 +177,13 @@ def _answers(
     for problem, record in zip(problems, best, strict=True):
         network.load_state_dict(record.weights)
         logits = predict(network.eval(), name, inputs.measured, np.arange(inputs.count), fit)
-        gain = record.last_doubling()
         answers.append(
             Answer(
                 validated=record.logits,
                 measured=logits[:, start : start + problem.classes],
                 steps=record.steps[-1],
-                last_doubling=gain,
-                converged=gain <= TOLERANCE,
+                last_doubling=record.last_doubling(),
+                converged=_converged(problem, record),
             )
         )
         start += problem.classes

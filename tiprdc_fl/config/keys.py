@@ -274,8 +274,8 @@ class Evaluation:
     )
     attacks: list[str] | None = _key(
         None,
-        "probes that infer private attributes and tasks alike; null: [lda,linear,products,covariance,kernel,trees,"
-        "conv]; text: table2 for covariance and conv",
+        "probes that infer private attributes and tasks alike; null: lda, linear, products, covariance, kernel, "
+        "trees, conv; text: table2 for covariance and conv",
     )
     adversaries: list[str] = _key(
         ["insider", "auxiliary", "both", "metadata", "set"],

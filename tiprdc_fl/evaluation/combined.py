@@ -7,6 +7,8 @@ from tiprdc_fl.attacks.calibration import calibrate
 from tiprdc_fl.attacks.probe import Prediction
 from tiprdc_fl.attacks.problem import balanced_accuracy
 
+_LOWEST = -20.0  # a log-probability, where the model says 0
+
 
 def combine(first: Prediction, second: Prediction, labels: np.ndarray, shares: np.ndarray) -> Prediction:
     """Logistic regression on the log-probabilities of two probes, learned on the validation rows.
@@ -34,8 +36,9 @@ def combine(first: Prediction, second: Prediction, labels: np.ndarray, shares: n
     model = LogisticRegression(class_weight="balanced").fit((validated - mean) / scale, labels)
 
     def logits(rows: np.ndarray) -> np.ndarray:
-        known = np.full((len(rows), len(shares)), -20.0)
-        known[:, model.classes_] = np.maximum(model.predict_log_proba((rows - mean) / scale), -20.0)
+        known = np.full((len(rows), len(shares)), _LOWEST)
+        probabilities = model.predict_proba((rows - mean) / scale)
+        known[:, model.classes_] = np.log(np.maximum(probabilities, np.exp(_LOWEST)))
         return known
 
     within = logits(validated)

@@ -99,7 +99,7 @@ def evaluate(
         measured: what they are measured on: holdout people.
         fit: how probes are trained.
         sources: whose rows and labels a probe has, by name.
-        on_probe: called after each candidate that learns from rows, and after each network and source.
+        on_probe: called as often as there are pairs of a candidate and a source.
         metrics: of the caller, by name.
     """
     predictions = probe(candidates, rows, measured, fit, sources, on_probe)
@@ -172,9 +172,18 @@ def _validated_people(prediction: Prediction, rows: Rows, attribute: str) -> flo
 
 
 def judge_people(
-    representation: str, key: Key, prediction: Prediction, rows: Rows, measured: Rows, learned: np.ndarray
+    representation: str,
+    key: Key,
+    prediction: Prediction,
+    rows: Rows,
+    measured: Rows,
+    learned: np.ndarray,
+    metrics: Mapping[str, Metric] | None = None,
 ) -> Probed:
-    """Measures a prediction of people, one row each, as a figure per person; see ``judge``."""
+    """Measures a prediction of people, one row each, as a figure per person; see ``judge``.
+
+    The caller's metrics are of examples, so they have no value here.
+    """
     probed = judge(representation, key, prediction, rows, measured, learned)
     per_person = probed.result.scores.balanced_accuracy
     return Probed(
@@ -185,6 +194,7 @@ def judge_people(
             per_person=per_person,
             validation=None,
             validation_per_person=prediction.validation,
+            metrics=dict.fromkeys(metrics or ()),
         ),
         prediction,
     )
@@ -206,13 +216,26 @@ def _value(
     return number if np.isfinite(number) else None
 
 
-def majority(rows: Rows, measured: Rows, metrics: Mapping[str, Metric] | None = None) -> list[Result]:
-    """The control that knows nothing but the class shares of the rows to learn from."""
-    results = []
+def majority(
+    rows: Rows,
+    measured: Rows,
+    metrics: Mapping[str, Metric] | None = None,
+    contributors: int | None = None,
+) -> list[Result]:
+    """The control that knows nothing but the class shares of the contributors' rows.
+
+    Args:
+        rows: the contributors', first, and others that probes learn from.
+        measured: the measured rows.
+        metrics: of the caller, by name.
+        contributors: number of the contributors' rows; None: all rows are theirs.
+    """
+    results, learned = [], np.arange(len(rows.people))[:contributors]
     for attribute, labels in rows.labels.items():
-        shares = np.bincount(labels, minlength=class_count(labels, measured.labels[attribute])) + 1.0
+        classes = class_count(labels, measured.labels[attribute])
+        shares = np.bincount(labels[learned], minlength=classes) + 1.0
         logits = np.tile(np.log(shares / shares.sum()), (len(measured.people), 1))
-        key, everybody = ("constant", attribute, "contributors"), np.arange(len(rows.people))
-        judged = judge("majority", key, Prediction(logits, logits), rows, measured, everybody, metrics)
+        key = ("constant", attribute, "contributors")
+        judged = judge("majority", key, Prediction(logits, logits), rows, measured, learned, metrics)
         results.append(replace(judged.result, validation=None))
     return results

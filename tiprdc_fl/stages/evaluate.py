@@ -75,7 +75,7 @@ def _measured(
         views = open_views(current, trained, collected.store)
     fit, features = fit_of(current), views.shown["features"]
     probed = probe_all(current, views, fit, device_of)
-    blind = majority(features.learned, features.measured, current.metrics)
+    blind = majority(features.learned, features.measured, current.metrics, views.contributors)
     rows = result_rows([*(judged.result for judged in probed), *blind], current.private)
     best = _strongest(current, rows, probed)
     groups, worst = disparities(best, features.measured, current.config.seed, device_of)

@@ -16,7 +16,15 @@ from tiprdc_fl.evaluation.combined import combine
 from tiprdc_fl.evaluation.groups import DeviceOf
 from tiprdc_fl.evaluation.intervals import people_of
 from tiprdc_fl.evaluation.metadata import metadata_rows
-from tiprdc_fl.evaluation.results import Probed, Result, candidates_of, evaluate, judge, judge_people
+from tiprdc_fl.evaluation.results import (
+    Metric,
+    Probed,
+    Result,
+    candidates_of,
+    evaluate,
+    judge,
+    judge_people,
+)
 from tiprdc_fl.evaluation.sets import person_rows
 from tiprdc_fl.evaluation.traits import is_trait
 from tiprdc_fl.models.text import valid_steps
@@ -77,11 +85,12 @@ def probe_all(current: Run, views: Views, fit: Fit, device_of: DeviceOf | None) 
     """Every probe of the features, of what travels with them, of both together, of sets, and of the controls."""
     names = chosen_attacks(current.config, current.dataset.modality)
     adversaries, sources = current.config.evaluation.adversaries, sources_of(current, views)
-    jobs = [job for job in ("metadata", "set") if job in adversaries]
-    total = (len(names) + len(jobs)) * len(views.shown)
+    widest = {WIDEST: sources[WIDEST]} if WIDEST in sources else sources
+    known = {name: sources if name == "features" else widest for name in views.shown}
+    total = len(names) * sum(map(len, known.values()))
     with timed(current.folder, "probes"), stage(current.console, "probes", total, "probes") as advance:
 
-        def examples_of(name: str, known: dict[str, Source]) -> list[Probed]:
+        def examples_of(name: str) -> list[Probed]:
             view = views.shown[name]
             return evaluate(
                 representation=name,
@@ -89,12 +98,12 @@ def probe_all(current: Run, views: Views, fit: Fit, device_of: DeviceOf | None) 
                 rows=view.learned,
                 measured=view.measured,
                 fit=fit,
-                sources=known,
+                sources=known[name],
                 on_probe=lambda: advance(1),
                 metrics=current.metrics,
             )
 
-        probed = examples_of("features", sources)
+        probed = examples_of("features")
         if "set" in adversaries:
             probed += _sets(current, views.shown["features"], sources, fit)
         if "metadata" in adversaries:
@@ -102,7 +111,7 @@ def probe_all(current: Run, views: Views, fit: Fit, device_of: DeviceOf | None) 
             probed += [*alone, *_together(current, probed, alone, views.shown["features"], sources)]
         for name in views.shown:
             if name != "features":
-                probed += examples_of(name, {WIDEST: sources[WIDEST]} if WIDEST in sources else sources)
+                probed += examples_of(name)
     return probed
 
 
@@ -147,8 +156,10 @@ def _metadata(
         )
         for rows, raw in zip((features.learned, features.measured), views.raw_bytes, strict=True)
     )
-    probed = evaluate("metadata", row_candidates(METADATA_PROBES), learned, measured, fit, known)
-    return probed + _of_people("metadata", learned, measured, as_it_is, known, fit)
+    metrics = current.metrics
+    candidates = row_candidates(METADATA_PROBES)
+    probed = evaluate("metadata", candidates, learned, measured, fit, known, metrics=metrics)
+    return probed + _of_people("metadata", learned, measured, as_it_is, known, fit, metrics)
 
 
 def _sizes(rows: Rows, raw_bytes: np.ndarray, modality: str) -> dict[str, np.ndarray]:
@@ -165,7 +176,8 @@ def _sizes(rows: Rows, raw_bytes: np.ndarray, modality: str) -> dict[str, np.nda
 def _sets(current: Run, features: Representation, sources: Mapping[str, Source], fit: Fit) -> list[Probed]:
     """Adversaries that learn from all of a person's features at once."""
     reduce, known = row_reduction(features.architecture), _private(sources, current.private)
-    return _of_people("features", features.learned, features.measured, reduce, known, fit)
+    learned, measured = features.learned, features.measured
+    return _of_people("features", learned, measured, reduce, known, fit, current.metrics)
 
 
 def _of_people(
@@ -175,6 +187,7 @@ def _of_people(
     reduce: Reduce,
     sources: Mapping[str, Source],
     fit: Fit,
+    metrics: Mapping[str, Metric],
 ) -> list[Probed]:
     """Probes of one row a person, for the traits of people among the attributes."""
     traits = [name for name in learned.labels if is_trait(learned.labels[name], people_of(learned.people))]
@@ -190,7 +203,7 @@ def _of_people(
         return []
     predictions = probe(row_candidates(SET_PROBES), some, others, fit, known)
     return [
-        judge_people(representation, key, prediction, some, others, known[key[2]].rows)
+        judge_people(representation, key, prediction, some, others, known[key[2]].rows, metrics)
         for key, prediction in predictions.items()
     ]
 
@@ -244,7 +257,8 @@ def learning_curve(current: Run, views: Views, fit: Fit) -> tuple[CurvePoint, ..
         if len(rows) >= FEWEST_ROWS:
             sources[str(size)] = Source(rows, current.private)
     names = chosen_attacks(current.config, current.dataset.modality)
-    with timed(current.folder, "curve"), stage(current.console, "curve", len(names), "probes") as advance:
+    total = len(names) * len(sources)
+    with timed(current.folder, "curve"), stage(current.console, "curve", total, "probes") as advance:
         probed = evaluate(
             representation="features",
             candidates=candidates_of(features.architecture, names),

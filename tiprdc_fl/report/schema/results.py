@@ -59,8 +59,8 @@ class ProbeResult(Model):
     Null for a closed form and for iterations that a bound ends; the whole of validation where the training was too
     short for a doubling."""
     converged: bool
-    """Whether more steps would change little: the last doubling brought at most 0.005, or iterations came within
-    their bound."""
+    """Whether more steps would change little: the last doubling brought at most one point, or at most the score's
+    standard error where few validation rows decide; or iterations came within their tolerance."""
     learned_people: Positive
     """People whose examples the probe could learn from, its validation people included."""
     learned_examples: Positive
@@ -70,7 +70,8 @@ class ProbeResult(Model):
     measured_examples: Positive
     """Examples the probe was measured on."""
     metrics: dict[str, float | None]
-    """Values of the metrics handed to run(metrics=...), by name; null where a metric gave no finite number."""
+    """Values of the metrics handed to run(metrics=...), by name; null where a metric gave no finite number, and for
+    probes of people."""
 
 
 class StrongestProbe(Model):
