@@ -133,9 +133,10 @@ def probe(
                 for _ in sources:
                     on_probe()
     for name, candidate in networks.items():
-        for source in {problem.source: None for problem in problems}:
+        for source in sources:
             some = [problem for problem in problems if problem.source == source]
-            for problem, answer in zip(some, _restarted(name, candidate, some, inputs, fit), strict=True):
+            learned = _restarted(name, candidate, some, inputs, fit) if some else []
+            for problem, answer in zip(some, learned, strict=True):
                 answers[name, *problem.key] = answer
             on_probe()
     by_key = {problem.key: problem for problem in problems}
