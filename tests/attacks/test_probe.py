@@ -327,12 +327,12 @@ def test_a_network_can_be_trained_in_any_number_of_steps(steps, small):
     assert np.isfinite(prediction.natural).all() and not prediction.converged
 
 
-def test_progress_is_said_of_each_row_probe_and_of_each_network_and_source(small):
+def test_progress_is_said_of_each_pair_of_probe_and_source(small):
     calls: list[int] = []
     sources = {name: Source(np.arange(stop), ("A",)) for name, stop in (("some", 160), ("all", 320))}
     candidates = {"lda": row_probe("lda"), "net": network(), "linear": row_probe("linear")}
     predictions = probe(candidates, *small, FIT, sources, lambda: calls.append(1))
-    assert len(calls) == 1 + 2 + 1
+    assert len(calls) == 3 * 2
     assert set(predictions) == {(name, "A", source) for name in candidates for source in sources}
 
 
@@ -368,6 +368,23 @@ def test_the_validation_figure_is_that_of_the_validation_rows(apart):
     labels = rows.labels["A"][prediction.validation_rows]
     right = prediction.validated.argmax(axis=1) == labels
     assert prediction.validation == pytest.approx((right[labels == 0].mean() + right[labels == 1].mean()) / 2)
+
+
+@pytest.mark.parametrize(
+    ("counts", "score", "expected"),
+    [
+        ((20_000, 20_000), 0.8, 0.01),
+        ((50, 50), 0.8, 0.04),  # root of 0.16 (1 / 50 + 1 / 50), halved
+        ((100, 25), 0.5, 0.0559),  # root of 0.25 (1 / 100 + 1 / 25), halved
+        ((64, 0), 0.5, 0.0625),  # a recall of one class
+        ((4, 4), 1.0, 0.01),
+    ],
+)
+def test_a_gain_that_few_validation_rows_cannot_tell_from_chance_does_not_count(counts, score, expected):
+    labels = np.repeat([0, 1], counts)
+    rows = np.arange(len(labels))
+    problem = Problem("A", "both", 2, labels, rows, rows, 0)
+    assert problem.tolerance(score) == pytest.approx(expected, abs=1e-4)
 
 
 def test_balanced_accuracy_is_of_the_classes_that_occur():

@@ -12,7 +12,7 @@ from tiprdc_fl import seeding
 from tiprdc_fl.attacks.fitting import Fit
 from tiprdc_fl.attacks.networks import Perceptron
 from tiprdc_fl.attacks.problem import Answer, Problem
-from tiprdc_fl.attacks.trainees import TOLERANCE, Best, Inputs, train
+from tiprdc_fl.attacks.trainees import Best, Inputs, train
 from tiprdc_fl.errors import InputError
 
 FIT = Fit(steps=2000, batch_size=50, learning_rate=0.01, seed=0, device="cpu", precision="float32")
@@ -43,22 +43,23 @@ def test_a_training_ends_by_itself(gap):
     x, labels = gaussian(gap)
     (answer,) = trained(x, [problem_of(labels)])
     assert answer.steps is not None and 64 <= answer.steps < 1000
-    assert answer.converged and answer.last_doubling is not None and 0 <= answer.last_doubling <= TOLERANCE
+    problem = problem_of(labels)
+    assert answer.converged and answer.last_doubling is not None
+    assert 0 <= answer.last_doubling <= problem.tolerance(problem.score(answer.validated))
 
 
 @pytest.mark.parametrize("steps", [1, 32, 40])
 def test_a_bound_before_the_first_doubling_is_no_convergence(steps):
     x, labels = gaussian(3.0)
     (answer,) = trained(x, [problem_of(labels)], replace(FIT, steps=steps))
-    assert (answer.steps, answer.converged) == (steps, False)
-    assert answer.last_doubling == problem_of(labels).score(answer.validated)  # all of it
+    assert (answer.steps, answer.last_doubling, answer.converged) == (steps, None, False)
 
 
 @pytest.mark.parametrize(
     ("steps", "scores", "gain"),
     [
-        ([32], [0.6], 0.6),
-        ([32, 45], [0.6, 0.9], 0.9),
+        ([1], [0.6], None),
+        ([32, 45], [0.6, 0.9], None),
         ([32, 45, 64], [0.6, 0.7, 0.9], 0.3),
         ([32, 45, 64, 90], [0.6, 0.7, 0.9, 0.8], 0.2),
         ([32, 45, 64, 90], [0.9, 0.7, 0.6, 0.8], 0.0),
@@ -86,14 +87,11 @@ def test_each_training_row_is_learned_from_once_a_pass_and_no_other():
     problem = problem_of(np.arange(ROWS) % 2)
     network = Recording()
     numbers = torch.arange(ROWS, dtype=torch.float32)[:, None]
-    passes = 12
-    fit = replace(FIT, steps=passes * (len(problem.training) // FIT.batch_size))
+    fit = replace(FIT, steps=60)  # ten passes of six batches, too few to end earlier
     train(network, [problem], inputs_of(numbers), fit, 0.01, "toy")
     rows, times = np.unique(network.seen, return_counts=True)
     assert np.array_equal(rows, problem.training)
-    assert (
-        len(set(times.tolist())) == 1
-    )  # it may have ended early: after whole passes of 6 batches or not at all
+    assert set(times.tolist()) == {10}
 
 
 def test_labels_of_validation_rows_are_not_learned():

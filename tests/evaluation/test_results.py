@@ -59,7 +59,7 @@ def test_every_probe_for_every_attribute_that_a_source_knows(probed):
     }
     assert {(one.probe, one.attribute, one.learned_from) for one in results} == expected
     assert len(results) == len(expected)
-    assert len(calls) == 3 + 2  # three probes of rows; a network by two sources
+    assert len(calls) == len(NAMES) * len(SOURCES)
     assert {one.representation for one in results} == {"features"}
     assert {part.prediction.balanced.shape[1] for part in probed[0]} == {2, 3}
 
@@ -72,7 +72,7 @@ def test_a_result_says_what_was_learned_from_and_how_it_ended(probed):
         assert (one.measured_people, one.measured_examples) == (60, 240)
         assert one.metrics == {"rows": 240, "nan": None}
         if one.probe == "conv":
-            assert one.steps == 3 and one.last_doubling is not None and not one.converged
+            assert (one.steps, one.last_doubling, one.converged) == (3, None, False)
         if one.probe == "lda":
             assert one.steps is one.last_doubling is None and one.converged
 
