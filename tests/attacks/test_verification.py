@@ -68,7 +68,7 @@ def test_people_without_a_trait_are_told_apart_by_nothing_though_the_image_is_re
 
 def test_pairs_are_each_person_with_itself_and_the_same_number_of_others():
     photographs, _ = faces(1, 60, 1.0)
-    result, ids = verified({"raw": photographs})
+    result, _ = verified({"raw": photographs})
     pairs = result.compared["raw"]
     assert result.usable == 60
     assert pairs.same.sum() == 60 and len(pairs.scores) == 60 * 51
