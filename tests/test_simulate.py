@@ -515,6 +515,7 @@ def test_the_strongest_probe_is_chosen_on_validation_people_and_its_predictions_
     predictions = load_predictions(whole / "predictions.npz")
     for attribute in ("Male", "Smiling"):
         best = strongest(told.results, attribute, "features")
+        assert best is not None
         others = [
             row for row in told.results if (row.attribute, row.representation) == (attribute, "features")
         ]

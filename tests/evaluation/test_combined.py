@@ -22,6 +22,14 @@ def prediction(scores: np.ndarray) -> Prediction:
     )
 
 
+def padded(one: Prediction) -> Prediction:
+    """The same with a third class that is not likely."""
+    balanced, validated = (
+        np.hstack([part, np.full((len(part), 1), -9.0, np.float32)]) for part in (one.balanced, one.validated)
+    )
+    return Prediction(balanced, balanced, validated=validated, validation_rows=one.validation_rows)
+
+
 def drawn(shift: float, labels: np.ndarray, seed: int) -> np.ndarray:
     """Log-odds of a normal value whose mean is +-shift by class."""
     values = np.random.default_rng(seed).normal(np.where(labels == 1, shift, -shift))
@@ -60,14 +68,7 @@ def test_probes_that_are_certain_stay_finite(labels):
 
 def test_a_class_that_nobody_validated_is_the_last_guess(labels):
     three = np.array([0.4, 0.4, 0.2])
-    pads = [
-        Prediction(
-            *(np.hstack([part, np.full((ROWS, 1), -9.0, np.float32)]) for part in parts),
-            validation_rows=np.arange(ROWS),
-        )
-        for one in (prediction(drawn(0.8, labels, 1)), prediction(drawn(0.6, labels, 0)))
-        for parts in [(one.balanced, one.natural, one.validated)]
-    ]
-    both = combine(*pads, labels[:ROWS], three)
+    first, second = (padded(prediction(drawn(shift, labels, seed))) for seed, shift in ((0, 0.6), (1, 0.8)))
+    both = combine(first, second, labels[:ROWS], three)
     assert both.balanced.shape == (ROWS, 3)
     assert not (both.balanced.argmax(axis=1) == 2).any()

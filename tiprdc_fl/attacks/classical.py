@@ -19,6 +19,7 @@ COMPONENTS = 64  # principal components in which neighbours are near
 NEIGHBOURS = (5, 15, 45)
 FIRST_TREES, MOST_TREES = 25, 200  # trees before the first validation, and at most
 MOST_ROWS = 10_000  # that trees learn from, drawn at random; they gain little from more
+BINS = 63  # values of a column that trees tell apart
 MIN_PROBABILITY = 1e-6  # lower limit on the probabilities of trees
 
 Learn = Callable[[Reduced, list[Problem]], list[Answer]]
@@ -82,13 +83,17 @@ def _trees(learned: np.ndarray, measured: np.ndarray, problem: Problem) -> Answe
     model = HistGradientBoostingClassifier(
         learning_rate=0.3,
         max_leaf_nodes=8,
-        max_bins=63,
+        max_bins=BINS,
         early_stopping=False,  # pyright: ignore[reportArgumentType]
         class_weight="balanced",
         warm_start=True,
         random_state=seeding.derive(problem.seed, "trees") % 2**32,
     )
-    fitted, tried = (learned[np.ix_(chosen, columns)] for chosen in (rows, problem.validation))
+    limits = balanced_limits(learned[np.ix_(rows, columns)], labels)
+    fitted, tried, predicted = (
+        binned(values[:, columns], limits)
+        for values in (learned[rows], learned[problem.validation], measured)
+    )
     trees, best, gain, answer = FIRST_TREES, 0.0, 1.0, None
     while trees <= MOST_TREES and gain > problem.tolerance(best):
         model.set_params(max_iter=trees).fit(fitted, labels)
@@ -96,7 +101,7 @@ def _trees(learned: np.ndarray, measured: np.ndarray, problem: Problem) -> Answe
         gain, steps, trees = problem.score(validated) - best, trees, 2 * trees
         if answer is None or gain >= 0:
             best += gain
-            answer = Answer(validated, _logs(model, measured[:, columns], problem))
+            answer = Answer(validated, _logs(model, predicted, problem))
     assert answer is not None
     return Answer(
         answer.validated,
@@ -105,6 +110,30 @@ def _trees(learned: np.ndarray, measured: np.ndarray, problem: Problem) -> Answe
         last_doubling=max(0.0, gain),
         converged=gain <= problem.tolerance(best),
     )
+
+
+def balanced_limits(rows: np.ndarray, labels: np.ndarray) -> list[np.ndarray]:
+    """Upper limits of at most BINS bins of each column, which weigh the same under balanced classes.
+
+    scikit-learn computes the same limits one by one whenever it fits with weights, a second each time.
+
+    Args:
+        rows: float [n, columns].
+        labels: int64 [n].
+    """
+    weights = 1 / np.bincount(labels)[labels]
+    order = np.argsort(rows, axis=0, kind="stable")
+    ascending = np.take_along_axis(rows, order, axis=0)
+    below = np.cumsum(weights[order], axis=0)
+    wanted = np.arange(1, BINS) / BINS * below[-1, 0]
+    places = (np.searchsorted(column, wanted).clip(max=len(rows) - 1) for column in below.T)
+    return [np.unique(column[place]) for column, place in zip(ascending.T, places, strict=True)]
+
+
+def binned(rows: np.ndarray, limits: list[np.ndarray]) -> np.ndarray:
+    """The bin of each value, float32 [n, columns], from 0."""
+    bins = [np.searchsorted(limit, column) for limit, column in zip(limits, rows.T, strict=True)]
+    return np.stack(bins, axis=1).astype(np.float32)
 
 
 def _logs(model: HistGradientBoostingClassifier, rows: np.ndarray, problem: Problem) -> np.ndarray:
