@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from tests.attacks.problems import problem_of
 from tiprdc_fl import seeding
+from tiprdc_fl.attacks import trainees
 from tiprdc_fl.attacks.fitting import Fit
 from tiprdc_fl.attacks.networks import Perceptron
 from tiprdc_fl.attacks.problem import Answer, Problem
@@ -136,7 +137,8 @@ class GoodForAWhile(nn.Module):
         return torch.stack([-first, first, -second, second], dim=1) + 0 * self.weight
 
 
-def test_each_attribute_keeps_the_check_that_validates_best():
+def test_each_attribute_keeps_the_check_that_validates_best(monkeypatch):
+    monkeypatch.setattr(trainees, "FEWEST_STEPS", 1)
     labels = np.arange(ROWS) % 2
     x = torch.from_numpy(2.0 * labels - 1).float()[:, None]
     problems = [problem_of(labels, attribute="A"), problem_of(labels, attribute="B")]
@@ -183,3 +185,11 @@ def test_a_weak_channel_is_learned_as_fast_as_a_strong_one():
         )
         found.append(problem_of(labels).score(answer.validated))
     assert min(found) > 0.9 and abs(found[0] - found[1]) < 0.06
+
+
+def test_no_training_ends_on_a_plateau_before_the_fewest_steps():
+    labels = np.arange(ROWS) % 2
+    x = torch.from_numpy(2.0 * labels - 1).float()[:, None]
+    problems = [problem_of(labels, attribute="A"), problem_of(labels, attribute="B")]
+    for answer in train(GoodForAWhile(), problems, inputs_of(x), FIT, 0.01, "toy"):
+        assert answer.steps is not None and answer.steps >= trainees.FEWEST_STEPS

@@ -27,6 +27,15 @@ class Calibration:
         """-1 where the opposite of the probe's guess is the better guess, else 1."""
         return -1 if self.scale < 0 else 1
 
+    def balanced(self, logits: np.ndarray, shares: np.ndarray) -> np.ndarray:
+        """Log-probabilities [n, classes] of logits [n, classes] as if the classes were equally frequent.
+
+        Args:
+            logits: under balanced classes, by the probe itself.
+            shares: of the classes among the training rows, float64 [classes].
+        """
+        return log_softmax(self.scale * logits + self.offsets - np.log(shares), axis=1)
+
     def natural(self, logits: np.ndarray) -> np.ndarray:
         """Log-probabilities [n, classes] of logits [n, classes]."""
         return log_softmax(self.scale * logits + self.offsets, axis=1)

@@ -250,18 +250,25 @@ def _restarted(
             )
         )
     return [
-        max(answers, key=lambda answer, problem=problem: problem.score(answer.validated))
+        max(answers, key=lambda answer, problem=problem: _prediction(problem, answer).validation)
         for problem, *answers in zip(problems, *tried, strict=True)
     ]
 
 
 def _prediction(problem: Problem, answer: Answer) -> Prediction:
-    """Calibrates an answer; the opposite of a probe is taken where validation people show that it is right."""
+    """Calibrates an answer.
+
+    The opposite of a probe, or another threshold between its classes, is taken where validation people show that
+    it is better: with many values and few rows of a class a probe's own threshold is far off.
+    """
     labels = problem.labels[problem.validation]
     calibration = calibrate(answer.validated, labels, problem.shares)
-    validated = calibration.sign * answer.validated
+    validated, measured = calibration.sign * answer.validated, calibration.sign * answer.measured
+    moved = calibration.balanced(answer.validated, problem.shares)
+    if balanced_accuracy(moved, labels) > balanced_accuracy(validated, labels):
+        validated, measured = moved, calibration.balanced(answer.measured, problem.shares)
     return Prediction(
-        balanced=(calibration.sign * answer.measured).astype(np.float32),
+        balanced=measured.astype(np.float32),
         natural=calibration.natural(answer.measured).astype(np.float32),
         validated=validated,
         validation_rows=problem.validation,

@@ -20,6 +20,9 @@ from tiprdc_fl.errors import InputError
 from tiprdc_fl.models.extractor import autocast
 
 PREDICTION_BATCH = 128  # rows; an image of 218x178 takes 20 MB inside networks of width 64
+FEWEST_STEPS = (
+    500  # before which a training may rest on a plateau: what two values say together is learned late
+)
 WHITENED_FROM = 2048  # rows that the channels' covariance is taken from
 
 
@@ -119,7 +122,9 @@ def train(
 def _converged(problem: Problem, record: Best) -> bool:
     """Whether the last doubling of the steps brought no more than validation people can tell."""
     gain = record.last_doubling()
-    return gain is not None and gain <= problem.tolerance(max(record.scores))
+    if gain is None or record.steps[-1] < FEWEST_STEPS:
+        return False
+    return gain <= problem.tolerance(max(record.scores))
 
 
 class _Loss:
