@@ -70,7 +70,7 @@ class Prediction:
             fit the validation people best, float [n, classes].
         validated: ``balanced`` of the validation rows, float [m, classes].
         validation_rows: their numbers among the rows to learn from, int64 [m].
-        validation: balanced accuracy on them.
+        validation: balanced accuracy on them; None where they lack a class of the training rows.
         steps, last_doubling, converged: see ``Answer``.
     """
 
@@ -78,7 +78,7 @@ class Prediction:
     natural: np.ndarray
     validated: np.ndarray = field(default_factory=lambda: np.zeros((0, 2)))
     validation_rows: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
-    validation: float = 0.5
+    validation: float | None = None
     steps: int | None = None
     last_doubling: float | None = None
     converged: bool = True
@@ -250,7 +250,7 @@ def _restarted(
             )
         )
     return [
-        max(answers, key=lambda answer, problem=problem: _prediction(problem, answer).validation)
+        max(answers, key=lambda answer, problem=problem: _prediction(problem, answer).validation or 0.0)
         for problem, *answers in zip(problems, *tried, strict=True)
     ]
 
@@ -265,14 +265,16 @@ def _prediction(problem: Problem, answer: Answer) -> Prediction:
     calibration = calibrate(answer.validated, labels, problem.shares)
     validated, measured = calibration.sign * answer.validated, calibration.sign * answer.measured
     moved = calibration.balanced(answer.validated, problem.shares)
-    if balanced_accuracy(moved, labels) > balanced_accuracy(validated, labels):
+    # Where a class is missing among them, whoever never guesses it would look perfect.
+    decided = set(problem.labels[problem.training]) <= set(labels)
+    if decided and balanced_accuracy(moved, labels) > balanced_accuracy(validated, labels):
         validated, measured = moved, calibration.balanced(answer.measured, problem.shares)
     return Prediction(
         balanced=measured.astype(np.float32),
         natural=calibration.natural(answer.measured).astype(np.float32),
         validated=validated,
         validation_rows=problem.validation,
-        validation=balanced_accuracy(validated, labels),
+        validation=balanced_accuracy(validated, labels) if decided else None,
         steps=answer.steps,
         last_doubling=answer.last_doubling,
         converged=answer.converged,

@@ -5,7 +5,7 @@ from functools import cached_property
 
 import numpy as np
 
-LEAST_TOLERANCE = 0.01  # of balanced accuracy
+LEAST_TOLERANCE, MOST_TOLERANCE = 0.01, 0.03  # of balanced accuracy
 
 
 @dataclass(frozen=True)
@@ -48,11 +48,12 @@ class Problem:
         """The largest gain by the last doubling of the steps at which a training has converged.
 
         One point of balanced accuracy, or the score's standard error where few validation rows decide: they cannot
-        tell a smaller gain from chance.
+        tell a smaller gain from chance. Three points are the most that a converged training may gain.
         """
         counts = np.bincount(self.labels[self.validation], minlength=self.classes)
         known = counts[counts > 0]
-        return max(LEAST_TOLERANCE, float(np.sqrt(score * (1 - score) * (1 / known).sum()) / len(known)))
+        error = float(np.sqrt(score * (1 - score) * (1 / known).sum()) / len(known))
+        return min(max(LEAST_TOLERANCE, error), MOST_TOLERANCE)
 
     def score(self, logits: np.ndarray) -> float:
         """Balanced accuracy of logits [validation rows, classes] under balanced classes."""

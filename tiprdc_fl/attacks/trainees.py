@@ -23,6 +23,7 @@ PREDICTION_BATCH = 128  # rows; an image of 218x178 takes 20 MB inside networks 
 FEWEST_STEPS = (
     500  # before which a training may rest on a plateau: what two values say together is learned late
 )
+WHITENED_VALUES, FEWEST_WHITENED = 2**26, 64  # values in that sample, and rows of it where they are large
 WHITENED_FROM = 2048  # rows that the channels' covariance is taken from
 
 
@@ -149,7 +150,9 @@ def _whitened(network: nn.Module, read: Read, rows: np.ndarray, fit: Fit) -> nn.
 
     Messages are states of an LSTM, within -1 and 1, and stay as they are.
     """
-    chosen = seeding.generator(fit.seed, "probe", "whitening").permutation(rows)[:WHITENED_FROM]
+    values = read(rows[:1]).numel()
+    count = min(WHITENED_FROM, max(FEWEST_WHITENED, WHITENED_VALUES // values))
+    chosen = seeding.generator(fit.seed, "probe", "whitening").permutation(rows)[:count]
     sample = read(np.sort(chosen))
     return nn.Sequential(ChannelWhitening(sample), network) if sample.dim() == 4 else network
 
@@ -166,10 +169,12 @@ def _check(
     """Validates the network; each problem keeps the weights where they reach its best score so far."""
     logits = predict(network, name, inputs.learned, problems[0].validation, fit)
     parts = np.split(logits, np.cumsum([problem.classes for problem in problems])[:-1], axis=1)
+    weights: dict[str, Tensor] = {}
     for problem, part, record in zip(problems, parts, best, strict=True):
         score = problem.score(part)
         if score >= max(record.scores, default=0.0):
-            record.logits, record.weights = part, copy.deepcopy(network.state_dict())
+            weights = weights or copy.deepcopy(network.state_dict())  # one copy for all attributes
+            record.logits, record.weights = part, weights
         record.scores.append(score)
         record.steps.append(step)
 

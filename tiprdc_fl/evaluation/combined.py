@@ -13,7 +13,7 @@ _LOWEST = -20.0  # a log-probability, where the model says 0
 def combine(first: Prediction, second: Prediction, labels: np.ndarray, shares: np.ndarray) -> Prediction:
     """Logistic regression on the log-probabilities of two probes, learned on the validation rows.
 
-    Neither probe has learned from these rows, so both are as right there as they will be elsewhere.
+    Neither probe has learned from these rows. Both were chosen on them, so ``validation`` is a little too high.
 
     Args:
         first: a probe's prediction.

@@ -23,13 +23,12 @@ def metadata_rows(
 ) -> Rows:
     """Rows of metadata for the same examples.
 
-    A row holds the example's task labels and sizes, their means over its person's examples, the logarithm of the
-    number of these, and the person's device class.
+    A row holds the example's task labels and sizes, and its person's device class.
 
     Args:
         rows: with the labels of the tasks.
         tasks: attributes whose labels are sent.
-        sizes: numbers known of each example, float [rows], by name.
+        sizes: numbers known of each example or of its person, float [rows], by name.
         device_of: people -> device classes; None where no devices are modelled.
         like: rows whose task labels and device classes have a column each, so that columns mean the same in both;
             None: those of ``rows``.
@@ -37,9 +36,8 @@ def metadata_rows(
     like = rows if like is None else like
     own = [column for task in tasks for column in _one_hot(rows.labels[task], like.labels[task])]
     own += [values.astype(np.float64) for values in sizes.values()]
-    ids, person, counts = np.unique(rows.people, return_inverse=True, return_counts=True)
-    means = [np.bincount(person, column)[person] / counts[person] for column in own]
-    columns = [*own, *means, np.log(counts)[person]]
+    ids, person = np.unique(rows.people, return_inverse=True)
+    columns = own
     if device_of is not None:
         classes, known = (np.array(device_of(some), dtype=str) for some in (ids, np.unique(like.people)))
         columns += [column[person] for column in _one_hot(classes, known)]

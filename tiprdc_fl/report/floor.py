@@ -45,13 +45,23 @@ def beyond_floor(report: Report, attribute: str, per_person: bool = False) -> It
     if not {"features", "metadata"} <= set(figures):
         return
     parts = "; ".join(f"{100 * (figure.value or 0.0):.1f} {PARTS[kind]}" for kind, figure in figures.items())
-    together, name = figures.get("features+metadata"), f"{attribute}, per person" if per_person else attribute
-    more = f": {_added(difference(together, figures['metadata']))}" if together else ""
-    yield f"{name}: {parts}{more}."
+    name = f"{attribute}, per person" if per_person else attribute
+    best = figures[_stronger(report, attribute, per_person)]
+    yield f"{name}: {parts}: {_added(difference(best, figures['metadata']))}."
+
+
+def _stronger(report: Report, attribute: str, per_person: bool) -> str:
+    """Features alone, or with what travels with them where validation people say that this is more."""
+    alone, together = (
+        strongest(report.results, attribute, kind) for kind in ("features", "features+metadata")
+    )
+    if per_person or alone is None or together is None or together.balanced_accuracy.value is None:
+        return "features"
+    return "features+metadata" if (together.validation or 0) >= (alone.validation or 0) else "features"
 
 
 def _added(apart: Difference) -> str:
-    """The difference of both together to the floor alone, in words."""
+    """The difference to the floor alone, in words."""
     if apart.value is None or apart.value <= 0:
         return "the features add nothing"
     beyond = "" if apart.exceeds else ", within the intervals"

@@ -6,18 +6,24 @@ from typing import TypeVar
 from tiprdc_fl.report.schema import CurvePoint, GroupResult, ProbeResult, Report, WorstOffResult
 from tiprdc_fl.report.words import TITLES
 
+WIDEST = "both"  # the source of labels that holds the others
 Row = TypeVar("Row", ProbeResult, CurvePoint)
 
 
 def highest(rows: Iterable[Row], figure: str = "balanced_accuracy") -> Row | None:
     """The row that does best on the validation people, among those that have a figure; None where none has it.
 
+    Where probes learned from contributors and the collector's people together, one of these is chosen: it has most
+    labels, the controls learn from the same, and all were validated on the same people.
+
     Args:
         rows: to choose from.
         figure: "balanced_accuracy" or "per_person".
     """
     chosen_by = {"balanced_accuracy": "validation", "per_person": "validation_per_person"}[figure]
-    known = [row for row in rows if getattr(row, figure).value is not None]
+    defined = [row for row in rows if getattr(row, figure).value is not None]
+    # Scores on different validation people do not compare: where somebody has everybody's labels, they count.
+    known = [row for row in defined if getattr(row, "learned_from", None) == WIDEST] or defined
     return max(known, key=lambda row: _known(getattr(row, chosen_by)), default=None)
 
 

@@ -1,6 +1,7 @@
 """The probes of stage 3: tasks and private attributes alike, by everybody whose labels an adversary may have."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -14,7 +15,7 @@ from tiprdc_fl.config.keys import Config
 from tiprdc_fl.errors import InputError
 from tiprdc_fl.evaluation.combined import combine
 from tiprdc_fl.evaluation.groups import DeviceOf
-from tiprdc_fl.evaluation.intervals import people_of
+from tiprdc_fl.evaluation.intervals import UNDEFINED, people_of
 from tiprdc_fl.evaluation.metadata import metadata_rows
 from tiprdc_fl.evaluation.results import (
     Metric,
@@ -150,11 +151,11 @@ def _metadata(
         metadata_rows(
             rows,
             current.tasks,
-            _sizes(rows, raw, current.dataset.modality),
+            _sizes(rows, known_sizes, current.dataset.modality),
             device_of,
             like=features.learned,
         )
-        for rows, raw in zip((features.learned, features.measured), views.raw_bytes, strict=True)
+        for rows, known_sizes in zip((features.learned, features.measured), views.sizes, strict=True)
     )
     metrics = current.metrics
     candidates = row_candidates(METADATA_PROBES)
@@ -162,9 +163,9 @@ def _metadata(
     return probed + _of_people("metadata", learned, measured, as_it_is, known, fit, metrics)
 
 
-def _sizes(rows: Rows, raw_bytes: np.ndarray, modality: str) -> dict[str, np.ndarray]:
-    """What is known of each example's size: bytes of the raw example, and the length of a message."""
-    sizes = {"raw bytes": raw_bytes}
+def _sizes(rows: Rows, known: Mapping[str, np.ndarray], modality: str) -> dict[str, np.ndarray]:
+    """What is known of each example's size, and of a message its length."""
+    sizes = dict(known)
     if modality == "text":
         batches = np.array_split(np.arange(len(rows.people)), max(1, len(rows.people) // READ_BATCH))
         sizes["steps"] = np.concatenate(
@@ -227,9 +228,12 @@ def _together(
         shares = np.bincount(known, minlength=first.prediction.balanced.shape[1]) + 1.0
         both = combine(first.prediction, second.prediction, labels, shares / shares.sum())
         key = (f"{first.result.probe}+{second.result.probe}", attribute, source)
-        results.append(
-            judge("features+metadata", key, both, learned, measured, sources[source].rows, current.metrics)
+        judged = judge(
+            "features+metadata", key, both, learned, measured, sources[source].rows, current.metrics
         )
+        # The weights are those of one example: pooled, what a person sends once would count with every example.
+        of_examples = replace(judged.result, per_person=UNDEFINED, validation_per_person=None)
+        results.append(replace(judged, result=of_examples))
     return results
 
 

@@ -52,7 +52,8 @@ class Views:
             reconstruction needs them.
         collector: the collector's examples, in the order of ``auxiliary``.
         holdout: the holdout people's, in the order of every ``measured``.
-        raw_bytes: size of each example of ``learned`` and of ``measured``, int64 [rows].
+        sizes: what is seen of each row of ``learned`` and of ``measured``, float [rows] by name: bytes of the raw
+            example, and the logarithm of the number of all examples of its person.
     """
 
     shown: dict[str, Representation]
@@ -60,7 +61,7 @@ class Views:
     auxiliary: Rows | None
     collector: Examples | None
     holdout: Examples
-    raw_bytes: tuple[np.ndarray, np.ndarray]
+    sizes: tuple[dict[str, np.ndarray], dict[str, np.ndarray]]
 
 
 def open_views(current: Run, trained: Trained, stored: FeatureStore) -> Views:
@@ -105,8 +106,19 @@ def open_views(current: Run, trained: Trained, stored: FeatureStore) -> Views:
         auxiliary=mine,
         collector=own,
         holdout=holdout,
-        raw_bytes=(np.concatenate([part.raw_bytes for part in everybody]), holdout.raw_bytes),
+        sizes=(_sizes(current, everybody), _sizes(current, [holdout])),
     )
+
+
+def _sizes(current: Run, parts: Sequence[Examples]) -> dict[str, np.ndarray]:
+    """Bytes of each raw example, and the logarithm of how many examples its person has, drawn or not."""
+    counts = []
+    for part in parts:
+        people = current.dataset.labels(np.unique(part.people)).people
+        ids, number = np.unique(people, return_counts=True)
+        counts.append(np.log(number)[np.searchsorted(ids, part.people)])
+    raw = np.concatenate([part.raw_bytes for part in parts])
+    return {"raw bytes": raw, "examples": np.concatenate(counts)}
 
 
 def joined(first: Rows, *others: Rows) -> Rows:
