@@ -517,8 +517,11 @@ def test_the_strongest_probe_is_chosen_on_validation_people_and_its_predictions_
         best = strongest(told.results, attribute, "features")
         assert best is not None
         others = [
-            row for row in told.results if (row.attribute, row.representation) == (attribute, "features")
+            row
+            for row in told.results
+            if (row.attribute, row.representation, row.learned_from) == (attribute, "features", "both")
         ]
+        assert best.learned_from == "both"
         assert best.validation == max(row.validation for row in others if row.validation is not None)
         kept = predictions[attribute]
         assert len(kept.labels) == len(kept.single) == best.measured_examples

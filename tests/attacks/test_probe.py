@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from tests.attacks.problems import drawn, rows_of
 from tiprdc_fl.attacks import probe as probe_room
 from tiprdc_fl.attacks.classical import Classical
-from tiprdc_fl.attacks.fitting import Fit
+from tiprdc_fl.attacks.fitting import Fit, split_rows
 from tiprdc_fl.attacks.networks import Perceptron, Summarised
 from tiprdc_fl.attacks.probe import Candidate, Prediction, Rows, Source, probe
 from tiprdc_fl.attacks.problem import Answer, Problem, balanced_accuracy, last_of_best
@@ -354,6 +354,15 @@ def scripted(sign: float) -> Candidate:
     return Candidate(lambda _: Classical(as_it_is, learn))
 
 
+def test_a_probe_that_never_guesses_a_class_is_not_chosen_where_validation_people_lack_it(apart):
+    train, measured = apart
+    _, validation = split_rows(train.people, FIT.seed)
+    labels = train.labels["A"].copy()
+    labels[validation] = 0
+    prediction = predicted(row_probe("lda"), Rows(train.read, train.people, {"A": labels}), measured)
+    assert prediction.validation is None
+
+
 def test_a_probe_that_is_systematically_wrong_counts_as_its_opposite(apart):
     right, wrong = (predicted(scripted(sign), *apart) for sign in (1.0, -1.0))
     assert np.allclose(right.balanced, wrong.balanced, atol=1e-3)
@@ -374,9 +383,9 @@ def test_the_validation_figure_is_that_of_the_validation_rows(apart):
     ("counts", "score", "expected"),
     [
         ((20_000, 20_000), 0.8, 0.01),
-        ((50, 50), 0.8, 0.04),  # root of 0.16 (1 / 50 + 1 / 50), halved
-        ((100, 25), 0.5, 0.0559),  # root of 0.25 (1 / 100 + 1 / 25), halved
-        ((64, 0), 0.5, 0.0625),  # a recall of one class
+        ((200, 200), 0.8, 0.02),  # root of 0.16 (1 / 200 + 1 / 200), halved
+        ((100, 25), 0.5, 0.03),  # root of 0.25 (1 / 100 + 1 / 25), halved, is more than three points
+        ((400, 0), 0.5, 0.025),  # a recall of one class
         ((4, 4), 1.0, 0.01),
     ],
 )
@@ -446,4 +455,4 @@ def test_every_probe_bears_poor_data(name):
         assert prediction.balanced.dtype == prediction.natural.dtype == np.float32
         assert prediction.balanced.shape == prediction.natural.shape
         assert np.isfinite(prediction.balanced).all() and np.isfinite(prediction.natural).all()
-        assert 0 <= prediction.validation <= 1
+        assert prediction.validation is None or 0 <= prediction.validation <= 1

@@ -44,9 +44,12 @@ def test_an_attribute_that_is_in_the_number_of_examples_is_inferred_from_metadat
         task = np.random.default_rng(first_person).integers(0, 2, len(people))
         return Rows(lambda chosen: torch.zeros(len(chosen)), people, {"A": labels, "Task": task})
 
+    def counts(part: Rows) -> np.ndarray:
+        return np.bincount(part.people)[part.people]
+
     first, second = rows(0), rows(1000)
     learned, measured = (
-        metadata_rows(part, ["Task"], {"raw bytes": np.ones(len(part.people))}, None, like=first)
+        metadata_rows(part, ["Task"], {"examples": counts(part)}, None, like=first)
         for part in (first, second)
     )
     assert inferred(learned, measured) == 1

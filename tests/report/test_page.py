@@ -366,8 +366,8 @@ def test_the_headline_says_what_is_kept_and_what_is_left(undrawn):
     text = visible(page_of(example()))
     for part in (
         "Male: leakage left 88.0 % 95 %: 85\u201391",
-        "From one example, by the table1 probe (insider). Label floor 58.0 (55-61). Untrained extractor 93.0",
-        "Per person, from up to 30 examples: 96.0 (94-98) by the table1 probe (insider); label floor 66.0",
+        "From one example, by the table1 probe (both). Label floor 58.0 (55-61). Untrained extractor 93.0",
+        "Per person, from up to 30 examples: 96.0 (94-98) by the table1 probe (both); label floor 66.0",
         "Male: 88.0 from features; 58.0 from what travels with them; 90.0 from both together: the features add "
         "32.0 points (±3.5).",
         "Smiling: utility kept 72.0 % 95 %: 69\u201375",
@@ -400,7 +400,7 @@ def test_every_probe_stands_in_the_numbers_strongest_first(undrawn):
     scores = [float(row[2]) for row in rows if row[2] != "n/a"]
     assert len(scores) == 13 and scores == sorted(scores, reverse=True)
     assert [row[0] for row in rows[13:]] == 3 * ["set-linear"] + 3 * ["set-lda"]
-    assert rows[0][:3] == ["table1", "insider", "89.0"] and {row[1] for row in rows} == set(SOURCES.values())
+    assert rows[0][:3] == ["table1", "both", "89.0"] and {row[1] for row in rows} == set(SOURCES.values())
     assert next(row for row in rows if row[0] == "slow")[-3:] == ["2,048", "1.6", "no"]
 
 
@@ -422,10 +422,10 @@ def test_the_page_explains_its_words(undrawn):
 
 def test_the_page_warns_of_a_strongest_probe_that_had_not_converged(undrawn):
     report = example()
-    assert "probe (insider) had not converged" not in visible(page_of(report))
-    report["results"][0] |= {"converged": False, "last_doubling": 0.016, "validation": 0.95}
+    assert "probe (both) had not converged" not in visible(page_of(report))
+    report["results"][2] |= {"converged": False, "last_doubling": 0.016, "validation": 0.95}
     assert (
-        "Male, sent features: the table1 probe (insider) had not converged after 2,048 steps: its last doubling "
+        "Male, sent features: the table1 probe (both) had not converged after 2,048 steps: its last doubling "
         in (visible(page_of(report)))
     )
 
