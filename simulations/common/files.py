@@ -5,13 +5,13 @@ import io
 import json
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from simulations.common.figures import flat, flat_names
+from simulations.common.figures import Column, Row, flat, flat_names
 from simulations.common.output import PAPER_NOTE, Outcome
 from simulations.common.pictures import save_picture
 from tiprdc_fl.config.keys import flatten
@@ -31,7 +31,7 @@ def publish(outcome: Outcome, out: Path, draw: Callable[[Figure, Outcome], None]
     from tiprdc_fl.disk import write_json, write_text  # late: --help does not wait for Arrow
 
     name = _name(outcome, out)
-    write_text(out / f"{name}.csv", as_csv(outcome))
+    write_text(out / f"{name}.csv", as_csv(outcome.columns, outcome.rows))
     _write_picture(out / f"{name}.png", outcome, draw)
     write_json(out / f"{name}.json", as_json(outcome))
     return [out / f"{name}.{ending}" for ending in ("csv", "png", "json")]
@@ -66,12 +66,12 @@ def _name(outcome: Outcome, out: Path) -> str:
     return plain if ours else f"{plain}-{outcome.identity[:6]}"
 
 
-def as_csv(outcome: Outcome) -> str:
+def as_csv(columns: Sequence[Column], rows: Sequence[Row]) -> str:
     """The table with a line of names; shares of 1, empty where a figure is not defined."""
     text = io.StringIO()
-    writer = csv.DictWriter(text, flat_names(outcome.columns), lineterminator="\n")
+    writer = csv.DictWriter(text, flat_names(columns), lineterminator="\n")
     writer.writeheader()
-    writer.writerows(flat(outcome.columns, row) for row in outcome.rows)
+    writer.writerows(flat(columns, row) for row in rows)
     return text.getvalue()
 
 

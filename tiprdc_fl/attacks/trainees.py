@@ -20,9 +20,8 @@ from tiprdc_fl.errors import InputError
 from tiprdc_fl.models.extractor import autocast
 
 PREDICTION_BATCH = 128  # rows; an image of 218x178 takes 20 MB inside networks of width 64
-FEWEST_STEPS = (
-    500  # before which a training may rest on a plateau: what two values say together is learned late
-)
+# Before that many steps a training may rest on a plateau: what two values say together is learned late.
+FEWEST_STEPS = 500
 WHITENED_VALUES, FEWEST_WHITENED = 2**26, 64  # values in that sample, and rows of it where they are large
 WHITENED_FROM = 2048  # rows that the channels' covariance is taken from
 
@@ -184,9 +183,13 @@ def _answers(
 ) -> list[Answer]:
     """Predicts the measured rows, by each problem's best weights."""
     answers, start = [], 0
+    predicted: dict[int, np.ndarray] = {}  # by the identity of the weights: attributes share those of a check
     for problem, record in zip(problems, best, strict=True):
-        network.load_state_dict(record.weights)
-        logits = predict(network.eval(), name, inputs.measured, np.arange(inputs.count), fit)
+        if id(record.weights) not in predicted:
+            network.load_state_dict(record.weights)
+            everybody = np.arange(inputs.count)
+            predicted[id(record.weights)] = predict(network.eval(), name, inputs.measured, everybody, fit)
+        logits = predicted[id(record.weights)]
         answers.append(
             Answer(
                 validated=record.logits,

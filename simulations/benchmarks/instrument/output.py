@@ -1,7 +1,5 @@
 """Table, summary and files of the study ``instrument``."""
 
-import csv
-import io
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -13,7 +11,8 @@ from simulations.benchmarks.instrument.measured import EXAMPLES, MEASURED_PEOPLE
 from simulations.benchmarks.instrument.outcome import Outcome
 from simulations.benchmarks.instrument.picture import draw
 from simulations.benchmarks.machine import machine
-from simulations.common.figures import flat, flat_names
+from simulations.common.figures import flat
+from simulations.common.files import as_csv
 from simulations.common.output import intervals_of, shown
 from simulations.common.pictures import save_picture
 from simulations.common.sweeps import as_span
@@ -77,20 +76,12 @@ def publish(outcome: Outcome, out: Path) -> list[Path]:
         InputError: a file cannot be written.
     """
     paths = [out / f"instrument-{outcome.name}.{ending}" for ending in ("csv", "json", "png")]
-    write_text(paths[0], _csv(outcome))
+    write_text(paths[0], as_csv(outcome.columns, outcome.rows))
     write_json(paths[1], as_json(outcome))
     title = "How much of what is there do the probes see?"
     size = (12.0, 1.8 + 0.42 * len(outcome.rows))
     save_picture(paths[2], size, title, lambda figure: draw(figure, outcome))
     return paths
-
-
-def _csv(outcome: Outcome) -> str:
-    text = io.StringIO()
-    writer = csv.DictWriter(text, flat_names(outcome.columns), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(flat(outcome.columns, row) for row in outcome.rows)
-    return text.getvalue()
 
 
 def as_json(outcome: Outcome) -> dict[str, object]:

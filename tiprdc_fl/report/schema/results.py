@@ -46,7 +46,7 @@ class ProbeResult(Model):
     """The same at 0.1 %."""
     per_person: ShareFigure
     """Balanced accuracy over people of one guess from all of a person's examples together, by the mean of their
-    logits; null for an attribute that varies within people."""
+    logits; null for an attribute that varies within people, and for features+metadata."""
     validation: Share | None
     """Balanced accuracy on the validation people. The strongest probe is the one with the highest; the holdout
     people only measure it. Null for majority and for probes of people."""
@@ -56,8 +56,7 @@ class ProbeResult(Model):
     """Length of the probe's training: batches, trees or iterations. Null for a closed form."""
     last_doubling: float | None
     """What the last doubling of the steps brought on the validation people, as a difference of balanced accuracies.
-    Null for a closed form and for iterations that a bound ends; the whole of validation where the training was too
-    short for a doubling."""
+    Null for a closed form, for iterations that a bound ends, and for a training too short for a doubling."""
     converged: bool
     """Whether more steps would change little: the last doubling brought at most one point, or at most the score's
     standard error where few validation rows decide; or iterations came within their tolerance."""
