@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from tiprdc_fl.attacks.fitting import Fit
-from tiprdc_fl.attacks.probe import Rows, Source
+from tiprdc_fl.attacks.probe import Rows, Source, Trial
 from tiprdc_fl.config.keys import Config
 from tiprdc_fl.evaluation.results import Result, candidates_of, evaluate
 from tiprdc_fl.models.architecture import Architecture
@@ -54,15 +54,8 @@ def probe_figures(
         restarts=settings.restarts,
     )
     everybody = Source(np.arange(len(learned.people)), tuple(learned.labels))
-    probed = evaluate(
-        "features",
-        candidates_of(architecture, attacks),
-        learned,
-        measured,
-        fit,
-        {"contributors": everybody},
-    )
-    return [probe.result for probe in probed]
+    trial = Trial(candidates_of(architecture, attacks), learned, measured, {"contributors": everybody})
+    return [probe.result for probe in evaluate({"features": trial}, fit)["features"]]
 
 
 def strongest(results: Sequence[Result], figure: str = "validation") -> Result:

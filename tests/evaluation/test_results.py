@@ -6,7 +6,7 @@ import torch
 
 from tests.attacks.problems import rows_of
 from tiprdc_fl.attacks.fitting import Fit
-from tiprdc_fl.attacks.probe import Prediction, Rows, Source
+from tiprdc_fl.attacks.probe import Prediction, Rows, Source, Trial
 from tiprdc_fl.attacks.problem import balanced_accuracy
 from tiprdc_fl.attacks.suite import row_candidates
 from tiprdc_fl.errors import InputError
@@ -37,17 +37,14 @@ def probed() -> tuple[list[Probed], list[int]]:
     """Every probe for every attribute that a source knows, and the calls for progress."""
     calls: list[int] = []
     candidates = candidates_of(Architecture("image", 4, image_size=(32, 32)), NAMES)
+    trial = Trial(candidates, rows=maps(0), measured=maps(1, first_person=1000), sources=SOURCES)
     results = evaluate(
-        representation="features",
-        candidates=candidates,
-        rows=maps(0),
-        measured=maps(1, first_person=1000),
-        fit=FIT,
-        sources=SOURCES,
+        {"features": trial},
+        FIT,
         on_probe=lambda: calls.append(1),
         metrics={"rows": lambda labels, logits, people: len(labels), "nan": lambda *_: float("nan")},
     )
-    return results, calls
+    return results["features"], calls
 
 
 def test_every_probe_for_every_attribute_that_a_source_knows(probed):
@@ -142,7 +139,6 @@ def test_a_metric_cannot_change_what_others_read():
 
 def test_row_candidates_are_probes_of_rows():
     rows = rows_of(np.arange(80) % 2, torch.arange(80.0)[:, None] % 2)
-    (one,) = evaluate(
-        "metadata", row_candidates(["lda"]), rows, rows, FIT, {"both": Source(np.arange(80), ("A",))}
-    )
+    trial = Trial(row_candidates(["lda"]), rows, rows, {"both": Source(np.arange(80), ("A",))})
+    (one,) = evaluate({"metadata": trial}, FIT)["metadata"]
     assert one.result.balanced_accuracy.value == 1

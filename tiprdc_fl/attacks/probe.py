@@ -1,11 +1,13 @@
 """Fresh probes of frozen features: every attribute, by every source of labels, on rows that are read once."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
+from itertools import product
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from tiprdc_fl import seeding
 from tiprdc_fl.attacks.calibration import calibrate
@@ -13,10 +15,13 @@ from tiprdc_fl.attacks.classical import Classical
 from tiprdc_fl.attacks.fitting import Fit, Read, split_rows, to_device
 from tiprdc_fl.attacks.problem import Answer, Problem, balanced_accuracy
 from tiprdc_fl.attacks.reduced import Reduce, standardised
+from tiprdc_fl.attacks.side_by_side import Held, cores, side_by_side
 from tiprdc_fl.attacks.trainees import Inputs, train
 
 READ_BATCH = 512  # rows
 MOST_HELD = 2**30  # bytes of inputs that networks keep in memory; more are read batch by batch
+LITTLE = 2**29  # values read; with less to do, processes take longer to start than they save
+ROW_PASSES = 10  # how often a classical probe reads its rows, roughly
 
 
 @dataclass(frozen=True)
@@ -88,6 +93,23 @@ Key = tuple[str, str, str]
 """Names of candidate, attribute and source."""
 
 
+@dataclass(frozen=True)
+class Trial:
+    """Probes of one view of the examples.
+
+    Attributes:
+        candidates: probes by name.
+        rows: rows to learn from; of each source's people a tenth, or 20 of few, are kept for validation.
+        measured: rows to predict, of other people.
+        sources: whose labels a probe learns from, by name.
+    """
+
+    candidates: Mapping[str, Candidate]
+    rows: Rows
+    measured: Rows
+    sources: Mapping[str, Source]
+
+
 def probe(
     candidates: Mapping[str, Candidate],
     rows: Rows,
@@ -114,34 +136,96 @@ def probe(
     """
     if sources is None:
         sources = {"contributors": Source(np.arange(len(rows.people)), tuple(rows.labels))}
-    problems = _problems(rows, measured, sources, fit.seed)
-    models = {name: candidate.build(2) for name, candidate in candidates.items()}
-    classical = {name: model for name, model in models.items() if isinstance(model, Classical)}
-    networks = {name: candidates[name] for name in candidates if name not in classical}
-    inputs, reduced = _read(
-        rows, measured, {model.reduce for model in classical.values()}, bool(networks), fit
-    )
-    answers: dict[Key, Answer] = {}
-    for reduce in {model.reduce: None for model in classical.values()}:
-        values = standardised(*reduced.pop(reduce))
-        for name, model in classical.items():
-            if model.reduce is reduce:
-                answers |= {
-                    (name, *problem.key): answer
-                    for problem, answer in zip(problems, model.learn(values, problems), strict=True)
-                }
-                for _ in sources:
-                    on_probe()
-    for name, candidate in networks.items():
-        for source in sources:
-            some = [problem for problem in problems if problem.source == source]
-            learned = _restarted(name, candidate, some, inputs, fit) if some else []
-            for problem, answer in zip(some, learned, strict=True):
-                answers[name, *problem.key] = answer
+    return probe_each({"": Trial(candidates, rows, measured, sources)}, fit, on_probe)[""]
+
+
+def probe_each(
+    trials: Mapping[str, Trial], fit: Fit, on_probe: Callable[[], None] = lambda: None
+) -> dict[str, dict[Key, Prediction]]:
+    """Several trials as ``probe`` does one, on a CPU as many probes at once as it has cores.
+
+    Raises:
+        InputError: there are too few rows, or a probe diverges.
+    """
+    problems = {
+        name: _problems(trial.rows, trial.measured, trial.sources, fit.seed) for name, trial in trials.items()
+    }
+    jobs = [job for name, trial in trials.items() for job in _jobs(name, trial, problems[name], fit)]
+    jobs.sort(key=lambda job: -job.work)
+    answers: dict[str, dict[Key, Answer]] = {name: {} for name in trials}
+    for place, answered in side_by_side([job.run for job in jobs], _processes(jobs, fit)):
+        answers[jobs[place].trial] |= answered
+        for _ in range(jobs[place].probes):
             on_probe()
-    by_key = {problem.key: problem for problem in problems}
     return {
-        (name, *key): _prediction(by_key[key], answers[name, *key]) for name in candidates for key in by_key
+        name: {
+            (candidate, *problem.key): _prediction(problem, answers[name][candidate, *problem.key])
+            for candidate in trial.candidates
+            for problem in problems[name]
+        }
+        for name, trial in trials.items()
+    }
+
+
+@dataclass(frozen=True)
+class _Job:
+    """Probes that are trained together: classical ones of the same rows, or a network of one source.
+
+    Attributes:
+        trial: whose probes they are.
+        run: trains them.
+        probes: how many pairs of a candidate and a source they are.
+        work: values that they read at most, roughly.
+        held: whether what they read is in memory.
+    """
+
+    trial: str
+    run: Callable[[], dict[Key, Answer]]
+    probes: int
+    work: int
+    held: bool = True
+
+
+def _processes(jobs: Sequence[_Job], fit: Fit) -> int:
+    """How many jobs are done at once: one where it is little work, a GPU's, or on rows that are not in memory."""
+    alone = fit.device != "cpu" or not all(job.held for job in jobs) or sum(job.work for job in jobs) < LITTLE
+    return 1 if alone else min(len(jobs), cores())
+
+
+def _jobs(name: str, trial: Trial, problems: list[Problem], fit: Fit) -> Iterator[_Job]:
+    """Reads every row once, and divides a trial's probes into jobs."""
+    models = {key: candidate.build(2) for key, candidate in trial.candidates.items()}
+    classical = {key: model for key, model in models.items() if isinstance(model, Classical)}
+    networks = [key for key in models if key not in classical]
+    reducers = {model.reduce: None for model in classical.values()}
+    inputs, reduced = _read(trial.rows, trial.measured, list(reducers), bool(networks), fit)
+    for reduce in reducers:
+        some = {key: model for key, model in classical.items() if model.reduce is reduce}
+        learned, measured = reduced.pop(reduce)
+        run = partial(_learned, some, learned, measured, problems, fit.device)
+        yield _Job(name, run, len(some) * len(trial.sources), ROW_PASSES * len(some) * learned.size)
+    read = inputs.learned
+    values = read.rows[0].size if isinstance(read, Held) else 0
+    for key, source in product(networks, trial.sources):
+        asked = [problem for problem in problems if problem.source == source]
+        run = partial(_restarted, key, trial.candidates[key], asked, inputs, fit) if asked else dict
+        work = fit.restarts * fit.steps * fit.batch_size * values if asked else 0
+        yield _Job(name, run, 1, work, isinstance(read, Held))
+
+
+def _learned(
+    models: Mapping[str, Classical],
+    learned: np.ndarray,
+    measured: np.ndarray,
+    problems: list[Problem],
+    device: str,
+) -> dict[Key, Answer]:
+    """Classical probes of the same reduced rows, which are changed."""
+    rows = standardised(torch.from_numpy(learned).to(device), torch.from_numpy(measured).to(device))
+    return {
+        (name, *problem.key): answer
+        for name, model in models.items()
+        for problem, answer in zip(problems, model.learn(rows, problems), strict=True)
     }
 
 
@@ -200,8 +284,8 @@ def class_count(*labels: np.ndarray) -> int:
 
 
 def _read(
-    rows: Rows, measured: Rows, reducers: set[Reduce], networks: bool, fit: Fit
-) -> tuple[Inputs, dict[Reduce, tuple[Tensor, Tensor]]]:
+    rows: Rows, measured: Rows, reducers: Sequence[Reduce], networks: bool, fit: Fit
+) -> tuple[Inputs, dict[Reduce, tuple[np.ndarray, np.ndarray]]]:
     """Reads every row once: reduced rows, and the networks' inputs where they fit into memory."""
     learned = _read_part(rows, reducers, networks, fit)
     others = _read_part(measured, reducers, networks, fit)
@@ -210,32 +294,36 @@ def _read(
 
 
 def _read_part(
-    rows: Rows, reducers: set[Reduce], networks: bool, fit: Fit
-) -> tuple[Read | None, dict[Reduce, Tensor]]:
-    held: list[Tensor] | None = [] if networks else None
-    parts: dict[Reduce, list[Tensor]] = {reduce: [] for reduce in reducers}
-    size = len(rows.people)
+    rows: Rows, reducers: Sequence[Reduce], networks: bool, fit: Fit
+) -> tuple[Read | None, dict[Reduce, np.ndarray]]:
+    size, held = len(rows.people), networks
+    whole: np.ndarray | None = None
+    reduced: dict[Reduce, np.ndarray] = {}
     for start in range(0, size if networks or reducers else 0, READ_BATCH):
         x = rows.read(np.arange(start, min(start + READ_BATCH, size)))
-        for reduce, values in parts.items():
-            values.append(reduce(to_device(x, fit.device)).float())
-        if held is not None:
-            held.append(x)
-            if x.element_size() * x[0].numel() * size > MOST_HELD or _ragged(held):
-                held = None
-    whole = torch.cat(held) if held else None
-    read = None if whole is None else lambda chosen: whole[torch.from_numpy(chosen)]
-    return read, {reduce: torch.cat(values) for reduce, values in parts.items()}
+        for reduce in reducers:
+            values = reduce(to_device(x, fit.device)).float().cpu().numpy()
+            _put(reduced.setdefault(reduce, _room(size, values)), start, values)
+        if held:
+            held = x.element_size() * x[0].numel() * size <= MOST_HELD
+            held = held and (whole is None or whole.shape[1:] == x.shape[1:])
+        if held:
+            whole = _room(size, x.numpy()) if whole is None else whole
+            _put(whole, start, x.numpy())
+    return Held(whole) if held and whole is not None else None, reduced
 
 
-def _ragged(batches: Sequence[Tensor]) -> bool:
-    """Whether batches differ in shape, as batches of messages do that are as long as their longest message."""
-    return batches[-1].shape[1:] != batches[0].shape[1:]
+def _room(size: int, like: np.ndarray) -> np.ndarray:
+    return np.empty((size, *like.shape[1:]), like.dtype)
+
+
+def _put(whole: np.ndarray, start: int, part: np.ndarray) -> None:
+    whole[start : start + len(part)] = part
 
 
 def _restarted(
     name: str, candidate: Candidate, problems: list[Problem], inputs: Inputs, fit: Fit
-) -> list[Answer]:
+) -> dict[Key, Answer]:
     """The best of ``fit.restarts`` fresh networks for each problem, chosen on the validation people."""
     tried = []
     for restart in range(fit.restarts):
@@ -249,10 +337,12 @@ def _restarted(
                 network, problems, inputs, fit, candidate.rate * fit.learning_rate, "/".join(map(str, path))
             )
         )
-    return [
-        max(answers, key=lambda answer, problem=problem: _prediction(problem, answer).validation or 0.0)
+    return {
+        (name, *problem.key): max(
+            answers, key=lambda answer, problem=problem: _prediction(problem, answer).validation or 0.0
+        )
         for problem, *answers in zip(problems, *tried, strict=True)
-    ]
+    }
 
 
 def _prediction(problem: Problem, answer: Answer) -> Prediction:

@@ -63,7 +63,10 @@ def cell_counts(channels: int, height: int, breadth: int, max_values: int = MAX_
 
 def cells(x: Tensor, max_values: int = MAX_VALUES) -> Tensor:
     """Averages images or their features over equal cells: [n, c, h, w] -> [n, c * rows * columns]."""
-    return F.adaptive_avg_pool2d(x.float(), cell_counts(*x.shape[1:], max_values=max_values)).flatten(1)
+    counts = cell_counts(*x.shape[1:], max_values=max_values)
+    if counts == tuple(x.shape[2:]):
+        return x.float().flatten(1)
+    return F.adaptive_avg_pool2d(x.float(), counts).flatten(1)
 
 
 def mean_and_max(z: Tensor) -> Tensor:

@@ -100,12 +100,13 @@ def train(
     average, loss = WeightAverage(network), _Loss(problems, fit.device)
     best = [Best() for _ in problems]
     pending = list(checks(fit.steps))
+    network.train()
     for step, batch in enumerate(islice(passes(first.training, fit.batch_size, fit.seed), fit.steps)):
         for group in optimiser.param_groups:
             group["lr"] = rate * min(1.0, (step + 1) / WARM_UP)
         seeding.seed_torch(fit.seed, "probe", name, step)
         with autocast(fit.precision, fit.device):
-            logits = network.train()(to_device(inputs.learned(batch), fit.device))
+            logits = network(to_device(inputs.learned(batch), fit.device))
         optimiser.zero_grad(set_to_none=True)
         loss(logits.float(), batch).backward()
         optimiser.step()

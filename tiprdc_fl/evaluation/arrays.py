@@ -9,7 +9,7 @@ from torch import Tensor
 
 from tiprdc_fl import seeding
 from tiprdc_fl.attacks.fitting import FEWEST_ROWS, Fit
-from tiprdc_fl.attacks.probe import Candidate, Rows, Source
+from tiprdc_fl.attacks.probe import Candidate, Rows, Source, Trial
 from tiprdc_fl.attacks.suite import DEFAULT_ATTACKS, ROW_PROBES, check_attacks, row_candidates
 from tiprdc_fl.errors import InputError
 from tiprdc_fl.evaluation.results import Result, candidates_of, evaluate
@@ -71,15 +71,13 @@ def attack(
     )
     measured = _measured(owners, measured_share, seed)
     rows = _rows(x, columns, owners, ~measured)
-    probed = evaluate(
-        representation="features",
+    trial = Trial(
         candidates=_candidates(x, names),
         rows=rows,
         measured=_rows(x, columns, owners, measured),
-        fit=fit,
         sources={"contributors": Source(np.arange(len(rows.people)), tuple(columns))},
     )
-    return [judged.result for judged in probed]
+    return [judged.result for judged in evaluate({"features": trial}, fit)["features"]]
 
 
 def _features(features: Any) -> Tensor:

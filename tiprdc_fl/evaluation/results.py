@@ -7,7 +7,7 @@ from functools import partial
 import numpy as np
 
 from tiprdc_fl.attacks.fitting import Fit
-from tiprdc_fl.attacks.probe import Candidate, Key, Prediction, Rows, Source, class_count, probe
+from tiprdc_fl.attacks.probe import Candidate, Key, Prediction, Rows, Trial, class_count, probe_each
 from tiprdc_fl.attacks.problem import balanced_accuracy
 from tiprdc_fl.attacks.suite import ATTACKS
 from tiprdc_fl.errors import InputError
@@ -81,32 +81,27 @@ class Probed:
 
 
 def evaluate(
-    representation: str,
-    candidates: Mapping[str, Candidate],
-    rows: Rows,
-    measured: Rows,
+    trials: Mapping[str, Trial],
     fit: Fit,
-    sources: Mapping[str, Source],
     on_probe: Callable[[], None] = lambda: None,
     metrics: Mapping[str, Metric] | None = None,
-) -> list[Probed]:
+) -> dict[str, list[Probed]]:
     """Fresh probes for the attributes that each source knows, measured on other people.
 
     Args:
-        representation: how the results are labelled.
-        candidates: probes by name.
-        rows: what the probes learn from.
-        measured: what they are measured on: holdout people.
+        trials: what is probed, by the name of the representation.
         fit: how probes are trained.
-        sources: whose rows and labels a probe has, by name.
         on_probe: called as often as there are pairs of a candidate and a source.
         metrics: of the caller, by name.
     """
-    predictions = probe(candidates, rows, measured, fit, sources, on_probe)
-    return [
-        judge(representation, key, prediction, rows, measured, sources[key[2]].rows, metrics)
-        for key, prediction in predictions.items()
-    ]
+    predictions = probe_each(trials, fit, on_probe)
+    return {
+        name: [
+            judge(name, key, prediction, trial.rows, trial.measured, trial.sources[key[2]].rows, metrics)
+            for key, prediction in predictions[name].items()
+        ]
+        for name, trial in trials.items()
+    }
 
 
 def candidates_of(architecture: Architecture, names: Sequence[str]) -> dict[str, Candidate]:

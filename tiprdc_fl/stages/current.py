@@ -52,13 +52,14 @@ def project_digest(stage: str, root: Path) -> str:
 
 def files_of(stage: str, root: Path = ROOT) -> list[Path]:
     """The modules that a stage imports, directly or not, and the data files beside them that they name."""
-    found, waiting = set[Path](), list(ROOTS[stage])
+    found, data, waiting = set[Path](), set[Path](), list(ROOTS[stage])
     while waiting:
         path = _module(waiting.pop(), root)
         if path is not None and path not in found:
+            tree = _tree(path)
             found.add(path)
-            waiting += _imports(path)
-    data = [file for path in found for file in _named(path)]
+            data.update(_named(path, tree))
+            waiting += _imports(tree)
     return sorted({*found, *data, *root.glob(FILES.get(stage, "nothing"))})
 
 
@@ -75,9 +76,9 @@ def _module(name: str, root: Path) -> Path | None:
     return None
 
 
-def _imports(path: Path) -> Iterator[str]:
+def _imports(tree: ast.Module) -> Iterator[str]:
     """Dotted names that a module imports, wherever the import stands, and their packages."""
-    for node in ast.walk(_tree(path)):
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
@@ -88,9 +89,9 @@ def _imports(path: Path) -> Iterator[str]:
             yield from (name[:end] for end, sign in enumerate(f"{name}.") if sign == ".")
 
 
-def _named(path: Path) -> list[Path]:
+def _named(path: Path, tree: ast.Module) -> list[Path]:
     """Files beside a module whose names occur in it."""
-    texts = {node.value for node in ast.walk(_tree(path)) if isinstance(node, ast.Constant)}
+    texts = {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant)}
     return [file for file in path.parent.iterdir() if file.suffix not in ("", ".py") and file.name in texts]
 
 

@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import chain
 
 import numpy as np
 
 from tiprdc_fl import seeding
 from tiprdc_fl.attacks.fitting import FEWEST_ROWS, Fit
-from tiprdc_fl.attacks.probe import READ_BATCH, Rows, Source, probe
+from tiprdc_fl.attacks.probe import READ_BATCH, Rows, Source, Trial, probe
 from tiprdc_fl.attacks.reduced import Reduce
 from tiprdc_fl.attacks.reduction import as_it_is
 from tiprdc_fl.attacks.suite import DEFAULT_ATTACKS, check_attacks, row_candidates, row_reduction
@@ -90,30 +91,18 @@ def probe_all(current: Run, views: Views, fit: Fit, device_of: DeviceOf | None) 
     known = {name: sources if name == "features" else widest for name in views.shown}
     total = len(names) * sum(map(len, known.values()))
     with timed(current.folder, "probes"), stage(current.console, "probes", total, "probes") as advance:
-
-        def examples_of(name: str) -> list[Probed]:
-            view = views.shown[name]
-            return evaluate(
-                representation=name,
-                candidates=candidates_of(view.architecture, names),
-                rows=view.learned,
-                measured=view.measured,
-                fit=fit,
-                sources=known[name],
-                on_probe=lambda: advance(1),
-                metrics=current.metrics,
-            )
-
-        probed = examples_of("features")
+        trials = {
+            name: Trial(candidates_of(view.architecture, names), view.learned, view.measured, known[name])
+            for name, view in views.shown.items()
+        }
+        by_view = evaluate(trials, fit, lambda: advance(1), current.metrics)
+        probed = by_view.pop("features")
         if "set" in adversaries:
             probed += _sets(current, views.shown["features"], sources, fit)
         if "metadata" in adversaries:
             alone = _metadata(current, views, sources, fit, device_of)
             probed += [*alone, *_together(current, probed, alone, views.shown["features"], sources)]
-        for name in views.shown:
-            if name != "features":
-                probed += examples_of(name)
-    return probed
+    return [*probed, *chain.from_iterable(by_view.values())]
 
 
 def sources_of(current: Run, views: Views) -> dict[str, Source]:
@@ -157,9 +146,8 @@ def _metadata(
         )
         for rows, known_sizes in zip((features.learned, features.measured), views.sizes, strict=True)
     )
-    metrics = current.metrics
-    candidates = row_candidates(METADATA_PROBES)
-    probed = evaluate("metadata", candidates, learned, measured, fit, known, metrics=metrics)
+    metrics, trial = current.metrics, Trial(row_candidates(METADATA_PROBES), learned, measured, known)
+    probed = evaluate({"metadata": trial}, fit, metrics=metrics)["metadata"]
     return probed + _of_people("metadata", learned, measured, as_it_is, known, fit, metrics)
 
 
@@ -263,15 +251,9 @@ def learning_curve(current: Run, views: Views, fit: Fit) -> tuple[CurvePoint, ..
     names = chosen_attacks(current.config, current.dataset.modality)
     total = len(names) * len(sources)
     with timed(current.folder, "curve"), stage(current.console, "curve", total, "probes") as advance:
-        probed = evaluate(
-            representation="features",
-            candidates=candidates_of(features.architecture, names),
-            rows=features.learned,
-            measured=features.measured,
-            fit=fit,
-            sources=sources,
-            on_probe=lambda: advance(1),
-        )
+        candidates = candidates_of(features.architecture, names)
+        trial = Trial(candidates, features.learned, features.measured, sources)
+        probed = evaluate({"features": trial}, fit, lambda: advance(1))["features"]
     return tuple(_curve_point(probe.result) for probe in probed)
 
 

@@ -1,0 +1,86 @@
+"""Trainings in several processes: the same results as in one, and the same errors."""
+
+import os
+from functools import partial
+
+import numpy as np
+import pytest
+import torch
+
+from tests.attacks.problems import drawn
+from tiprdc_fl.attacks import probe as probe_room
+from tiprdc_fl.attacks.fitting import Fit
+from tiprdc_fl.attacks.networks import Perceptron
+from tiprdc_fl.attacks.probe import Candidate, Source, probe
+from tiprdc_fl.attacks.side_by_side import Held, cores, side_by_side
+from tiprdc_fl.attacks.suite import row_candidates
+from tiprdc_fl.errors import InputError
+
+FIT = Fit(steps=64, batch_size=64, learning_rate=0.02, seed=0, device="cpu", precision="float32")
+SOURCES = {"some": Source(np.arange(160), ("A",)), "all": Source(np.arange(320), ("A",))}
+
+
+def network() -> Candidate:
+    return Candidate(lambda outputs: Perceptron(8, outputs, (16,)))
+
+
+@pytest.mark.slow
+def test_probes_in_processes_are_those_of_one_process(monkeypatch):
+    rows, measured = drawn(0, 320, 0.5, gap=2), drawn(1, 100, 0.5, gap=2, first_person=10_000)
+    candidates = {"network": network()} | row_candidates(["lda", "linear", "trees"])
+    here = probe(candidates, rows, measured, FIT, SOURCES)
+    asked: list[int] = []
+    monkeypatch.setattr(probe_room, "LITTLE", 0)
+    monkeypatch.setattr(probe_room, "cores", lambda: 2)
+    monkeypatch.setattr(
+        probe_room, "side_by_side", lambda jobs, count: asked.append(count) or side_by_side(jobs, count)
+    )
+    calls: list[int] = []
+    there = probe(candidates, rows, measured, FIT, SOURCES, lambda: calls.append(1))
+    assert asked == [2] and len(calls) == len(candidates) * len(SOURCES)
+    assert here.keys() == there.keys()
+    for key, prediction in here.items():
+        assert np.allclose(prediction.balanced, there[key].balanced, atol=1e-2)
+        assert prediction.steps == there[key].steps
+
+
+@pytest.mark.slow
+def test_jobs_share_arrays_and_an_error_comes_back_as_it_was():
+    held = Held(np.arange(2**19, dtype=np.float32).reshape(-1, 2))
+
+    def look(place: int) -> tuple[int, float]:
+        return os.getpid(), float(held(np.array([place]))[0, 1])
+
+    results = dict(side_by_side([partial(look, place) for place in (5, 7)], 2))
+    assert {place: value for place, (_, value) in results.items()} == {0: 11.0, 1: 15.0}
+    assert os.getpid() not in {process for process, _ in results.values()}
+
+    def fail() -> None:
+        raise InputError("the probe conv diverged: lower evaluation.learning_rate")
+
+    with pytest.raises(InputError, match="conv diverged"):
+        list(side_by_side([fail, fail], 2))
+
+
+def test_one_process_does_the_jobs_itself_in_their_order():
+    assert list(side_by_side([os.getpid, os.getpid], 1)) == [(0, os.getpid()), (1, os.getpid())]
+    assert cores() >= 1
+
+
+def test_held_rows_are_copies():
+    rows = np.zeros((3, 2), np.float16)
+    chosen = Held(rows)(np.array([2, 0]))
+    chosen += 1
+    assert chosen.dtype == torch.float16 and not rows.any()
+
+
+@pytest.mark.parametrize(
+    ("work", "device", "held", "processes"),
+    [(2, "cpu", True, 2), (1, "cpu", True, 1), (2, "cuda", True, 1), (2, "cpu", False, 1)],
+)
+def test_processes_are_for_much_work_on_a_cpu_in_memory(monkeypatch, work, device, held, processes):
+    monkeypatch.setattr(probe_room, "cores", lambda: 4)
+    monkeypatch.setattr(probe_room, "LITTLE", 4)
+    job = probe_room._Job("", dict, 1, work, held)
+    fit = Fit(steps=1, batch_size=2, learning_rate=1, seed=0, device=device, precision="float32")
+    assert probe_room._processes([job, job], fit) == processes
