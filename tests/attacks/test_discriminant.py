@@ -9,7 +9,7 @@ from scipy.stats import norm
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
 from tests.attacks.problems import accuracy, problem_of, reduced_of
-from tiprdc_fl.attacks import discriminant
+from tiprdc_fl.attacks import discriminant, lifts
 from tiprdc_fl.attacks.discriminant import discriminate
 from tiprdc_fl.attacks.lifts import discriminate_by_kernel, products, regress_on_products
 
@@ -159,6 +159,15 @@ def test_lifts_see_what_a_linear_rule_does_not(learn, classes_of):
     problem, truth, reduced = problem_of(classes_of(x)), classes_of(other), reduced_of(x, other)
     assert accuracy(learn(reduced, [problem])[0], truth) > 0.85
     assert accuracy(discriminate(reduced, [problem])[0], truth) < 0.6
+
+
+def test_a_single_product_is_found_among_hundreds(monkeypatch):
+    """40 values have 820 products; all together, on 1,500 rows, they hide the one that matters."""
+    x, other = uniform(0, 40), uniform(1, 40)
+    problem, truth, reduced = problem_of(exclusive(x)), exclusive(other), reduced_of(x, other)
+    assert accuracy(regress_on_products(reduced, [problem])[0], truth) > 0.92
+    monkeypatch.setattr(lifts, "MOST_VALUES", 39)
+    assert accuracy(regress_on_products(reduced, [problem])[0], truth) < 0.9
 
 
 def test_products_by_hand():

@@ -48,7 +48,7 @@ def _rules(
         under balanced classes are x @ weights + offsets.
     """
     variances, axes = reduced.axes
-    means, shares = _class_means(reduced.learned, problem, rows)
+    means, shares = class_means(reduced.learned, problem, rows)
     seen = shares > 0
     centre = means[seen].mean(dim=0)
     apart = (means - centre).where(seen[:, None], 0) @ axes
@@ -79,7 +79,7 @@ def _shrunk(variances: Tensor, mean: Tensor, apart: Tensor, spread: Tensor, shri
     return direct + apart @ across.T @ inverse @ across
 
 
-def _class_means(x: Tensor, problem: Problem, rows: np.ndarray) -> tuple[Tensor, Tensor]:
+def class_means(x: Tensor, problem: Problem, rows: np.ndarray) -> tuple[Tensor, Tensor]:
     """Mean of the rows of each class, [classes, d], 0 where it has none; and the classes' shares, [classes]."""
     members = torch.zeros(problem.classes, len(x), device=x.device)
     members[torch.from_numpy(problem.labels[rows]), torch.from_numpy(rows)] = 1

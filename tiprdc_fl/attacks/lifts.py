@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from tiprdc_fl import seeding
-from tiprdc_fl.attacks.discriminant import discriminate
+from tiprdc_fl.attacks.discriminant import class_means, discriminate
 from tiprdc_fl.attacks.logistic import regress
 from tiprdc_fl.attacks.problem import Answer, Problem
 from tiprdc_fl.attacks.reduced import Reduced
@@ -20,6 +20,7 @@ COMPONENTS = 256  # principal components that they read
 # Bandwidths as multiples of the root of twice the components' number, the usual distance of two rows.
 BANDWIDTHS = (0.7, 2.0)
 FACTORS = 45  # principal components that are multiplied with one another: 1,035 products
+MOST_VALUES, KEPT = 64, 24  # values whose products are looked at one by one, and how many of these are kept
 
 
 def discriminate_by_kernel(reduced: Reduced, problems: list[Problem]) -> list[Answer]:
@@ -55,9 +56,26 @@ def fourier(x: Tensor, bandwidth: float, seed: int) -> Tensor:
 def regress_on_products(reduced: Reduced, problems: list[Problem]) -> list[Answer]:
     """Logistic regression on the leading components and all their products: a kernel of degree two.
 
-    Products have heavy tails, to which a discriminant gives too much weight.
+    Products have heavy tails, to which a discriminant gives too much weight. Where one product of two values says
+    it all and rows are few, the many others drown it: of few values, the products that separate the classes best
+    are tried alone, and validation people choose.
     """
-    return regress(reduced.leading(FACTORS).lifted(products), problems)
+    answers = regress(reduced.leading(FACTORS).lifted(products), problems)
+    if reduced.learned.shape[1] > MOST_VALUES:
+        return answers
+    lifted = reduced.lifted(products)
+    return [
+        max(answer, _of_few(lifted, problem), key=lambda one, problem=problem: problem.score(one.validated))
+        for answer, problem in zip(answers, problems, strict=True)
+    ]
+
+
+def _of_few(lifted: Reduced, problem: Problem) -> Answer:
+    """Logistic regression on the KEPT standardised values whose means differ most between the classes."""
+    means, shares = class_means(lifted.learned, problem, problem.training)
+    kept = (shares @ means**2).argsort(descending=True, stable=True)[:KEPT]
+    (answer,) = regress(Reduced(lifted.learned[:, kept], lifted.measured[:, kept]), [problem])
+    return answer
 
 
 def products(x: Tensor) -> Tensor:

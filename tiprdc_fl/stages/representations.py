@@ -11,7 +11,7 @@ from torch import Tensor
 
 from tiprdc_fl import seeding
 from tiprdc_fl.attacks.probe import Rows
-from tiprdc_fl.data.examples import Examples, pick
+from tiprdc_fl.data.examples import Examples, pick, select
 from tiprdc_fl.data.source import hold, renumber
 from tiprdc_fl.disk import write_bytes
 from tiprdc_fl.errors import InputError
@@ -78,7 +78,7 @@ def open_views(current: Run, trained: Trained, stored: FeatureStore) -> Views:
     config, extractor = current.config, trained.extractor
     most, controls = config.evaluation.max_examples, config.evaluation.controls
     learners = np.unique(stored.keys.column("contributor").to_numpy())
-    examples = draw(current, learners, most)
+    examples = draw(current, learners, most, inputs=bool(controls))
     holdout = draw(current, current.people.holdout, None)
     auxiliary = {"auxiliary", "both"} & set(config.evaluation.adversaries) or config.evaluation.reconstruction
     own = draw(current, current.people.collector, most) if auxiliary else None
@@ -176,7 +176,7 @@ def _random(
     return Representation(architecture, joined(*rows[:-1]), rows[-1])
 
 
-def draw(current: Run, people: np.ndarray, most: int | None) -> Examples:
+def draw(current: Run, people: np.ndarray, most: int | None, inputs: bool = True) -> Examples:
     """Examples for probes: of people in random order, at most ``evaluation.max_per_person`` of each.
 
     A person may have written most messages of a corpus (chitchat). The cap keeps that person's traits from being
@@ -186,6 +186,7 @@ def draw(current: Run, people: np.ndarray, most: int | None) -> Examples:
         current: the run.
         people: ids to draw from.
         most: people are taken until this many examples are reached; None takes all.
+        inputs: whether the raw examples are wanted, beside their labels.
     """
     seed, cap = current.config.seed, current.config.evaluation.max_per_person
     order = seeding.generator(seed, "probe", "people").permutation(np.sort(people))
@@ -198,7 +199,11 @@ def draw(current: Run, people: np.ndarray, most: int | None) -> Examples:
     for i in np.flatnonzero(np.isin(ids, order)):
         rows = np.arange(starts[i], starts[i] + counts[i])
         kept[seeding.generator(seed, "probe", "rows", ids[i]).permutation(rows)[:cap]] = True
-    return pick(current.dataset, examples.people[kept], examples.rows[kept])
+    return (
+        pick(current.dataset, examples.people[kept], examples.rows[kept])
+        if inputs
+        else select(examples, kept)
+    )
 
 
 def extract(
