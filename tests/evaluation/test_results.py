@@ -11,7 +11,7 @@ from tiprdc_fl.attacks.problem import balanced_accuracy
 from tiprdc_fl.attacks.suite import row_candidates
 from tiprdc_fl.errors import InputError
 from tiprdc_fl.evaluation.intervals import UNDEFINED
-from tiprdc_fl.evaluation.results import Probed, candidates_of, evaluate, judge, judge_people
+from tiprdc_fl.evaluation.results import Probed, as_person, candidates_of, evaluate, judge
 from tiprdc_fl.evaluation.scores import Scores
 from tiprdc_fl.models.architecture import Architecture
 
@@ -101,7 +101,7 @@ def test_a_probe_of_people_has_a_figure_per_person_only():
     rows = Rows(lambda chosen: torch.zeros(len(chosen), 1), np.arange(40), {"A": labels})
     logits = np.eye(2)[labels]
     prediction = Prediction(logits, logits, logits[:10], np.arange(10), validation=0.9)
-    result = judge_people("features", ("lda", "A", "both"), prediction, rows, rows, np.arange(40)).result
+    result = as_person(judge("features", ("lda", "A", "both"), prediction, rows, rows, np.arange(40))).result
     assert (result.probe, result.scores) == ("set-lda", Scores())
     assert (result.validation, result.validation_per_person) == (None, 0.9)
     assert result.per_person.value == 1

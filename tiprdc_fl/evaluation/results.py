@@ -1,6 +1,6 @@
 """Utility and leakage of stored features, on people that no network has seen, with intervals over people."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 
@@ -166,33 +166,24 @@ def _validated_people(prediction: Prediction, rows: Rows, attribute: str) -> flo
     return balanced_accuracy(sums, labels)
 
 
-def judge_people(
-    representation: str,
-    key: Key,
-    prediction: Prediction,
-    rows: Rows,
-    measured: Rows,
-    learned: np.ndarray,
-    metrics: Mapping[str, Metric] | None = None,
-) -> Probed:
-    """Measures a prediction of people, one row each, as a figure per person; see ``judge``.
+def as_person(probed: Probed, metrics: Iterable[str] = ()) -> Probed:
+    """The result of a probe whose rows are people, as a figure per person.
 
-    The caller's metrics are of examples, so they have no value here.
+    Args:
+        probed: the result, without the caller's metrics.
+        metrics: their names; they are of examples, so they have no value here.
     """
-    probed = judge(representation, key, prediction, rows, measured, learned)
-    per_person = probed.result.scores.balanced_accuracy
-    return Probed(
-        replace(
-            probed.result,
-            probe=f"{SET}{key[0]}",
-            scores=Scores(),
-            per_person=per_person,
-            validation=None,
-            validation_per_person=prediction.validation,
-            metrics=dict.fromkeys(metrics or ()),
-        ),
-        prediction,
+    result = probed.result
+    of_people = replace(
+        result,
+        probe=f"{SET}{result.probe}",
+        scores=Scores(),
+        per_person=result.scores.balanced_accuracy,
+        validation=None,
+        validation_per_person=result.validation,
+        metrics=dict.fromkeys(metrics),
     )
+    return Probed(of_people, probed.prediction)
 
 
 def _value(

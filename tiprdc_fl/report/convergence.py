@@ -38,15 +38,10 @@ def short(row: ProbeResult, most: int) -> str:
         most: steps that a network may take.
     """
     steps = "" if row.steps is None else f" after {row.steps:,} steps"
-    gained = gain(row)
+    gained = row.last_doubling
     more = "more may help" if gained is None else f"its last doubling brought {points(gained)} points"
     remedy = "; raise evaluation.steps" if row.steps is not None and row.steps >= most else ""
     return f"had not converged{steps}: {more}{remedy}"
-
-
-def gain(row: ProbeResult) -> float | None:
-    """What the last doubling of the steps brought; None where there was none, or the probe is in closed form."""
-    return None if row.last_doubling == row.validation else row.last_doubling
 
 
 def _others(report: Report, strongest_ones: Sequence[ProbeResult]) -> Iterator[str]:

@@ -6,7 +6,6 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from tiprdc_fl.report.convergence import gain
 from tiprdc_fl.report.queries import attributes_of, ranked
 from tiprdc_fl.report.schema import Percentiles, ProbeResult, Report, StrategyFigures
 from tiprdc_fl.report.sentences import names_lines, partition_lines, sentences
@@ -95,7 +94,7 @@ def _figures(row: ProbeResult) -> Iterator[str]:
     yield "" if chosen_by is None else points(chosen_by)
     late = "" if row.converged else "+"
     yield late if row.steps is None else f"{row.steps:,}{late}"
-    gained = gain(row)
+    gained = row.last_doubling
     yield "" if gained is None else points(gained)
 
 

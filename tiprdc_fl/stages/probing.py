@@ -8,7 +8,7 @@ import numpy as np
 
 from tiprdc_fl import seeding
 from tiprdc_fl.attacks.fitting import FEWEST_ROWS, Fit
-from tiprdc_fl.attacks.probe import READ_BATCH, Rows, Source, Trial, probe
+from tiprdc_fl.attacks.probe import READ_BATCH, Rows, Source, Trial
 from tiprdc_fl.attacks.reduced import Reduce
 from tiprdc_fl.attacks.reduction import as_it_is
 from tiprdc_fl.attacks.suite import DEFAULT_ATTACKS, check_attacks, row_candidates, row_reduction
@@ -22,10 +22,10 @@ from tiprdc_fl.evaluation.results import (
     Metric,
     Probed,
     Result,
+    as_person,
     candidates_of,
     evaluate,
     judge,
-    judge_people,
 )
 from tiprdc_fl.evaluation.sets import person_rows
 from tiprdc_fl.evaluation.traits import is_trait
@@ -190,11 +190,8 @@ def _of_people(
     }
     if not known:
         return []
-    predictions = probe(row_candidates(SET_PROBES), some, others, fit, known)
-    return [
-        judge_people(representation, key, prediction, some, others, known[key[2]].rows, metrics)
-        for key, prediction in predictions.items()
-    ]
+    trial = Trial(row_candidates(SET_PROBES), some, others, known)
+    return [as_person(one, metrics) for one in evaluate({representation: trial}, fit)[representation]]
 
 
 def _together(

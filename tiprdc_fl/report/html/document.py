@@ -12,7 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from tiprdc_fl.config.keys import show
-from tiprdc_fl.report.convergence import gain, late_probes
+from tiprdc_fl.report.convergence import late_probes
 from tiprdc_fl.report.differences import RULE, in_words
 from tiprdc_fl.report.floor import below_chance, beyond_floor
 from tiprdc_fl.report.html import curves, groups, inference, latency, participation, partition, run, training
@@ -50,7 +50,6 @@ TEMPLATES.filters |= {
     "base64": lambda data: base64.b64encode(data).decode(),
     "duration": duration,
     "in_words": in_words,
-    "gain": gain,
     "number": with_commas,
     "points": points,
     "probe": probe_name,
