@@ -37,8 +37,8 @@ def torch_generator(seed: int, *path: str | int) -> torch.Generator:
 def seed_torch(seed: int, *path: str | int) -> None:
     """Seed torch's global generators, for layers that draw from nothing else (initialisation, dropout).
 
-    ``torch.manual_seed`` does the same, but where CUDA was not used it notes a stack trace for each call: a
-    millisecond, of the nine that a probe's step takes.
+    ``torch.manual_seed`` seeds them too, but without a GPU it notes a stack trace at each call for the day when
+    there is one.
     """
     value = derive(seed, *path)
     torch.default_generator.manual_seed(value)

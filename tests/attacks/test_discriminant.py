@@ -170,6 +170,19 @@ def test_a_single_product_is_found_among_hundreds(monkeypatch):
     assert accuracy(regress_on_products(reduced, [problem])[0], truth) < 0.9
 
 
+def test_a_source_that_differs_from_the_others_does_not_hide_a_product():
+    """Values are standardised over all rows; those that are merely larger among the source's tell nothing."""
+    others, source, other = uniform(0, 20), uniform(1, 20)[:400], uniform(2, 20)
+    shift = np.zeros(20)
+    shift[2:] = 0.6
+    x = np.concatenate([others, source + shift])
+    labels = np.concatenate([np.zeros(1500, np.int64), exclusive(source)])
+    problem = replace(problem_of(labels), training=np.arange(1500, 1800), validation=np.arange(1800, 1900))
+    reduced = reduced_of(x, other + shift)
+    lifted = reduced.lifted(products)
+    assert accuracy(lifts._of_few(lifted, problem), exclusive(other)) > 0.85
+
+
 def test_products_by_hand():
     assert products(torch.tensor([[2.0, 3.0]])).tolist() == [[2, 3, 4, 6, 9]]
 

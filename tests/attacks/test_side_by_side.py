@@ -1,4 +1,4 @@
-"""Trainings in several processes: the same results as in one, and the same errors."""
+"""Trainings in several processes: the same results as in one, up to rounding, and the same errors."""
 
 import os
 from functools import partial
@@ -9,6 +9,7 @@ import torch
 
 from tests.attacks.problems import drawn
 from tiprdc_fl.attacks import probe as probe_room
+from tiprdc_fl.attacks import side_by_side as side_room
 from tiprdc_fl.attacks.fitting import Fit
 from tiprdc_fl.attacks.networks import Perceptron
 from tiprdc_fl.attacks.probe import Candidate, Source, probe
@@ -31,7 +32,9 @@ def test_probes_in_processes_are_those_of_one_process(monkeypatch):
     here = probe(candidates, rows, measured, FIT, SOURCES)
     asked: list[int] = []
     monkeypatch.setattr(probe_room, "LITTLE", 0)
-    monkeypatch.setattr(probe_room, "cores", lambda: 2)
+    for room in (probe_room, side_room):
+        monkeypatch.setattr(room, "cores", lambda: 2)
+    monkeypatch.setattr(probe_room, "DOMINANT", 1)
     monkeypatch.setattr(
         probe_room, "side_by_side", lambda jobs, count: asked.append(count) or side_by_side(jobs, count)
     )
@@ -75,12 +78,35 @@ def test_held_rows_are_copies():
 
 
 @pytest.mark.parametrize(
-    ("work", "device", "held", "processes"),
-    [(2, "cpu", True, 2), (1, "cpu", True, 1), (2, "cuda", True, 1), (2, "cpu", False, 1)],
+    ("work", "size", "cores", "processes"),
+    [
+        ((3, 3), 1, 4, 2),
+        ((3, 3, 3), 1, 2, 2),
+        ((1, 1), 1, 4, 1),  # little
+        ((9, 1), 1, 4, 1),  # one job is most of it
+        ((3, 3), 60, 4, 1),  # too large to be shared
+        ((3, 3), 1, 1, 1),
+    ],
 )
-def test_processes_are_for_much_work_on_a_cpu_in_memory(monkeypatch, work, device, held, processes):
-    monkeypatch.setattr(probe_room, "cores", lambda: 4)
+def test_processes_are_for_much_work_that_can_be_shared(monkeypatch, work, size, cores, processes):
+    monkeypatch.setattr(probe_room, "cores", lambda: cores)
     monkeypatch.setattr(probe_room, "LITTLE", 4)
-    job = probe_room._Job("", dict, 1, work, held)
-    fit = Fit(steps=1, batch_size=2, learning_rate=1, seed=0, device=device, precision="float32")
-    assert probe_room._processes([job, job], fit) == processes
+    monkeypatch.setattr(probe_room, "_shareable", lambda: 100)
+    assert probe_room._processes([probe_room._Job("", dict, 1, part, size) for part in work]) == processes
+
+
+@pytest.mark.parametrize("unheld", [0, 1], ids=["learned", "measured"])
+def test_rows_that_are_not_in_memory_are_read_here(monkeypatch, unheld):
+    """Their reader may be a file's or a closure over what cannot be sent."""
+    monkeypatch.setattr(probe_room, "LITTLE", 0)
+    monkeypatch.setattr(probe_room, "cores", lambda: 2)
+    monkeypatch.setattr(probe_room, "READ_BATCH", 64)
+    asked: list[int] = []
+    monkeypatch.setattr(
+        probe_room, "side_by_side", lambda jobs, count: asked.append(count) or side_by_side(jobs, 1)
+    )
+    sizes = (320, 400 if unheld else 100)
+    both = [drawn(0, sizes[0], 0.5, gap=2), drawn(1, sizes[1], 0.5, gap=2, first_person=10_000)]
+    monkeypatch.setattr(probe_room, "MOST_HELD", 4 * 8 * (sizes[unheld] - 1))
+    predictions = probe({"network": network()}, both[0], both[1], FIT, SOURCES)
+    assert asked == [1] and len(predictions) == 2

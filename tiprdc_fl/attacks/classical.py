@@ -155,5 +155,6 @@ def _separating_columns(rows: np.ndarray, labels: np.ndarray) -> np.ndarray:
     Every column has variance 1, so the variance between classes ranks columns as the F statistic does.
     """
     groups = [rows[labels == value] for value in np.unique(labels)]
-    between = np.sum([len(group) * group.mean(axis=0) ** 2 for group in groups], axis=0)
+    centre = rows.mean(axis=0)  # of these rows; values are standardised over everybody's
+    between = np.sum([len(group) * (group.mean(axis=0) - centre) ** 2 for group in groups], axis=0)
     return np.argsort(-between, kind="stable")[:COLUMNS]

@@ -56,9 +56,9 @@ def fourier(x: Tensor, bandwidth: float, seed: int) -> Tensor:
 def regress_on_products(reduced: Reduced, problems: list[Problem]) -> list[Answer]:
     """Logistic regression on the leading components and all their products: a kernel of degree two.
 
-    Products have heavy tails, to which a discriminant gives too much weight. Where one product of two values says
-    it all and rows are few, the many others drown it: of few values, the products that separate the classes best
-    are tried alone, and validation people choose.
+    Products have heavy tails, to which a discriminant gives too much weight. Where one product says it all and rows
+    are few, the many others drown it. So of at most MOST_VALUES values, those values and products that separate
+    the classes best are tried alone, too, and validation people choose.
     """
     answers = regress(reduced.leading(FACTORS).lifted(products), problems)
     if reduced.learned.shape[1] > MOST_VALUES:
@@ -73,7 +73,9 @@ def regress_on_products(reduced: Reduced, problems: list[Problem]) -> list[Answe
 def _of_few(lifted: Reduced, problem: Problem) -> Answer:
     """Logistic regression on the KEPT standardised values whose means differ most between the classes."""
     means, shares = class_means(lifted.learned, problem, problem.training)
-    kept = (shares @ means**2).argsort(descending=True, stable=True)[:KEPT]
+    # Values are standardised over everybody's rows; a source's own mean may be far from 0.
+    between = shares @ (means - shares @ means) ** 2
+    kept = between.argsort(descending=True, stable=True)[:KEPT]
     (answer,) = regress(Reduced(lifted.learned[:, kept], lifted.measured[:, kept]), [problem])
     return answer
 

@@ -1,5 +1,7 @@
 """Fresh probes of frozen features: every attribute, by every source of labels, on rows that are read once."""
 
+import shutil
+import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -21,7 +23,8 @@ from tiprdc_fl.attacks.trainees import Inputs, train
 READ_BATCH = 512  # rows
 MOST_HELD = 2**30  # bytes of inputs that networks keep in memory; more are read batch by batch
 LITTLE = 2**29  # values read; with less to do, processes take longer to start than they save
-ROW_PASSES = 10  # how often a classical probe reads its rows, roughly
+DOMINANT = 0.7  # share of the work; a job with more has more of all threads than of a process
+MOST_PROCESSES = 8  # each takes half a gigabyte
 
 
 @dataclass(frozen=True)
@@ -142,21 +145,37 @@ def probe(
 def probe_each(
     trials: Mapping[str, Trial], fit: Fit, on_probe: Callable[[], None] = lambda: None
 ) -> dict[str, dict[Key, Prediction]]:
-    """Several trials as ``probe`` does one, on a CPU as many probes at once as it has cores.
+    """Several trials as ``probe`` does one; on a CPU their jobs are done side by side where there is much to do.
 
     Raises:
-        InputError: there are too few rows, or a probe diverges.
+        InputError: there are too few rows, a probe diverges, or a process was killed.
     """
     problems = {
         name: _problems(trial.rows, trial.measured, trial.sources, fit.seed) for name, trial in trials.items()
     }
-    jobs = [job for name, trial in trials.items() for job in _jobs(name, trial, problems[name], fit)]
-    jobs.sort(key=lambda job: -job.work)
     answers: dict[str, dict[Key, Answer]] = {name: {} for name in trials}
-    for place, answered in side_by_side([job.run for job in jobs], _processes(jobs, fit)):
-        answers[jobs[place].trial] |= answered
-        for _ in range(jobs[place].probes):
-            on_probe()
+
+    def answer(jobs: list["_Job"], processes: int) -> None:
+        owners = [(job.trial, job.probes) for job in jobs]
+        runs = [job.run for job in jobs]
+        jobs.clear()  # whatever a job reads is freed when it is done
+        for place, answered in side_by_side((runs.pop(0) for _ in owners), processes):
+            name, probes = owners[place]
+            answers[name] |= answered
+            for _ in range(probes):
+                on_probe()
+
+    waiting: list[_Job] = []
+    for name, trial in trials.items():
+        waiting += _jobs(name, trial, problems[name], fit)
+        if fit.device != "cpu" or cores() == 1:  # one trial's rows in memory at a time
+            answer(waiting, 1)
+    waiting.sort(key=lambda job: -job.work)
+    shared, others = ([job for job in waiting if job.held is held] for held in (True, False))
+    waiting.clear()
+    for jobs in (shared, others):
+        if jobs:
+            answer(jobs, _processes(jobs))
     return {
         name: {
             (candidate, *problem.key): _prediction(problem, answers[name][candidate, *problem.key])
@@ -176,20 +195,32 @@ class _Job:
         run: trains them.
         probes: how many pairs of a candidate and a source they are.
         work: values that they read at most, roughly.
-        held: whether what they read is in memory.
+        size: bytes of what they read.
+        held: whether what they read is in memory, so that another process may read it.
     """
 
     trial: str
     run: Callable[[], dict[Key, Answer]]
     probes: int
     work: int
+    size: int
     held: bool = True
 
 
-def _processes(jobs: Sequence[_Job], fit: Fit) -> int:
-    """How many jobs are done at once: one where it is little work, a GPU's, or on rows that are not in memory."""
-    alone = fit.device != "cpu" or not all(job.held for job in jobs) or sum(job.work for job in jobs) < LITTLE
-    return 1 if alone else min(len(jobs), cores())
+def _processes(jobs: Sequence[_Job]) -> int:
+    """How many jobs are done at once: one where they are little work, mostly one job, or cannot be shared."""
+    work = [job.work for job in jobs]
+    count = min(len(jobs), cores(), MOST_PROCESSES)
+    too_large = not all(job.held for job in jobs) or sum(job.size for job in jobs) > _shareable()
+    return 1 if sum(work) < LITTLE or max(work) > DOMINANT * sum(work) or too_large else count
+
+
+def _shareable() -> int:
+    """Bytes that processes may share in memory: half of what is free for it."""
+    try:
+        return shutil.disk_usage("/dev/shm").free // 2
+    except OSError:  # joblib shares them in the folder of temporary files
+        return shutil.disk_usage(tempfile.gettempdir()).free // 2
 
 
 def _jobs(name: str, trial: Trial, problems: list[Problem], fit: Fit) -> Iterator[_Job]:
@@ -203,14 +234,15 @@ def _jobs(name: str, trial: Trial, problems: list[Problem], fit: Fit) -> Iterato
         some = {key: model for key, model in classical.items() if model.reduce is reduce}
         learned, measured = reduced.pop(reduce)
         run = partial(_learned, some, learned, measured, problems, fit.device)
-        yield _Job(name, run, len(some) * len(trial.sources), ROW_PASSES * len(some) * learned.size)
-    read = inputs.learned
-    values = read.rows[0].size if isinstance(read, Held) else 0
+        work = len(some) * len(problems) * learned.size // 2
+        yield _Job(name, run, len(some) * len(trial.sources), work, learned.nbytes + measured.nbytes)
+    parts = [read.rows for read in (inputs.learned, inputs.measured) if isinstance(read, Held)]
+    values, size = (parts[0][0].size, sum(part.nbytes for part in parts)) if parts else (0, 0)
     for key, source in product(networks, trial.sources):
         asked = [problem for problem in problems if problem.source == source]
         run = partial(_restarted, key, trial.candidates[key], asked, inputs, fit) if asked else dict
         work = fit.restarts * fit.steps * fit.batch_size * values if asked else 0
-        yield _Job(name, run, 1, work, isinstance(read, Held))
+        yield _Job(name, run, 1, work, size, held=len(parts) == 2)
 
 
 def _learned(
