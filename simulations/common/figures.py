@@ -108,9 +108,15 @@ def tasks_of(report: Report) -> list[str]:
 
 
 def mean_span(spans: Sequence[Span]) -> Span:
-    """The mean of figures; its bounds are the mean bounds, at least as wide as the mean's own interval."""
-    parts = [[part for part in column if part is not None] for column in zip(*spans, strict=True)]
-    value, low, high = (float(np.mean(p)) if len(p) == len(spans) else None for p in parts)
+    """The mean of the figures that are defined; its bounds are the mean bounds, at least as wide as its own.
+
+    A figure of a study is undefined for the lack of people of a class, and then it is so in every case.
+    """
+    known = [span for span in spans if span.value is not None]
+    if not known:
+        return UNDEFINED
+    parts = [[part for part in column if part is not None] for column in zip(*known, strict=True)]
+    value, low, high = (float(np.mean(part)) if len(part) == len(known) else None for part in parts)
     return Span(value, low, high)
 
 

@@ -23,7 +23,17 @@ from simulations.common import paper
 from simulations.common.arguments import preset_values
 from simulations.common.command import help_of, main
 from simulations.common.datasets import modality_of
-from simulations.common.figures import Column, Span, best, combine, flat, flat_names, over_seeds
+from simulations.common.figures import (
+    UNDEFINED,
+    Column,
+    Span,
+    best,
+    combine,
+    flat,
+    flat_names,
+    mean_span,
+    over_seeds,
+)
 from simulations.common.files import SIZE
 from simulations.common.pictures import DPI, spread
 from simulations.common.runs import Case
@@ -603,6 +613,15 @@ def test_over_seeds_is_students_interval():
     assert found == pytest.approx((0.7, 0.7 - 0.248414, 0.7 + 0.248414), abs=1e-6)
     assert over_seeds([0.6, None]) == (None, None, None)  # no mean of two seeds
     assert over_seeds([None]) == (None, None, None)
+
+
+def test_the_mean_of_figures_is_of_those_that_are_defined():
+    one, other = Span(0.6, 0.5, 0.7), Span(0.8, 0.6, 0.9)
+    mean = mean_span([one, other])
+    assert [round(part or 0, 3) for part in mean] == [0.7, 0.55, 0.8]
+    assert mean_span([one, UNDEFINED]) == one
+    assert mean_span([UNDEFINED, UNDEFINED]) == mean_span([]) == UNDEFINED
+    assert mean_span([one, Span(0.8)]).low is None
 
 
 def test_intervals_over_seeds_stay_within_0_and_1():
