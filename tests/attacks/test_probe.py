@@ -128,7 +128,7 @@ def test_inputs_that_do_not_fit_into_memory_are_read_batch_by_batch(small, monke
 
 
 def test_messages_of_unequal_length_are_as_good_as_padded_ones(monkeypatch):
-    """A batch of messages is as long as its longest: they are not held together, and padding is no difference."""
+    """A batch of messages is as long as its longest, and padding is no difference, whatever is read first."""
     monkeypatch.setattr(probe_room, "READ_BATCH", 100)
     generator = np.random.default_rng(0)
     labels = np.arange(400) % 2

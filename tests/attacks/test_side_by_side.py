@@ -77,6 +77,18 @@ def test_held_rows_are_copies():
     assert chosen.dtype == torch.float16 and not rows.any()
 
 
+def test_held_messages_are_cut_after_the_longest_that_is_read():
+    tokens = np.array([[3, 0, 0, 0], [1, 2, 0, 0], [0, 0, 0, 0], [4, 5, 6, 7]])
+    read = Held(tokens, padded=True)
+    assert read(np.array([0, 1])).tolist() == [[3, 0], [1, 2]]
+    assert read(np.array([2])).tolist() == [[0]]
+    assert read(np.array([3, 2])).tolist() == [[4, 5, 6, 7], [0, 0, 0, 0]]
+    states = np.zeros((2, 4, 3), np.float16)
+    states[0, 0, 1] = states[1, 2, 0] = 1  # the step between is no padding
+    assert Held(states, padded=True)(np.array([0])).shape == (1, 1, 3)
+    assert Held(states, padded=True)(np.array([1])).shape == (1, 3, 3)
+
+
 @pytest.mark.parametrize(
     ("work", "size", "cores", "processes"),
     [

@@ -328,29 +328,35 @@ def _read(
 def _read_part(
     rows: Rows, reducers: Sequence[Reduce], networks: bool, fit: Fit
 ) -> tuple[Read | None, dict[Reduce, np.ndarray]]:
-    size, held = len(rows.people), networks
+    size, held, padded = len(rows.people), networks, False
     whole: np.ndarray | None = None
     reduced: dict[Reduce, np.ndarray] = {}
     for start in range(0, size if networks or reducers else 0, READ_BATCH):
         x = rows.read(np.arange(start, min(start + READ_BATCH, size)))
         for reduce in reducers:
             values = reduce(to_device(x, fit.device)).float().cpu().numpy()
-            _put(reduced.setdefault(reduce, _room(size, values)), start, values)
-        if held:
-            held = x.element_size() * x[0].numel() * size <= MOST_HELD
-            held = held and (whole is None or whole.shape[1:] == x.shape[1:])
+            if reduce not in reduced:
+                reduced[reduce] = _room(size, values)
+            _put(reduced[reduce], start, values)
+        held = held and x.element_size() * x[0].numel() * size <= MOST_HELD
         if held:
             whole = _room(size, x.numpy()) if whole is None else whole
-            _put(whole, start, x.numpy())
-    return Held(whole) if held and whole is not None else None, reduced
+            padded = padded or whole.shape[1:] != x.shape[1:]
+            whole = _put(whole, start, x.numpy())
+    return Held(whole, padded) if held and whole is not None else None, reduced
 
 
 def _room(size: int, like: np.ndarray) -> np.ndarray:
-    return np.empty((size, *like.shape[1:]), like.dtype)
+    return np.zeros((size, *like.shape[1:]), like.dtype)
 
 
-def _put(whole: np.ndarray, start: int, part: np.ndarray) -> None:
-    whole[start : start + len(part)] = part
+def _put(whole: np.ndarray, start: int, part: np.ndarray) -> np.ndarray:
+    """The array with a part written into it; messages longer than those before make it longer, with zeros."""
+    if part.shape[1] > whole.shape[1]:
+        short, whole = whole, np.zeros((len(whole), *part.shape[1:]), whole.dtype)
+        whole[:start, : short.shape[1]] = short[:start]
+    whole[start : start + len(part), : part.shape[1]] = part
+    return whole
 
 
 def _restarted(

@@ -29,14 +29,19 @@ class Held:
 
     Args:
         rows: [n, ...].
+        padded: whether they are messages [n, steps, ...] with zeros after the end.
     """
 
-    def __init__(self, rows: np.ndarray):
-        self.rows = rows
+    def __init__(self, rows: np.ndarray, padded: bool = False):
+        self.rows, self.padded = rows, padded
 
     def __call__(self, chosen: np.ndarray) -> Tensor:
-        """The rows of some numbers."""
-        return torch.from_numpy(self.rows[chosen])
+        """The rows of some numbers; messages are cut after the end of the longest."""
+        rows = torch.from_numpy(self.rows[chosen])
+        if not self.padded:
+            return rows
+        valid = rows.ne(0).transpose(0, 1).flatten(1).any(dim=1).nonzero()  # steps that a message has
+        return rows[:, : int(valid.max()) + 1 if len(valid) else 1]
 
 
 def cores() -> int:
