@@ -152,6 +152,32 @@ def test_messages_of_unequal_length_are_as_good_as_padded_ones(monkeypatch):
         assert prediction.validation > 0.8
 
 
+def shifted(shift: float) -> tuple[Problem, Answer]:
+    """An answer whose threshold is off by ``shift``, in standard deviations of a class."""
+    labels = np.arange(800) % 2
+    x = np.random.default_rng(0).normal(size=800) + 2 * labels - 1 + shift
+    logits = np.stack([np.zeros(800), 2 * x], axis=1)
+    problem = Problem("A", "both", 2, labels, np.arange(400), np.arange(400, 800), seed=0)
+    return problem, Answer(logits[400:], logits[:400])
+
+
+def test_a_threshold_that_is_far_off_is_moved():
+    problem, answer = shifted(1.5)
+    own, moved = (
+        balanced_accuracy(logits, problem.labels[:400]) for logits in (answer.measured, _moved(1.5))
+    )
+    assert own < 0.75 < 0.82 < moved
+
+
+def test_a_threshold_stays_where_another_gains_no_more_than_chance_may():
+    _, answer = shifted(0.05)
+    assert np.allclose(_moved(0.05), answer.measured)
+
+
+def _moved(shift: float) -> np.ndarray:
+    return probe_room._prediction(*shifted(shift)).balanced
+
+
 # Whom probes learn from.
 
 

@@ -387,7 +387,8 @@ def _prediction(problem: Problem, answer: Answer) -> Prediction:
     """Calibrates an answer.
 
     The opposite of a probe, or another threshold between its classes, is taken where validation people show that
-    it is better: with many values and few rows of a class a probe's own threshold is far off.
+    it is better: with many values and few rows of a class a probe's own threshold is far off. A small gain on them
+    is chance more often than not, and its threshold worse on everybody else.
     """
     labels = problem.labels[problem.validation]
     calibration = calibrate(answer.validated, labels, problem.shares)
@@ -395,7 +396,8 @@ def _prediction(problem: Problem, answer: Answer) -> Prediction:
     moved = calibration.balanced(answer.validated, problem.shares)
     # Where a class is missing among them, whoever never guesses it would look perfect.
     decided = set(problem.labels[problem.training]) <= set(labels)
-    if decided and balanced_accuracy(moved, labels) > balanced_accuracy(validated, labels):
+    own = balanced_accuracy(validated, labels)
+    if decided and balanced_accuracy(moved, labels) > own + problem.tolerance(own):
         validated, measured = moved, calibration.balanced(answer.measured, problem.shares)
     return Prediction(
         balanced=measured.astype(np.float32),
