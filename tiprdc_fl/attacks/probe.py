@@ -1,5 +1,6 @@
 """Fresh probes of frozen features: every attribute, by every source of labels, on rows that are read once."""
 
+import contextlib
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -25,6 +26,7 @@ MOST_HELD = 2**30  # bytes of inputs that networks keep in memory; more are read
 LITTLE = 2**29  # values read; with less to do, processes take longer to start than they save
 DOMINANT = 0.7  # share of the work; a job with more has more of all threads than of a process
 MOST_PROCESSES = 8  # each takes half a gigabyte
+LEAST_SHARED = 2e9  # bytes free in shared memory, without which joblib takes the folder of temporary files
 
 
 @dataclass(frozen=True)
@@ -216,11 +218,12 @@ def _processes(jobs: Sequence[_Job]) -> int:
 
 
 def _shareable() -> int:
-    """Bytes that processes may share in memory: half of what is free for it."""
-    try:
-        return shutil.disk_usage("/dev/shm").free // 2
-    except OSError:  # joblib shares them in the folder of temporary files
-        return shutil.disk_usage(tempfile.gettempdir()).free // 2
+    """Bytes that processes may share: half of what is free where joblib puts them."""
+    with contextlib.suppress(OSError):
+        free = shutil.disk_usage("/dev/shm").free
+        if free > LEAST_SHARED:
+            return free // 2
+    return shutil.disk_usage(tempfile.gettempdir()).free // 2
 
 
 def _jobs(name: str, trial: Trial, problems: list[Problem], fit: Fit) -> Iterator[_Job]:
