@@ -4,7 +4,7 @@ VENV ?= .venv
 READY := $(VENV)/.installed
 # Two processes; the tests of a file stay together, since they share runs. WORKERS=0 runs all tests in one.
 WORKERS ?= 2
-PYTEST := $(VENV)/bin/python -m pytest -n $(WORKERS) --dist loadfile
+PYTEST := $(VENV)/bin/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 .PHONY: simulate check test lint chromium
 simulate: $(READY)

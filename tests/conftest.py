@@ -17,8 +17,19 @@ torch.set_num_threads(1)
 NO_CHROMIUM = "no Chromium: install it with `make chromium`"
 
 
+SLOW = ("flower", "browser", "slow")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The only tests that are ever skipped are the browser's, where there is no Chromium."""
+    """Files that take long come first, so that no process is left with one at the end.
+
+    The only tests that are ever skipped are the browser's, where there is no Chromium.
+    """
+    first = {item.path: len(SLOW) for item in items}
+    for item in items:
+        marks = [place for place, mark in enumerate(SLOW) if item.get_closest_marker(mark)]
+        first[item.path] = min(first[item.path], *marks, len(SLOW))
+    items.sort(key=lambda item: first[item.path])
     if chromium() is None:
         for item in items:
             if item.get_closest_marker("browser"):
