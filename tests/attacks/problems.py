@@ -1,10 +1,13 @@
 """Rows with known classes, for the tests of probes."""
 
+from collections.abc import Callable, Mapping
+
 import numpy as np
 import torch
 from torch import Tensor
 
-from tiprdc_fl.attacks.probe import Rows
+from tiprdc_fl.attacks.fitting import Fit
+from tiprdc_fl.attacks.probe import Candidate, Key, Prediction, Rows, Source, Trial, probe_each
 from tiprdc_fl.attacks.problem import Answer, Problem
 from tiprdc_fl.attacks.reduced import Reduced, standardised
 
@@ -40,3 +43,16 @@ def drawn(seed: int, count: int, share: float, gap: float, size: int = 8, **plac
     x = generator.normal(size=(count, size)).astype(np.float32)
     x[:, 0] += gap * labels
     return rows_of(labels, torch.from_numpy(x), **place)
+
+
+def probe(
+    candidates: Mapping[str, Candidate],
+    rows: Rows,
+    measured: Rows,
+    fit: Fit,
+    sources: Mapping[str, Source] | None = None,
+    on_probe: Callable[[], None] = lambda: None,
+) -> dict[Key, Prediction]:
+    """The predictions of one trial; without sources everybody's labels are the contributors'."""
+    everybody = {"contributors": Source(np.arange(len(rows.people)), tuple(rows.labels))}
+    return probe_each({"": Trial(candidates, rows, measured, sources or everybody)}, fit, on_probe)[""]

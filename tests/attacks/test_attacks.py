@@ -9,11 +9,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from tests.attacks.problems import rows_of
+from tests.attacks.problems import probe, rows_of
 from tiprdc_fl import seeding
 from tiprdc_fl.attacks.classical import Classical
 from tiprdc_fl.attacks.fitting import Fit
-from tiprdc_fl.attacks.probe import Candidate, Rows, probe
+from tiprdc_fl.attacks.probe import Candidate, Rows
 from tiprdc_fl.attacks.problem import balanced_accuracy
 from tiprdc_fl.attacks.suite import ATTACKS, DEFAULT_ATTACKS, ROW_PROBES, attacks_for, check_attacks
 from tiprdc_fl.errors import InputError

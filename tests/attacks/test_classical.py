@@ -131,3 +131,11 @@ def test_trees_read_the_values_that_separate_the_classes():
     x[:, -1] = 3 * labels + generator.normal(size=300)
     (answer,) = learn_trees(reduced_of(x), [problem_of(labels)])
     assert accuracy(answer, labels) > 0.9
+
+
+def test_values_of_a_source_that_differs_from_everybody_do_not_crowd_out_those_that_separate():
+    """Values are standardised over all rows, so a source's own mean may be far from 0 and tell nothing."""
+    labels = np.arange(400) % 2
+    rows = np.random.default_rng(0).normal(size=(400, 2 * COLUMNS)) + 3
+    rows[:, -1] += labels - 3.5
+    assert classical._separating_columns(rows, labels)[0] == 2 * COLUMNS - 1

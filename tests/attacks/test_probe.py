@@ -10,12 +10,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from tests.attacks.problems import drawn, rows_of
+from tests.attacks.problems import drawn, probe, rows_of
 from tiprdc_fl.attacks import probe as probe_room
 from tiprdc_fl.attacks.classical import Classical
 from tiprdc_fl.attacks.fitting import Fit, split_rows
 from tiprdc_fl.attacks.networks import Perceptron, Summarised
-from tiprdc_fl.attacks.probe import Candidate, Prediction, Rows, Source, probe
+from tiprdc_fl.attacks.probe import Candidate, Prediction, Rows, Source
 from tiprdc_fl.attacks.problem import Answer, Problem, balanced_accuracy, last_of_best
 from tiprdc_fl.attacks.reduced import Reduced
 from tiprdc_fl.attacks.reduction import as_it_is, mean_and_max

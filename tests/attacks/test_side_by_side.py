@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 import torch
 
-from tests.attacks.problems import drawn
+from tests.attacks.problems import drawn, probe
 from tiprdc_fl.attacks import probe as probe_room
 from tiprdc_fl.attacks import side_by_side as side_room
 from tiprdc_fl.attacks.fitting import Fit
 from tiprdc_fl.attacks.networks import Perceptron
-from tiprdc_fl.attacks.probe import Candidate, Source, probe
+from tiprdc_fl.attacks.probe import Candidate, Source
 from tiprdc_fl.attacks.side_by_side import Held, cores, side_by_side
 from tiprdc_fl.attacks.suite import row_candidates
 from tiprdc_fl.errors import InputError

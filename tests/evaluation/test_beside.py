@@ -8,9 +8,9 @@ import pytest
 import torch
 from scipy.stats import norm
 
-from tests.attacks.problems import rows_of
+from tests.attacks.problems import probe, rows_of
 from tiprdc_fl.attacks.fitting import Fit
-from tiprdc_fl.attacks.probe import Prediction, Rows, probe
+from tiprdc_fl.attacks.probe import Prediction, Rows
 from tiprdc_fl.attacks.problem import balanced_accuracy
 from tiprdc_fl.attacks.reduction import as_it_is
 from tiprdc_fl.attacks.suite import row_candidates

@@ -115,39 +115,20 @@ class Trial:
     sources: Mapping[str, Source]
 
 
-def probe(
-    candidates: Mapping[str, Candidate],
-    rows: Rows,
-    measured: Rows,
-    fit: Fit,
-    sources: Mapping[str, Source] | None = None,
-    on_probe: Callable[[], None] = lambda: None,
-) -> dict[Key, Prediction]:
-    """Trains probes on ``rows`` and predicts ``measured`` with them.
-
-    Args:
-        candidates: probes by name.
-        rows: rows to learn from; of each source's people a tenth, or 20 of few, are kept for validation.
-        measured: rows to predict, of other people.
-        fit: settings of the training.
-        sources: whose labels a probe learns from, by name; None: everybody's, as "contributors".
-        on_probe: called as often as there are pairs of a candidate and a source.
-
-    Returns:
-        The prediction of each candidate for each attribute and source that knows it.
-
-    Raises:
-        InputError: there are too few rows, or a probe diverges.
-    """
-    if sources is None:
-        sources = {"contributors": Source(np.arange(len(rows.people)), tuple(rows.labels))}
-    return probe_each({"": Trial(candidates, rows, measured, sources)}, fit, on_probe)[""]
-
-
 def probe_each(
     trials: Mapping[str, Trial], fit: Fit, on_probe: Callable[[], None] = lambda: None
 ) -> dict[str, dict[Key, Prediction]]:
-    """Several trials as ``probe`` does one; on a CPU their jobs are done side by side where there is much to do.
+    """Trains the probes of every trial on its rows, and predicts its measured rows with them.
+
+    On a CPU they are trained side by side where there is much to do.
+
+    Args:
+        trials: what is probed, by name.
+        fit: settings of the training.
+        on_probe: called as often as there are pairs of a candidate and a source.
+
+    Returns:
+        By trial the prediction of each candidate for each attribute and source that knows it.
 
     Raises:
         InputError: there are too few rows, a probe diverges, or a process was killed.

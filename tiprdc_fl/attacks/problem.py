@@ -14,7 +14,7 @@ class Problem:
 
     Attributes:
         attribute: name of the attribute.
-        source: name of the source, see ``probe``.
+        source: name of the source, see ``Trial``.
         classes: number of values of the attribute.
         labels: label of each row, int64 [rows]. Only those of ``training`` and ``validation`` may be read.
         training: numbers of the rows to learn from, int64, ascending.
