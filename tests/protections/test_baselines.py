@@ -23,7 +23,27 @@ SOURCE = DataSource("faces", None, (32, 32), 0, most=6)
 IMAGES = Architecture("image", 4, image_size=(32, 32))
 TEXTS = ["so it goes", "and so on", "so on and on it goes and goes"] * 20
 WORDS = Architecture("text", 8, vocabulary=build_vocabulary(TEXTS, list(range(60)), 20), max_tokens=6)
-PLAN = Plan(("Male",), 0.9, 3, 1, 64, 1e-3, 1e-4, 0.75, "derangement", "joint", 3, 0, "cpu")
+PLAN = Plan(
+    private=("Male",),
+    budget=0.9,
+    objective="jsd",
+    epochs=3,
+    pretrain_epochs=1,
+    pretraining="private",
+    adversaries=1,
+    hiding="cross_entropy",
+    restarts=0,
+    batch_size=64,
+    learning_rate=1e-3,
+    weight_decay=1e-4,
+    decay_at=0.75,
+    pairing="derangement",
+    negatives=1,
+    heads="joint",
+    convolutions=3,
+    seed=0,
+    device="cpu",
+)
 
 
 def encoder_of(architecture: Architecture):
@@ -140,9 +160,11 @@ def test_an_encoder_is_trained_as_long_as_tiprdc_without_its_privacy_term(name):
     train = PROTECTIONS[name].train
     assert train is not None
     on_information = train(PLAN, SETTINGS, ("Smiling",))
-    assert (on_information.budget, on_information.pretrain_epochs, on_information.epochs) == (0.0, 0, 4)
+    assert (on_information.pretraining, on_information.epochs) == ("information", 0)
+    assert on_information.pretrain_epochs == 4
     on_tasks = train(PLAN, replace(SETTINGS, encoder="tasks"), ("Smiling", "Young"))
-    assert (on_tasks.private, on_tasks.epochs, on_tasks.pretrain_epochs) == (("Smiling", "Young"), 0, 4)
+    assert (on_tasks.private, on_tasks.pretraining) == (("Smiling", "Young"), "private")
+    assert (on_tasks.epochs, on_tasks.pretrain_epochs) == (0, 4)
 
 
 def test_untrained_and_trained_extractors_differ_only_in_their_weights():

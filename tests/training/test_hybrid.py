@@ -14,16 +14,37 @@ from tiprdc_fl.errors import InputError
 from tiprdc_fl.models.architecture import Architecture
 from tiprdc_fl.models.extractor import load_extractor
 from tiprdc_fl.training.hybrid import Losses, Players, build_players, hybrid_step, pretrain_step
+from tiprdc_fl.training.information import OBJECTIVES
 from tiprdc_fl.training.loop import Plan, train_extractor
 
 IMAGE = Architecture("image", 2, image_size=(32, 32))
-PLAN = Plan(("Male",), 0.9, 2, 1, 8, 1e-3, 1e-4, 0.5, "derangement", "joint", 3, 7, "cpu")
+PLAN = Plan(
+    private=("Male",),
+    budget=0.9,
+    objective="likelihood",
+    epochs=2,
+    pretrain_epochs=1,
+    pretraining="private",
+    adversaries=1,
+    hiding="cross_entropy",
+    restarts=0,
+    batch_size=8,
+    learning_rate=1e-3,
+    weight_decay=1e-4,
+    decay_at=0.5,
+    pairing="derangement",
+    negatives=1,
+    heads="joint",
+    convolutions=3,
+    seed=7,
+    device="cpu",
+)
 
 
 def players_of(architecture: Architecture, dropout: bool = True) -> Players:
     seeding.seed_torch(3, "players")
-    players = build_players(architecture, (2,), 3, 1e-3, 1e-4, "cpu")
-    for network in (players.adversary, players.estimator):
+    players = build_players(architecture, OBJECTIVES["jsd"], batch_of(), (2,), 3, 1e-3, 1e-4, "cpu")
+    for network in (players.adversaries, players.estimator):
         for module in network.modules():
             if isinstance(module, nn.Dropout) and not dropout:
                 module.p = 0.0
@@ -36,8 +57,8 @@ def batch_of() -> torch.Tensor:
 
 def test_the_step_leaves_every_weight_trainable_and_losses_detached():
     players = players_of(IMAGE)
-    losses = hybrid_step(players, batch_of(), torch.tensor([[0], [1]] * 3), torch.arange(6).roll(1), 0.5)
-    for network in (players.extractor, players.adversary, players.estimator):
+    losses = hybrid_step(players, batch_of(), torch.tensor([[0], [1]] * 3), torch.arange(6).roll(1)[None], 0.5)
+    for network in (players.extractor, players.adversaries, players.estimator):
         assert all(p.requires_grad for p in network.parameters())
     assert not losses.extractor.requires_grad
     assert losses.bound <= 0
@@ -126,15 +147,15 @@ def test_too_few_people(tmp_path):
         train_extractor(people_examples(1), IMAGE, PLAN, tmp_path)
 
 
-def test_the_learning_rate_is_a_tenth_in_the_last_epochs_of_algorithm_1(tmp_path, monkeypatch):
+def test_the_learning_rate_is_a_tenth_in_the_last_epochs(tmp_path, monkeypatch):
     rates = []
 
     def pretrained(players, x, u):
-        rates.append([optimiser.param_groups[0]["lr"] for optimiser in (players.theta, players.psi)])
+        rates.append([optimiser.param_groups[0]["lr"] for optimiser in (players.theta, *players.psi)])
         return torch.zeros(())
 
-    def trained(players, x, u, order, budget):
-        optimisers = (players.theta, players.psi, players.omega)
+    def trained(players, x, u, order, budget, adversaries):
+        optimisers = (players.theta, *players.psi, players.omega)
         rates.append([optimiser.param_groups[0]["lr"] for optimiser in optimisers])
         return Losses(torch.zeros(()), torch.zeros(()), torch.zeros(()))
 

@@ -74,13 +74,28 @@ class Training:
     """The collector's training of the extractor (Algorithm 1)."""
 
     budget: float = _key(0.9, "the paper's lambda; 1: only privacy, 0: only utility", low=0, high=1)
+    objective: str = _key(
+        "likelihood", "estimate of the information that features keep, which the extractor maximises; paper: jsd"
+    )
     epochs: int = _key(4, "passes of Algorithm 1 over the collector's examples", low=0)
-    pretrain_epochs: int = _key(
-        1, "epochs of supervised pretraining of extractor and adversary before that", low=0
+    pretrain_epochs: int = _key(4, "epochs of pretraining before that", low=0)
+    pretraining: str = _key(
+        "information",
+        "what pretraining teaches the extractor: to keep information, or the private attribute, as in the paper",
+        choices=("information", "private"),
+    )
+    adversaries: int = _key(1, "adversaries that the extractor is trained against; paper: 1", low=1)
+    hiding: str = _key(
+        "cross_entropy",
+        "what of the adversaries' predictions the extractor maximises; paper: cross_entropy (Eq. 8)",
+        choices=("cross_entropy", "entropy"),
+    )
+    restarts: int = _key(
+        0, "epochs of Algorithm 1 after which the next adversary starts anew, in turn; 0: none does", low=0
     )
     batch_size: int = _key(64, "examples in a batch; paper: 64", low=2)
-    learning_rate: float = _key(1e-3, "learning rate of Adam; paper: 1e-4", above=0)
-    weight_decay: float = _key(1e-4, "weight decay of Adam; paper: 1e-4", low=0)
+    learning_rate: float = _key(3e-3, "learning rate of AdamW; paper: 1e-4, of Adam", above=0)
+    weight_decay: float = _key(1e-4, "weight decay of AdamW; paper: 1e-4, of Adam", low=0)
     decay_at: float = _key(
         0.75, "share of the epochs after which the learning rate is divided by 10", low=0, high=1
     )
@@ -89,6 +104,7 @@ class Training:
         "how x' of Eq. 9 is chosen in a batch; authors' code: shift",
         choices=("derangement", "shift"),
     )
+    negatives: int = _key(1, "other examples x' of Eq. 9 for each x; paper: 1", low=1)
     private_heads: str = _key(
         "joint",
         "several private attributes: one joint softmax, or a softmax head for each",

@@ -15,13 +15,16 @@ from tiprdc_fl.training.loop import Plan
 TRAINING = tuple(
     f"training.{name}"
     for name in (
+        "objective",
         "epochs",
         "pretrain_epochs",
+        "pretraining",
         "batch_size",
         "learning_rate",
         "weight_decay",
         "decay_at",
         "pairing",
+        "negatives",
         "private_heads",
         "library",
     )

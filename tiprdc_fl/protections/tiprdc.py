@@ -14,5 +14,5 @@ TIPRDC = Protection(
     apply=send_features,
     train=train,
     describe=lambda keys: f"budget {keys['training.budget']:g}",
-    reads=("training.budget", *TRAINING),
+    reads=("training.budget", "training.adversaries", "training.hiding", "training.restarts", *TRAINING),
 )

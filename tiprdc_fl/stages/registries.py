@@ -14,6 +14,7 @@ from tiprdc_fl.federation.engine import ENGINES
 from tiprdc_fl.models.runtime import RUNTIMES
 from tiprdc_fl.protections import PROTECTIONS
 from tiprdc_fl.store.codec import CODECS
+from tiprdc_fl.training.information import OBJECTIVES
 
 
 def load_config(config: str | None, overrides: Sequence[str]) -> Config:
@@ -29,6 +30,7 @@ def choices() -> Choices:
             for name, dataset in DATASETS.items()
         },
         "partition.name": _reading(PARTITIONERS),
+        "training.objective": _reading(OBJECTIVES),
         "protection.name": _reading(PROTECTIONS),
         "strategy.name": _reading(STRATEGIES),
         "federation.codec": {name: Choice(codec.label) for name, codec in CODECS.items()},

@@ -1,4 +1,4 @@
-"""Algorithm 1: the hybrid training of extractor, adversary and mutual information estimator."""
+"""Algorithm 1: the hybrid training of extractor, adversaries and mutual information estimator."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -6,37 +6,40 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.optim import Adam, Optimizer
+from torch.optim import AdamW, Optimizer
 
-from tiprdc_fl.models.architecture import Architecture, build_classifier, build_estimator, build_extractor
+from tiprdc_fl.models.architecture import Architecture, build_classifier, build_extractor
 from tiprdc_fl.models.extractor import autocast
-from tiprdc_fl.models.image import ImageEstimator
-from tiprdc_fl.models.text import TextEstimator
-from tiprdc_fl.training.objectives import adversary_loss, extractor_objective, jensen_shannon_bound, one_hot
+from tiprdc_fl.training.information import Information, Objective
+from tiprdc_fl.training.objectives import adversary_loss, extractor_objective, hiding_loss, one_hot
 
 
 @dataclass(frozen=True)
 class Players:
-    """The three networks of Figure 3, each with an optimiser named after its weights in the paper.
+    """The networks of Figure 3, each with an optimiser named after its weights in the paper.
 
     Attributes:
         extractor: E_theta.
-        adversary: E_psi.
+        adversaries: E_psi; one in the paper.
         estimator: E_omega.
         theta: optimiser of the extractor.
-        psi: optimiser of the adversary.
+        psi: optimisers of the adversaries.
         omega: optimiser of the estimator.
-        classes: number of classes of each head of the adversary.
+        information: what the estimator says of a batch, see ``Objective``.
+        classes: number of classes of each head of an adversary.
+        hiding: what of the adversaries' predictions the extractor maximises, see ``hiding_loss``.
         precision: "bfloat16" or "float32".
     """
 
     extractor: nn.Module
-    adversary: nn.Module
-    estimator: ImageEstimator | TextEstimator
+    adversaries: nn.ModuleList
+    estimator: nn.Module
     theta: Optimizer
-    psi: Optimizer
+    psi: tuple[Optimizer, ...]
     omega: Optimizer
+    information: Information
     classes: tuple[int, ...]
+    hiding: str
     precision: str
 
 
@@ -45,8 +48,8 @@ class Losses:
     """Losses of one step in nats, each before the update that it causes.
 
     Attributes:
-        adversary: Eq. 8, before psi's update.
-        bound: Eq. 9, before omega's update.
+        adversary: Eq. 8, before psi's update; the mean over the adversaries.
+        bound: Eq. 9, or another estimate of the information, before omega's update.
         extractor: the negative of Eq. 18, before theta's update.
     """
 
@@ -57,62 +60,83 @@ class Losses:
 
 def build_players(
     architecture: Architecture,
+    objective: Objective,
+    sample: Tensor,
     classes: Sequence[int],
     convolutions: int,
     learning_rate: float,
     weight_decay: float,
     device: str,
+    adversaries: int = 1,
+    hiding: str = "cross_entropy",
 ) -> Players:
-    """Builds the three networks with fresh weights; the caller seeds torch before.
+    """Builds the networks with fresh weights; the caller seeds torch before.
+
+    Weight decay is decoupled (AdamW). Added to the gradient, as Adam has it, it is all there is to follow where the
+    gradient vanishes, and Adam makes whole steps of it: the weights shrink by the learning rate at every step.
 
     Args:
         architecture: architecture of the extractor.
-        classes: number of classes of each head of the adversary.
+        objective: estimates the information.
+        sample: preprocessed inputs [n, ...], some of those to train on.
+        classes: number of classes of each head of an adversary.
         convolutions: convolutions in the first block of the estimator, see ``ImageEstimator``.
-        learning_rate: Adam's learning rate.
-        weight_decay: Adam's weight decay.
+        learning_rate: AdamW's learning rate.
+        weight_decay: AdamW's weight decay.
         device: "cpu" or "cuda".
+        adversaries: their number.
+        hiding: "cross_entropy" or "entropy", see ``hiding_loss``.
     """
     extractor = build_extractor(architecture)
-    adversary = build_classifier(architecture, sum(classes))
-    estimator = build_estimator(architecture, sum(classes), convolutions)
-    networks = (extractor, adversary, estimator)
-    for network in networks:
+    opponents = nn.ModuleList(build_classifier(architecture, sum(classes)) for _ in range(adversaries))
+    estimator = objective.build(architecture, sum(classes), convolutions, sample)
+    for network in (extractor, opponents, estimator):
         network.to(device, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
-    theta, psi, omega = (
-        Adam(network.parameters(), learning_rate, weight_decay=weight_decay, fused=True)
-        for network in networks
-    )
+
+    def optimiser(network: nn.Module) -> Optimizer:
+        return AdamW(network.parameters(), learning_rate, weight_decay=weight_decay, fused=True)
+
     return Players(
         extractor=extractor,
-        adversary=adversary,
+        adversaries=opponents,
         estimator=estimator,
-        theta=theta,
-        psi=psi,
-        omega=omega,
+        theta=optimiser(extractor),
+        psi=tuple(map(optimiser, opponents)),
+        omega=optimiser(estimator),
+        information=objective.information,
         classes=tuple(classes),
+        hiding=hiding,
         precision=architecture.precision,
     )
 
 
+def restart(players: Players, number: int, architecture: Architecture) -> None:
+    """Gives an adversary fresh weights and forgets its optimiser's moments; the caller seeds torch before."""
+    fresh = build_classifier(architecture, sum(players.classes))
+    players.adversaries[number].load_state_dict(fresh.state_dict())
+    players.psi[number].state.clear()
+
+
 def pretrain_step(players: Players, x: Tensor, u: Tensor) -> Tensor:
-    """One step of pretraining: extractor and adversary together learn the private attribute.
+    """One step of the paper's pretraining: extractor and adversaries together learn the private attribute.
 
     Args:
-        players: the networks; extractor and adversary are updated in place.
+        players: the networks; extractor and adversaries are updated in place.
         x: preprocessed inputs [batch, ...].
-        u: the adversary's labels, int64 [batch, heads].
+        u: the adversaries' labels, int64 [batch, heads].
 
     Returns:
-        The adversary's loss (Eq. 8) before the update.
+        The adversaries' loss (Eq. 8) before the update.
     """
     with autocast(players.precision, x.device.type):
-        loss = adversary_loss(players.adversary(players.extractor(x)), u, players.classes)
-    _update(loss, players.psi, players.theta)
-    return loss.detach()
+        loss = _adversaries_loss(players, players.extractor(x), u)
+    _update(loss, *players.psi, players.theta)
+    return loss.detach() / len(players.adversaries)
 
 
-def hybrid_step(players: Players, x: Tensor, u: Tensor, order: Tensor, budget: float) -> Losses:
+def hybrid_step(
+    players: Players, x: Tensor, u: Tensor, order: Tensor, budget: float, adversaries: bool = True
+) -> Losses:
     """One step of Algorithm 1, lines 3 to 5: updates psi, omega and theta in turn, each on the current weights.
 
     The extractor runs once. Theta does not change while psi and omega are updated, so all three passes of the paper
@@ -122,9 +146,10 @@ def hybrid_step(players: Players, x: Tensor, u: Tensor, order: Tensor, budget: f
     Args:
         players: the networks, which are updated in place.
         x: preprocessed inputs [batch, ...].
-        u: the adversary's labels, int64 [batch, heads].
-        order: index of each example's x' (Eq. 9), int64 [batch].
-        budget: the paper's lambda. At 1 the mutual information is skipped, at 0 the adversary's term.
+        u: the adversaries' labels, int64 [batch, heads].
+        order: indices of each example's x' (Eq. 9), int64 [negatives, batch].
+        budget: the paper's lambda. At 1 the information is skipped, at 0 the adversaries' term.
+        adversaries: whether psi is updated; else its loss is not computed either, and the budget must be 0.
 
     Returns:
         The losses before each update.
@@ -132,43 +157,44 @@ def hybrid_step(players: Players, x: Tensor, u: Tensor, order: Tensor, budget: f
     hot, device = one_hot(u, players.classes), x.device.type
     with autocast(players.precision, device):
         z = players.extractor(x)
-        adversary = adversary_loss(players.adversary(z.detach()), u, players.classes)
-    _update(adversary, players.psi)
-    bound = torch.zeros((), device=x.device)
+    adversary = bound = torch.zeros((), device=x.device)
+    if adversaries:
+        with autocast(players.precision, device):
+            adversary = _adversaries_loss(players, z.detach(), u)
+        _update(adversary, *players.psi)
     if budget < 1:
         with autocast(players.precision, device):
-            bound = _bound(players.estimator, players.estimator.embed_input(x), z.detach(), hot, order)
+            bound = players.information(players.estimator, x, z.detach(), hot, order)
         _update(-bound, players.omega)
     # Autocast caches casts of trainable weights within a context. A new context and frozen weights each ensure that
     # theta's update sees psi and omega after their updates.
-    with autocast(players.precision, device), _frozen(players.adversary), _frozen(players.estimator):
+    with (
+        autocast(players.precision, device),
+        _frozen(players.adversaries),
+        _frozen(players.estimator),
+    ):
         loss = -_objective(players, x, z, u, hot, order, budget)
     _update(loss, players.theta)
-    return Losses(adversary.detach(), bound.detach(), loss.detach())
+    return Losses(adversary.detach() / len(players.adversaries), bound.detach(), loss.detach())
+
+
+def _adversaries_loss(players: Players, z: Tensor, u: Tensor) -> Tensor:
+    """Eq. 8 summed over the adversaries, so that each learns as if it were alone."""
+    losses = [adversary_loss(network(z), u, players.classes) for network in players.adversaries]
+    return torch.stack(losses).sum()
 
 
 def _objective(
     players: Players, x: Tensor, z: Tensor, u: Tensor, hot: Tensor, order: Tensor, budget: float
 ) -> Tensor:
-    """Eq. 18 on the current weights, in nats."""
+    """Eq. 18 on the current weights, in nats; with several adversaries, their mean stands for Eq. 8."""
     adversary = bound = torch.zeros((), device=z.device)
     if budget > 0:
-        adversary = adversary_loss(players.adversary(z), u, players.classes)
+        hidden = [hiding_loss(network(z), u, players.classes, players.hiding) for network in players.adversaries]
+        adversary = torch.stack(hidden).mean()
     if budget < 1:
-        with torch.no_grad():  # x's embedding does not depend on theta
-            x_embedding = players.estimator.embed_input(x)
-        bound = _bound(players.estimator, x_embedding, z, hot, order)
+        bound = players.information(players.estimator, x, z, hot, order)
     return extractor_objective(adversary, bound, budget)
-
-
-def _bound(
-    estimator: ImageEstimator | TextEstimator, x_embedding: Tensor, z: Tensor, hot: Tensor, order: Tensor
-) -> Tensor:
-    """Eq. 9 in nats, at most 0."""
-    z_embedding = estimator.embed_features(z)
-    joint = estimator.score(x_embedding, z_embedding, hot)
-    marginal = estimator.score(x_embedding[order], z_embedding, hot)
-    return jensen_shannon_bound(joint, marginal)
 
 
 def _update(loss: Tensor, *optimisers: Optimizer) -> None:

@@ -18,10 +18,12 @@ from tiprdc_fl.disk import write_bytes, write_json, write_whole
 from tiprdc_fl.errors import InputError
 from tiprdc_fl.models.architecture import Architecture
 from tiprdc_fl.models.extractor import autocast, batch_reader, to_bytes
-from tiprdc_fl.training.hybrid import Players, build_players, hybrid_step, pretrain_step
+from tiprdc_fl.training.hybrid import Players, build_players, hybrid_step, pretrain_step, restart
+from tiprdc_fl.training.information import OBJECTIVES
 from tiprdc_fl.training.objectives import attribute_probabilities, head_labels, pair
 
 VALIDATION_SHARE = 0.1  # of the collector's people, on whom the co-trained adversary is measured
+SAMPLED = 512  # inputs that an estimator of the information is built from
 
 
 @dataclass(frozen=True)
@@ -31,13 +33,20 @@ class Plan:
     Attributes:
         private: names of the private attributes.
         budget: the paper's lambda, in [0, 1].
+        objective: key of OBJECTIVES, estimates the information.
         epochs: epochs of Algorithm 1.
         pretrain_epochs: epochs of pretraining before them.
+        pretraining: "information": extractor and estimator as at budget 0; "private": extractor and adversaries on
+            the private attribute, as the paper has it.
+        adversaries: number of adversaries.
+        hiding: "cross_entropy" or "entropy", see ``objectives.hiding_loss``.
+        restarts: epochs of Algorithm 1 after which the next adversary starts anew, in turn; 0: none does.
         batch_size: examples in a batch.
-        learning_rate: Adam's learning rate.
-        weight_decay: Adam's weight decay.
+        learning_rate: AdamW's learning rate.
+        weight_decay: AdamW's weight decay.
         decay_at: share of the epochs after which the learning rate is divided by ten.
         pairing: "derangement" or "shift", see ``objectives.pair``.
+        negatives: examples x' of Eq. 9 for each x.
         heads: "joint" or "separate", see ``objectives.head_labels``.
         convolutions: convolutions in the first block of the estimator.
         seed: seed of weights, order of examples, dropout and pairing.
@@ -46,13 +55,19 @@ class Plan:
 
     private: tuple[str, ...]
     budget: float
+    objective: str
     epochs: int
     pretrain_epochs: int
+    pretraining: str
+    adversaries: int
+    hiding: str
+    restarts: int
     batch_size: int
     learning_rate: float
     weight_decay: float
     decay_at: float
     pairing: str
+    negatives: int
     heads: str
     convolutions: int
     seed: int
@@ -107,17 +122,23 @@ def train_extractor(
         InputError: a loss is not finite, there are too few people or examples, or the checkpoint is damaged.
     """
     data = _prepare(examples, architecture, plan)
+    sample = data.training[:: -(-len(data.training) // SAMPLED)]
     seeding.seed_torch(plan.seed, "training", "weights")
     players = build_players(
         architecture=architecture,
+        objective=OBJECTIVES[plan.objective],
+        sample=data.read(sample),
         classes=data.head_classes,
         convolutions=plan.convolutions,
         learning_rate=plan.learning_rate,
         weight_decay=plan.weight_decay,
         device=plan.device,
+        adversaries=plan.adversaries,
+        hiding=plan.hiding,
     )
     history = _resume(players, folder / "checkpoint.pt")
     for epoch in range(len(history), plan.pretrain_epochs + plan.epochs):
+        _restart(players, plan, architecture, epoch)
         history.append(_epoch(players, data, plan, epoch, on_batch))
         on_epoch(history[-1])
         _save(players, history, folder / "checkpoint.pt")
@@ -168,6 +189,14 @@ def _prepare(examples: Examples, architecture: Architecture, plan: Plan) -> _Dat
     )
 
 
+def _restart(players: Players, plan: Plan, architecture: Architecture, epoch: int) -> None:
+    """Gives the adversary whose turn it is fresh weights at the start of an epoch; none in the first."""
+    done = epoch - plan.pretrain_epochs
+    if plan.restarts and done > 0 and done % plan.restarts == 0:
+        seeding.seed_torch(plan.seed, "training", "restart", epoch)
+        restart(players, (done // plan.restarts - 1) % plan.adversaries, architecture)
+
+
 def _epoch(
     players: Players, data: _Data, plan: Plan, epoch: int, on_batch: Callable[[int], None]
 ) -> dict[str, Any]:
@@ -179,9 +208,9 @@ def _epoch(
     seeding.seed_torch(plan.seed, "training", epoch)
     generator = seeding.generator(plan.seed, "training", "order", epoch)
     pretraining = epoch < plan.pretrain_epochs
-    late = epoch - plan.pretrain_epochs >= math.ceil(plan.decay_at * plan.epochs)
-    _set_learning_rate(players, plan.learning_rate * (0.1 if late and not pretraining else 1))
-    for network in (players.extractor, players.adversary, players.estimator):
+    late = epoch >= math.ceil(plan.decay_at * (plan.pretrain_epochs + plan.epochs))
+    _set_learning_rate(players, plan.learning_rate * (0.1 if late else 1))
+    for network in (players.extractor, players.adversaries, players.estimator):
         network.train()
     start, sums, examples = perf_counter(), np.zeros(3), 0
     for step, rows in enumerate(_batches(data.training, plan.batch_size, generator)):
@@ -212,12 +241,14 @@ def _step(
     pretraining: bool,
     generator: np.random.Generator,
 ) -> np.ndarray:
-    """Trains one step; returns the losses of adversary, bound and extractor (in pretraining 0 for the last two)."""
+    """Trains one step; returns the losses of adversaries, bound and extractor, 0 where pretraining has none."""
     x, u = data.read(rows).to(plan.device), data.u[rows].to(plan.device)
-    if pretraining:
+    if pretraining and plan.pretraining == "private":
         return np.array([pretrain_step(players, x, u).item(), 0.0, 0.0])
-    order = pair(len(rows), plan.pairing, generator).to(plan.device)
-    losses = hybrid_step(players, x, u, order, plan.budget)
+    order = pair(len(rows), plan.pairing, plan.negatives, generator).to(plan.device)
+    losses = hybrid_step(
+        players, x, u, order, budget=0.0 if pretraining else plan.budget, adversaries=not pretraining
+    )
     return torch.stack([losses.adversary, losses.bound, losses.extractor]).cpu().numpy().astype(float)
 
 
@@ -242,17 +273,19 @@ def _figures(epoch: int, phase: str, losses: Sequence[float] | np.ndarray, rate:
 
 @torch.no_grad()
 def _adversary_accuracy(players: Players, data: _Data, plan: Plan) -> dict[str, float | None]:
-    """Balanced accuracy of the co-trained adversary on the validation people, by private attribute.
+    """Balanced accuracy of the co-trained adversaries' mean on the validation people, by private attribute.
 
     It is None if the validation people have only one value of the attribute.
     """
     players.extractor.eval()
-    players.adversary.eval()
+    players.adversaries.eval()
     logits = []
     for rows in np.array_split(data.validation, -(-len(data.validation) // 256)):
         x = data.read(rows).to(plan.device)
         with autocast(players.precision, x.device.type):
-            logits.append(players.adversary(players.extractor(x)).float().cpu())
+            z = players.extractor(x)
+            each = [network(z).float() for network in players.adversaries]
+            logits.append(torch.stack(each).mean(dim=0).cpu())
     predictions = attribute_probabilities(torch.cat(logits), data.attribute_classes, plan.heads)
     result = {}
     for name, truth, probabilities in zip(
@@ -266,14 +299,15 @@ def _adversary_accuracy(players: Players, data: _Data, plan: Plan) -> dict[str, 
 
 
 def _set_learning_rate(players: Players, rate: float) -> None:
-    for optimiser in (players.theta, players.psi, players.omega):
+    for optimiser in (players.theta, *players.psi, players.omega):
         for group in optimiser.param_groups:
             group["lr"] = rate
 
 
 def _parts(players: Players) -> dict[str, Any]:
-    names = ("extractor", "adversary", "estimator", "theta", "psi", "omega")
-    return {name: getattr(players, name) for name in names}
+    names = ("extractor", "adversaries", "estimator", "theta", "omega")
+    optimisers = {f"psi {number}": optimiser for number, optimiser in enumerate(players.psi)}
+    return {name: getattr(players, name) for name in names} | optimisers
 
 
 def _save(players: Players, history: list[dict[str, Any]], path: Path) -> None:

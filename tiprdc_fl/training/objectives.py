@@ -1,7 +1,7 @@
 """The objectives of hybrid training, numbered as in the paper."""
 
 from collections.abc import Sequence
-from math import prod
+from math import log, prod
 
 import numpy as np
 import torch
@@ -21,12 +21,29 @@ def adversary_loss(logits: Tensor, u: Tensor, classes: Sequence[int]) -> Tensor:
     return sum((F.cross_entropy(head, u[:, i]) for i, head in enumerate(heads)), logits.new_zeros(()).float())
 
 
+def hiding_loss(logits: Tensor, u: Tensor, classes: Sequence[int], hiding: str) -> Tensor:
+    """What the extractor maximises to hide u, in nats, summed over the adversary's heads.
+
+    Args:
+        logits: the adversary's, float [batch, sum(classes)].
+        u: private labels, int64 [batch, heads].
+        classes: number of classes of each head.
+        hiding: "cross_entropy" is Eq. 8, at its largest where the adversary is surely wrong, which its next update
+            turns into surely right; "entropy" is that of its predictions, at its largest where it cannot decide
+            (Roy and Boddeti 2019).
+    """
+    if hiding == "cross_entropy":
+        return adversary_loss(logits, u, classes)
+    parts = (head.log_softmax(dim=1) for head in logits.float().split(list(classes), dim=1))
+    return sum((-(part.exp() * part).sum(dim=1).mean() for part in parts), logits.new_zeros(()).float())
+
+
 def jensen_shannon_bound(joint: Tensor, marginal: Tensor) -> Tensor:
     """Eq. 9 and 16: the Jensen-Shannon lower bound on the mutual information of x and (z, u).
 
     Args:
         joint: the estimator's scores of (x, z, u), float [batch].
-        marginal: its scores of (x', z, u) with x' another example, float [batch].
+        marginal: its scores of (x', z, u) with x' other examples, float [batch] or [negatives, batch].
 
     Returns:
         The bound in nats, at most 0; -2 ln 2 for an estimator whose scores are all 0.
@@ -34,15 +51,29 @@ def jensen_shannon_bound(joint: Tensor, marginal: Tensor) -> Tensor:
     return -F.softplus(-joint.float()).mean() - F.softplus(marginal.float()).mean()
 
 
+def info_nce_bound(joint: Tensor, marginal: Tensor) -> Tensor:
+    """The InfoNCE lower bound on the mutual information of x and (z, u) (van den Oord et al. 2018, Eq. 4).
+
+    Args:
+        joint: the estimator's scores of (x, z, u), float [batch].
+        marginal: its scores of (x', z, u) with x' other examples, float [negatives, batch].
+
+    Returns:
+        The bound in nats, at most log(1 + negatives); 0 for an estimator whose scores are all 0.
+    """
+    scores = torch.cat([joint[None], marginal]).float()
+    return (scores[0] - scores.logsumexp(dim=0)).mean() + log(len(scores))
+
+
 def extractor_objective(adversary: Tensor, bound: Tensor, budget: float) -> Tensor:
-    """Eq. 11 and 18: the objective that the extractor maximises, budget * Eq. 8 + (1 - budget) * Eq. 9.
+    """Eq. 11 and 18: the objective that the extractor maximises, budget * hiding + (1 - budget) * information.
 
     Its first term is a lower bound (Eq. 6) on an upper bound (Eq. 5) on I(z; u). It therefore guarantees nothing
     about adversaries other than the one in the training.
 
     Args:
-        adversary: loss of the adversary (Eq. 8) in nats, scalar.
-        bound: bound of the mutual information (Eq. 9) in nats, scalar.
+        adversary: Eq. 8, or another ``hiding_loss``, in nats, scalar.
+        bound: Eq. 9, or another estimate of the information, in nats, scalar.
         budget: the paper's lambda, in [0, 1].
     """
     return budget * adversary + (1 - budget) * bound
@@ -54,20 +85,25 @@ def one_hot(u: Tensor, classes: Sequence[int]) -> Tensor:
     return torch.cat(hot, dim=1).float()
 
 
-def pair(count: int, pairing: str, generator: np.random.Generator) -> Tensor:
-    """Pairs each example of a batch with another example x' of it, for Eq. 9.
+def pair(count: int, pairing: str, negatives: int, generator: np.random.Generator) -> Tensor:
+    """Pairs each example of a batch with other examples x' of it, for Eq. 9.
 
     Args:
         count: number of examples in the batch, at least 2.
-        pairing: "derangement" draws a random permutation without fixed points; "shift" is the cyclic shift by one
-            of the authors' code.
-        generator: draws the derangement.
+        pairing: "derangement" draws random permutations without fixed points; "shift" is the cyclic shift by one
+            of the authors' code, then by two, and so on.
+        negatives: examples x' for each x.
+        generator: draws the derangements.
 
     Returns:
-        Index of each example's x', int64 [count].
+        Indices of each example's x', int64 [negatives, count].
     """
     if pairing == "shift":
-        return torch.arange(count).roll(1)
+        return torch.stack([torch.arange(count).roll(1 + i % (count - 1)) for i in range(negatives)])
+    return torch.stack([_derangement(count, generator) for _ in range(negatives)])
+
+
+def _derangement(count: int, generator: np.random.Generator) -> Tensor:
     while True:  # a permutation is a derangement with probability about 1/e
         order = generator.permutation(count)
         if (order != np.arange(count)).all():
