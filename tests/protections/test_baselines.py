@@ -18,7 +18,7 @@ from tiprdc_fl.protections import PROTECTIONS, Collected, Settings, apply_protec
 from tiprdc_fl.store.codec import channels, decode
 from tiprdc_fl.training.loop import Plan
 
-SETTINGS = Settings(sigma=40.0, epsilon=0.5, components=8, encoder="information")
+SETTINGS = Settings(sigma=40.0, epsilon=0.5, components=8, encoder="information", adversaries=3)
 SOURCE = DataSource("faces", None, (32, 32), 0, most=6)
 IMAGES = Architecture("image", 4, image_size=(32, 32))
 TEXTS = ["so it goes", "and so on", "so on and on it goes and goes"] * 20
@@ -34,6 +34,7 @@ PLAN = Plan(
     hiding="cross_entropy",
     restarts=0,
     batch_size=64,
+    pretrain_learning_rate=2e-3,
     learning_rate=1e-3,
     weight_decay=1e-4,
     decay_at=0.75,
@@ -55,7 +56,7 @@ def protected(name: str, architecture: Architecture = IMAGES, settings: Settings
     inputs = TEXTS if architecture.modality == "text" else open_dataset(SOURCE).load(range(40)).loaded
     encoder = encoder_of(architecture) if PROTECTIONS[name].train else None
     read = batch_reader(architecture, inputs)
-    collected = Collected(encoder, read, len(inputs), 0)
+    collected = Collected(encoder, read, len(inputs), np.arange(len(inputs))[:, None] % 2, 0)
     return from_bytes(apply_protection(PROTECTIONS[name], settings, architecture, collected))
 
 
@@ -113,7 +114,7 @@ def test_all_components_restore_the_features(architecture):
     network = build_extractor(
         replace(PROTECTIONS["hybrid"].apply(architecture, settings), noise="none", noise_scale=0.0)
     )
-    collected = Collected(encoder, read, len(inputs), 0)
+    collected = Collected(encoder, read, len(inputs), np.arange(len(inputs))[:, None] % 2, 0)
     data = apply_protection(PROTECTIONS["hybrid"], settings, architecture, collected)
     network.eval().load_state_dict(from_bytes(data).network.state_dict())
     x = read(np.arange(20))
@@ -177,7 +178,7 @@ def test_untrained_and_trained_extractors_differ_only_in_their_weights():
 @pytest.mark.parametrize("name", ["noisy", "dp", "raw"])
 def test_protections_of_pixels_are_refused_for_text(name):
     with pytest.raises(
-        InputError, match=f"protection.name={name} works on image .* tiprdc, encoder, hybrid, random"
+        InputError, match=f"protection.name={name} works on image .* tiprdc, ensemble, maxent, leace, encoder, hybrid, random"
     ):
         check_protection(name, "text")
     check_protection(name, "image")

@@ -29,6 +29,7 @@ PLAN = Plan(
     hiding="cross_entropy",
     restarts=0,
     batch_size=8,
+    pretrain_learning_rate=2e-3,
     learning_rate=1e-3,
     weight_decay=1e-4,
     decay_at=0.5,
@@ -147,7 +148,7 @@ def test_too_few_people(tmp_path):
         train_extractor(people_examples(1), IMAGE, PLAN, tmp_path)
 
 
-def test_the_learning_rate_is_a_tenth_in_the_last_epochs(tmp_path, monkeypatch):
+def test_the_learning_rate_is_a_tenth_late_in_a_phase(tmp_path, monkeypatch):
     rates = []
 
     def pretrained(players, x, u):
@@ -161,10 +162,11 @@ def test_the_learning_rate_is_a_tenth_in_the_last_epochs(tmp_path, monkeypatch):
 
     monkeypatch.setattr("tiprdc_fl.training.loop.pretrain_step", pretrained)
     monkeypatch.setattr("tiprdc_fl.training.loop.hybrid_step", trained)
-    plan = replace(PLAN, pretrain_epochs=3, epochs=4, decay_at=0.75, batch_size=66)  # a step an epoch
+    plan = replace(PLAN, pretrain_epochs=3, epochs=4, decay_at=2 / 3, batch_size=66)  # a step an epoch
     train_extractor(people_examples(), IMAGE, plan, tmp_path)
     tenth = pytest.approx(0.1 * plan.learning_rate)
-    assert rates == [*[[plan.learning_rate] * 2] * 3, *[[plan.learning_rate] * 3] * 3, [tenth] * 3]
+    before = [[rate] * 2 for rate in (2e-3, 2e-3, pytest.approx(2e-4))]
+    assert rates == [*before, *[[plan.learning_rate] * 3] * 3, [tenth] * 3]
 
 
 def test_losses_of_an_epoch_are_means_over_its_examples(tmp_path, monkeypatch):

@@ -94,10 +94,13 @@ class Training:
         0, "epochs of Algorithm 1 after which the next adversary starts anew, in turn; 0: none does", low=0
     )
     batch_size: int = _key(64, "examples in a batch; paper: 64", low=2)
-    learning_rate: float = _key(3e-3, "learning rate of AdamW; paper: 1e-4, of Adam", above=0)
+    pretrain_learning_rate: float = _key(3e-3, "learning rate of AdamW in pretraining", above=0)
+    learning_rate: float = _key(
+        1e-3, "learning rate of AdamW in Algorithm 1; paper: 1e-4, of Adam", above=0
+    )
     weight_decay: float = _key(1e-4, "weight decay of AdamW; paper: 1e-4, of Adam", low=0)
     decay_at: float = _key(
-        0.75, "share of the epochs after which the learning rate is divided by 10", low=0, high=1
+        0.75, "share of the epochs of a phase after which the learning rate is divided by 10", low=0, high=1
     )
     pairing: str = _key(
         "derangement",
@@ -131,9 +134,10 @@ class Protection:
     components: int = _key(64, "principal components of the encoder's features", low=1)
     encoder: str = _key(
         "information",
-        "trained on Eq. 9 alone, or on the tasks as if they were known",
+        "trained to keep information alone, or on the tasks as if they were known",
         choices=("information", "tasks"),
     )
+    adversaries: int = _key(3, "adversaries of the ensemble", low=1)
 
 
 @dataclass(frozen=True)

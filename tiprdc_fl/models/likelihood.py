@@ -47,7 +47,7 @@ class ImageLikelihood(nn.Module):
     def __init__(self, width: int, classes: int, sample: Tensor):
         super().__init__()
         patches = _patches(sample.float()).permute(0, 2, 3, 1).flatten(0, 2)
-        variances, basis = torch.linalg.eigh(torch.cov(patches.T.double()))
+        variances, basis = torch.linalg.eigh(torch.cov(patches.T.double(), correction=0))
         self.register_buffer("mean", patches.mean(dim=0))
         self.register_buffer("basis", basis.float().contiguous())
         self.register_buffer("scale", (variances.clamp_min(0) + FLOOR**2).sqrt().float())

@@ -1,6 +1,6 @@
 """PROTECTIONS: what a device does to an example before it is sent: TIPRDC, the paper's baselines, controls.
 
-Section 5.2 of the paper names four baselines. Whatever the protection, what is sent is validated, stored and
+Section 5.2 of the paper names four baselines: encoder, hybrid, noisy and dp. Whatever the protection, what is sent is validated, stored and
 attacked the same way as TIPRDC's features. A new protection is a file with a record, and a line in PROTECTIONS.
 """
 
@@ -10,7 +10,10 @@ from tiprdc_fl.models.architecture import Architecture, build_extractor
 from tiprdc_fl.models.extractor import to_bytes
 from tiprdc_fl.protections.dp import DP
 from tiprdc_fl.protections.encoder import ENCODER
+from tiprdc_fl.protections.ensemble import ENSEMBLE
 from tiprdc_fl.protections.hybrid import HYBRID
+from tiprdc_fl.protections.leace import LEACE
+from tiprdc_fl.protections.maxent import MAXENT
 from tiprdc_fl.protections.noisy import NOISY
 from tiprdc_fl.protections.protection import Collected, Protection, Settings, settings_of
 from tiprdc_fl.protections.raw import RAW
@@ -30,6 +33,9 @@ __all__ = [
 
 PROTECTIONS: dict[str, Protection] = {
     "tiprdc": TIPRDC,
+    "ensemble": ENSEMBLE,
+    "maxent": MAXENT,
+    "leace": LEACE,
     "encoder": ENCODER,
     "hybrid": HYBRID,
     "noisy": NOISY,

@@ -20,6 +20,7 @@ TRAINING = tuple(
         "pretrain_epochs",
         "pretraining",
         "batch_size",
+        "pretrain_learning_rate",
         "learning_rate",
         "weight_decay",
         "decay_at",
@@ -40,12 +41,14 @@ class Settings:
         epsilon: Laplace noise has scale 1/epsilon.
         components: principal components that are sent.
         encoder: "information" or "tasks", what an encoder is trained on.
+        adversaries: number of adversaries of an ensemble.
     """
 
     sigma: float
     epsilon: float
     components: int
     encoder: str
+    adversaries: int
 
 
 @dataclass(frozen=True)
@@ -56,12 +59,14 @@ class Collected:
         encoder: the trained extractor; None where the protection trains none.
         read: row numbers -> the collector's preprocessed examples.
         examples: rows there are.
+        private: labels of the private attributes, int [examples, attributes].
         seed: of everything that is drawn.
     """
 
     encoder: Extractor | None
     read: Callable[[np.ndarray], Tensor]
     examples: int
+    private: np.ndarray
     seed: int
 
 

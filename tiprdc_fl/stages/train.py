@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from pydantic import TypeAdapter
 
 from tiprdc_fl.config.keys import Config, flatten
@@ -73,8 +74,13 @@ def _make(current: Run) -> None:
         write_copy(folder.training / HISTORY, folder.history)
     else:
         write_json(folder.history, [])
-    read = batch_reader(architecture, examples.loaded)
-    collected = Collected(encoder, read, len(examples), current.config.seed)
+    collected = Collected(
+        encoder=encoder,
+        read=batch_reader(architecture, examples.loaded),
+        examples=len(examples),
+        private=np.stack([examples.attributes[name] for name in current.private], axis=1),
+        seed=current.config.seed,
+    )
     with timed(folder, "extractor"):
         data = apply_protection(protection, settings, architecture, collected)
     write_bytes(folder.extractor, data)  # last: it ends the stage
@@ -99,6 +105,7 @@ def plan_of(config: Config, device: str) -> Plan:
         hiding=settings.hiding,
         restarts=settings.restarts,
         batch_size=settings.batch_size,
+        pretrain_learning_rate=settings.pretrain_learning_rate,
         learning_rate=settings.learning_rate,
         weight_decay=settings.weight_decay,
         decay_at=settings.decay_at,

@@ -42,9 +42,10 @@ class Plan:
         hiding: "cross_entropy" or "entropy", see ``objectives.hiding_loss``.
         restarts: epochs of Algorithm 1 after which the next adversary starts anew, in turn; 0: none does.
         batch_size: examples in a batch.
-        learning_rate: AdamW's learning rate.
+        pretrain_learning_rate: AdamW's learning rate in pretraining.
+        learning_rate: its learning rate in Algorithm 1.
         weight_decay: AdamW's weight decay.
-        decay_at: share of the epochs after which the learning rate is divided by ten.
+        decay_at: share of a phase's epochs after which the learning rate is divided by ten.
         pairing: "derangement" or "shift", see ``objectives.pair``.
         negatives: examples x' of Eq. 9 for each x.
         heads: "joint" or "separate", see ``objectives.head_labels``.
@@ -63,6 +64,7 @@ class Plan:
     hiding: str
     restarts: int
     batch_size: int
+    pretrain_learning_rate: float
     learning_rate: float
     weight_decay: float
     decay_at: float
@@ -208,8 +210,7 @@ def _epoch(
     seeding.seed_torch(plan.seed, "training", epoch)
     generator = seeding.generator(plan.seed, "training", "order", epoch)
     pretraining = epoch < plan.pretrain_epochs
-    late = epoch >= math.ceil(plan.decay_at * (plan.pretrain_epochs + plan.epochs))
-    _set_learning_rate(players, plan.learning_rate * (0.1 if late else 1))
+    _set_learning_rate(players, learning_rate(plan, epoch))
     for network in (players.extractor, players.adversaries, players.estimator):
         network.train()
     start, sums, examples = perf_counter(), np.zeros(3), 0
@@ -222,6 +223,15 @@ def _epoch(
     return _figures(epoch, "pretrain" if pretraining else "hybrid", sums / examples, rate) | {
         "adversary_balanced_accuracy": _adversary_accuracy(players, data, plan)
     }
+
+
+def learning_rate(plan: Plan, epoch: int) -> float:
+    """The learning rate of an epoch (from 0): that of its phase, and a tenth of it late in the phase."""
+    if epoch < plan.pretrain_epochs:
+        rate, done, length = plan.pretrain_learning_rate, epoch, plan.pretrain_epochs
+    else:
+        rate, done, length = plan.learning_rate, epoch - plan.pretrain_epochs, plan.epochs
+    return rate * (0.1 if done >= math.ceil(plan.decay_at * length) else 1)
 
 
 def _check_finite(losses: np.ndarray, epoch: int, step: int) -> None:

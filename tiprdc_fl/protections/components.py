@@ -1,0 +1,108 @@
+"""Principal components of an encoder's features: what ``hybrid``, ``leace`` and ``gaussian`` send."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from sklearn.decomposition import PCA
+from torch import Tensor, from_numpy, nn
+
+from tiprdc_fl import seeding
+from tiprdc_fl.errors import InputError
+from tiprdc_fl.models.extractor import Extractor, forward
+from tiprdc_fl.models.projection import Projection
+from tiprdc_fl.models.text import valid_steps
+from tiprdc_fl.protections.protection import Collected, Settings
+
+MOST_ROWS = 20_000  # examples, or steps of messages, that components are fitted to
+MOST_BYTES = 2**31  # of their features
+
+
+@dataclass(frozen=True)
+class Components:
+    """Principal components of the collector's features.
+
+    Attributes:
+        mean: of the features, float32 [values].
+        basis: components by falling variance, with orthonormal rows, float32 [components, values].
+        scores: the features' components, float32 [rows, components]; a row is an image or a step of a message.
+        examples: number of the example of each row, int64 [rows].
+    """
+
+    mean: np.ndarray
+    basis: np.ndarray
+    scores: np.ndarray
+    examples: np.ndarray
+
+
+def fit_components(network: nn.Module, collected: Collected) -> Components:
+    """The components that a projection sends, after its encoder has got the trained weights.
+
+    Raises:
+        InputError: the collector's features have fewer components than are asked for.
+    """
+    if not isinstance(network, Projection) or collected.encoder is None:
+        raise TypeError("principal components need a projection and a trained encoder")
+    network.encoder.load_state_dict(collected.encoder.network.state_dict())
+    seed, kept = collected.seed, len(network.basis)
+    flat, examples = _features(collected, most=min(MOST_ROWS, MOST_BYTES // (4 * network.basis.shape[1])))
+    if kept > min(flat.shape):
+        raise InputError(
+            f"protection.components={kept}: the collector's features are {len(flat)} rows of {flat.shape[1]} "
+            "values, which have fewer components; lower it or raise data.collector_people"
+        )
+    state = seeding.derive(seed, "components", "solver") % 2**32
+    pca = PCA(kept, svd_solver="randomized" if kept < min(flat.shape) else "full", random_state=state)
+    scores = pca.fit_transform(flat)
+    return Components(pca.mean_, pca.components_, scores, examples)
+
+
+def set_projection(network: nn.Module, mean: np.ndarray, basis: np.ndarray, low: np.ndarray, high: np.ndarray) -> None:
+    """Sets what a ``Projection`` subtracts, multiplies by, and scales to [0, 1]."""
+    values = {"mean": mean, "basis": basis, "low": low, "high": np.maximum(high, low + 1e-6)}
+    for name, value in values.items():
+        getattr(network, name).copy_(from_numpy(np.ascontiguousarray(value, np.float32)))
+
+
+def _features(collected: Collected, most: int) -> tuple[np.ndarray, np.ndarray]:
+    """Features of examples drawn at random as at most ``most`` rows of numbers, and the example of each row."""
+    order = seeding.generator(collected.seed, "components").permutation(collected.examples)
+    rows, owners, count = [], [], 0
+    for numbers, flat in _flat(collected.encoder, collected.read, order[:most]):
+        rows.append(flat)
+        owners.append(numbers)
+        count += len(flat)
+        if count >= most:
+            break
+    return np.concatenate(rows)[:most], np.concatenate(owners)[:most]
+
+
+def _flat(
+    encoder: Extractor | None, read: Callable[[np.ndarray], Tensor], rows: np.ndarray
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Numbers of the examples [r] and their features [r, values]: one row an image, one row a step of a message."""
+    assert encoder is not None
+    for chosen in np.array_split(rows, max(1, len(rows) // 64)):
+        z = forward(encoder, read(chosen)).float()
+        if z.dim() == 3:
+            valid = valid_steps(z)
+            yield np.repeat(chosen, valid.sum(dim=1).numpy()), z[valid].numpy()
+        else:
+            yield chosen, z.flatten(1).numpy()
+
+
+def check_components(settings: Settings, shape: tuple[int, ...], examples: int) -> None:
+    """Raises InputError when more principal components are asked for than there can be.
+
+    Args:
+        settings: of the protection.
+        shape: of one example's features.
+        examples: of the collector's people.
+    """
+    values = shape[-1] if shape[0] < 0 else int(np.prod(shape))
+    rows = MOST_ROWS if shape[0] < 0 else min(MOST_ROWS, examples)  # a message has several steps
+    if settings.components > min(values, rows):
+        raise InputError(
+            f"protection.components={settings.components}: the collector's {examples:,} examples have features of "
+            f"{values:,} values, so at most {min(values, rows):,}; lower it or raise data.collector_people"
+        )
