@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from tiprdc_fl.data.faces.dataset import faces
-from tiprdc_fl.models.architecture import Architecture
+from tiprdc_fl.models.architecture import Architecture as Arch
 from tiprdc_fl.training.hybrid import Players, build_players
 from tiprdc_fl.training.information import OBJECTIVES
 
@@ -34,6 +34,6 @@ def _descend(optimiser: torch.optim.Optimizer, loss: Tensor) -> None:
 if __name__ == "__main__":
     people = faces(None, (32, 32), seed=0).load(range(9))
     x, u = torch.as_tensor(people.loaded) / 255, torch.from_numpy(people.attributes["Male"]).long()
-    players = build_players(Architecture("image", 4, (32, 32)), OBJECTIVES["jsd"], x, (2,), 3, 1e-4, 1e-4, "cpu")
-    literal_step(players, x, u, torch.arange(len(x)).roll(1), budget=0.9)
-    print(f"one step at the paper's budget, on {len(x)} images")
+    players = build_players(Arch("image", 4, (32, 32)), OBJECTIVES["jsd"], x, (2,), 3, 1e-4, 1e-4, "cpu")
+    literal_step(players, x, u, torch.arange(len(x)).roll(1), budget=0.9)  # the paper's budget
+    print(f"one step on {len(x)} images")

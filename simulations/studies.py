@@ -1,9 +1,11 @@
 """STUDIES: every study by its name. A new one is a file with its record, and a line here."""
 
 from simulations import (
+    ablation,
     adversaries,
     budget,
     codecs,
+    front,
     heterogeneity,
     leakage_curve,
     multi_attribute,
@@ -19,6 +21,8 @@ STUDIES: dict[str, Study] = {
     module.STUDY.name: module.STUDY
     for module in (
         tradeoff,
+        front,
+        ablation,
         budget,
         multi_attribute,
         reconstruction,

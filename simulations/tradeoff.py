@@ -139,7 +139,8 @@ def pareto(points: Sequence[tuple[float | None, float | None]]) -> list[bool]:
     return [leak is not None and use is not None and not beaten(leak, use) for leak, use in points]
 
 
-def _draw(figure: Figure, outcome: Outcome) -> None:
+def draw_front(figure: Figure, outcome: Outcome) -> None:
+    """Every method's points with their settings, and the front as a line."""
     axes = figure.add_subplot()
     drawn = [
         row
@@ -222,7 +223,7 @@ STUDY = Study(
     cases=_cases,
     columns=_columns,
     measure=_measure,
-    draw=_draw,
+    draw=draw_front,
     finish=mark_front,
     modalities=("image",),
     note="Pareto front: by point estimates, without regard to intervals",

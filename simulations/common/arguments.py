@@ -18,7 +18,6 @@ OUT = Path("runs/studies")
 # One case with training takes under a minute on two cores.
 COMMON = (
     "federation.engine=inline",
-    "training.epochs=3",
     "evaluation.max_examples=4000",
     "evaluation.controls=[]",
 )

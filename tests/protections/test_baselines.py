@@ -18,7 +18,9 @@ from tiprdc_fl.protections import PROTECTIONS, Collected, Settings, apply_protec
 from tiprdc_fl.store.codec import channels, decode
 from tiprdc_fl.training.loop import Plan
 
-SETTINGS = Settings(sigma=40.0, epsilon=0.5, components=8, encoder="information", adversaries=3)
+SETTINGS = Settings(
+    sigma=40.0, epsilon=0.5, components=8, encoder="information", adversaries=3, noise_multiplier=1.0
+)
 SOURCE = DataSource("faces", None, (32, 32), 0, most=6)
 IMAGES = Architecture("image", 4, image_size=(32, 32))
 TEXTS = ["so it goes", "and so on", "so on and on it goes and goes"] * 20
@@ -178,7 +180,8 @@ def test_untrained_and_trained_extractors_differ_only_in_their_weights():
 @pytest.mark.parametrize("name", ["noisy", "dp", "raw"])
 def test_protections_of_pixels_are_refused_for_text(name):
     with pytest.raises(
-        InputError, match=f"protection.name={name} works on image .* tiprdc, ensemble, maxent, leace, encoder, hybrid, random"
+        InputError,
+        match=f"protection.name={name} works on image .* tiprdc, ensemble, maxent, leace, encoder, hybrid, random",
     ):
         check_protection(name, "text")
     check_protection(name, "image")

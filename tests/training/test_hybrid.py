@@ -58,7 +58,9 @@ def batch_of() -> torch.Tensor:
 
 def test_the_step_leaves_every_weight_trainable_and_losses_detached():
     players = players_of(IMAGE)
-    losses = hybrid_step(players, batch_of(), torch.tensor([[0], [1]] * 3), torch.arange(6).roll(1)[None], 0.5)
+    losses = hybrid_step(
+        players, batch_of(), torch.tensor([[0], [1]] * 3), torch.arange(6).roll(1)[None], 0.5
+    )
     for network in (players.extractor, players.adversaries, players.estimator):
         assert all(p.requires_grad for p in network.parameters())
     assert not losses.extractor.requires_grad

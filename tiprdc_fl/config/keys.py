@@ -75,7 +75,8 @@ class Training:
 
     budget: float = _key(0.9, "the paper's lambda; 1: only privacy, 0: only utility", low=0, high=1)
     objective: str = _key(
-        "likelihood", "estimate of the information that features keep, which the extractor maximises; paper: jsd"
+        "likelihood",
+        "estimate of the information that features keep, which the extractor maximises; paper: jsd",
     )
     epochs: int = _key(4, "passes of Algorithm 1 over the collector's examples", low=0)
     pretrain_epochs: int = _key(4, "epochs of pretraining before that", low=0)
@@ -95,9 +96,7 @@ class Training:
     )
     batch_size: int = _key(64, "examples in a batch; paper: 64", low=2)
     pretrain_learning_rate: float = _key(3e-3, "learning rate of AdamW in pretraining", above=0)
-    learning_rate: float = _key(
-        1e-3, "learning rate of AdamW in Algorithm 1; paper: 1e-4, of Adam", above=0
-    )
+    learning_rate: float = _key(1e-3, "learning rate of AdamW in Algorithm 1; paper: 1e-4, of Adam", above=0)
     weight_decay: float = _key(1e-4, "weight decay of AdamW; paper: 1e-4, of Adam", low=0)
     decay_at: float = _key(
         0.75, "share of the epochs of a phase after which the learning rate is divided by 10", low=0, high=1
@@ -131,13 +130,18 @@ class Protection:
         "Laplace noise of scale 1/epsilon on a value within [0, 1]; paper: 0.1 to 0.9",
         low=0.01,
     )
-    components: int = _key(64, "principal components of the encoder's features", low=1)
+    components: int | None = _key(
+        None, "principal components of the encoder's features; null: the protection's", low=1
+    )
     encoder: str = _key(
         "information",
         "trained to keep information alone, or on the tasks as if they were known",
         choices=("information", "tasks"),
     )
     adversaries: int = _key(3, "adversaries of the ensemble", low=1)
+    noise_multiplier: float = _key(
+        1.0, "gaussian: standard deviation of the noise, as a multiple of the sensitivity", above=0
+    )
 
 
 @dataclass(frozen=True)

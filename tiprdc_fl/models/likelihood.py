@@ -1,8 +1,8 @@
 """Decoders that tell how much of an input its features keep: estimators of ``objective=likelihood``.
 
-Each returns the mean of log p(x | z, u) - log p(x) in nats, with p(x) a model that knows neither z nor u. This is the
-bound of Barber and Agakov (2003) on I(x; z, u), up to a constant: how much that model misses of x's entropy. Other than
-Eq. 9, it does not end at what tells the examples of a batch apart.
+Each returns the mean of log p(x | z, u) - log p(x) in nats, with p(x) a model that knows neither z nor u. This is
+the bound of Barber and Agakov (2003) on I(x; z, u), up to a constant: how much that model misses of x's entropy.
+Other than Eq. 9, it does not end at what tells the examples of a batch apart.
 """
 
 from typing import Protocol
@@ -30,9 +30,9 @@ class ImageLikelihood(nn.Module):
     """Gaussian decoder of the patch behind each position of the features, with one variance for each component.
 
     An image's 4x4 patches are rotated to their principal components, and each component is predicted from z's
-    neighbourhood of 3x3 positions and one-hot u. With the variances at their maximum-likelihood values, a component's
-    information is half the logarithm of its variance over its mean squared error: fine details, of which patches have
-    little variance, count as much as brightness does.
+    neighbourhood of 3x3 positions and one-hot u. With the variances at their maximum-likelihood values, a
+    component's information is half the logarithm of its variance over its mean squared error: fine details, of
+    which patches have little variance, count as much as brightness does.
 
     Args:
         width: channels of the extractor's first convolution.
@@ -104,6 +104,6 @@ class TextLikelihood(nn.Module):
 
 
 def _patches(images: Tensor) -> Tensor:
-    """Images [n, 3, h, w] -> values of each patch [n, 48, h/4, w/4]; rows and columns beyond the last patch are cut."""
+    """Images [n, 3, h, w] -> values of each patch [n, 48, h/4, w/4], without pixels beyond the last whole patch."""
     height, breadth = (side // PATCH * PATCH for side in images.shape[2:])
     return F.pixel_unshuffle(images[:, :, :height, :breadth].contiguous(), PATCH)

@@ -1,7 +1,8 @@
 """PROTECTIONS: what a device does to an example before it is sent: TIPRDC, the paper's baselines, controls.
 
-Section 5.2 of the paper names four baselines: encoder, hybrid, noisy and dp. Whatever the protection, what is sent is validated, stored and
-attacked the same way as TIPRDC's features. A new protection is a file with a record, and a line in PROTECTIONS.
+Section 5.2 of the paper names four baselines: encoder, hybrid, noisy and dp. Whatever the protection, what is sent
+is validated, stored and attacked the same way as TIPRDC's features. A new protection is a file with a record, and
+a line in PROTECTIONS.
 """
 
 from tiprdc_fl import seeding
@@ -11,6 +12,7 @@ from tiprdc_fl.models.extractor import to_bytes
 from tiprdc_fl.protections.dp import DP
 from tiprdc_fl.protections.encoder import ENCODER
 from tiprdc_fl.protections.ensemble import ENSEMBLE
+from tiprdc_fl.protections.gaussian import GAUSSIAN
 from tiprdc_fl.protections.hybrid import HYBRID
 from tiprdc_fl.protections.leace import LEACE
 from tiprdc_fl.protections.maxent import MAXENT
@@ -36,6 +38,7 @@ PROTECTIONS: dict[str, Protection] = {
     "ensemble": ENSEMBLE,
     "maxent": MAXENT,
     "leace": LEACE,
+    "gaussian": GAUSSIAN,
     "encoder": ENCODER,
     "hybrid": HYBRID,
     "noisy": NOISY,

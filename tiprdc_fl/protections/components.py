@@ -57,7 +57,9 @@ def fit_components(network: nn.Module, collected: Collected) -> Components:
     return Components(pca.mean_, pca.components_, scores, examples)
 
 
-def set_projection(network: nn.Module, mean: np.ndarray, basis: np.ndarray, low: np.ndarray, high: np.ndarray) -> None:
+def set_projection(
+    network: nn.Module, mean: np.ndarray, basis: np.ndarray, low: np.ndarray, high: np.ndarray
+) -> None:
     """Sets what a ``Projection`` subtracts, multiplies by, and scales to [0, 1]."""
     values = {"mean": mean, "basis": basis, "low": low, "high": np.maximum(high, low + 1e-6)}
     for name, value in values.items():

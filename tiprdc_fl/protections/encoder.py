@@ -10,7 +10,9 @@ def train(plan: Plan, settings: Settings, tasks: tuple[str, ...]) -> Plan:
     """As many epochs without a privacy term: on Eq. 9 alone, or on the tasks as if they were known."""
     epochs = plan.epochs + plan.pretrain_epochs
     if settings.encoder == "tasks":
-        return replace(plan, private=tasks, epochs=0, pretrain_epochs=epochs, pretraining="private", heads="separate")
+        return replace(
+            plan, private=tasks, epochs=0, pretrain_epochs=epochs, pretraining="private", heads="separate"
+        )
     return replace(plan, epochs=0, pretrain_epochs=epochs, pretraining="information")
 
 

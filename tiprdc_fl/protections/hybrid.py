@@ -49,4 +49,5 @@ HYBRID = Protection(
     ),
     reads=("protection.epsilon", "protection.components", "protection.encoder", *TRAINING),
     check=check_components,
+    defaults={"protection.components": 64},
 )

@@ -1,10 +1,11 @@
-"""Least-squares concept erasure of the private attributes from an encoder's principal components (Belrose et al. 2023).
+"""Least-squares concept erasure of the private attributes from an encoder's principal components (Belrose et al.
+2023).
 
-The encoder is trained to keep information, or on the tasks; the erasure is a closed form. On the rows that it is fitted
-to, no linear classifier with any convex loss does better than one that ignores the components (Theorem 3.1), and no
-other affine map that achieves this changes them less (Theorem 4.2). On other people it holds as far as the covariance
-of components and attribute carries over: few components carry over better. Adversaries that are not linear are not
-covered.
+The encoder is trained to keep information, or on the tasks; the erasure is a closed form. On the rows that it is
+fitted to, no linear classifier with any convex loss does better than one that ignores the components (Theorem
+3.1), and no other affine map that achieves this changes them less (Theorem 4.2). On other people it holds as far
+as the covariance of components and attribute carries over: few components carry over better. Adversaries that are
+not linear are not covered.
 """
 
 from dataclasses import replace
@@ -65,7 +66,9 @@ def eraser(x: np.ndarray, labels: np.ndarray) -> np.ndarray:
     kept = values > TOLERANCE * values.max()
     values, vectors = values[kept], vectors[:, kept]
     whiten, colour = (vectors * values**power @ vectors.T for power in (-0.5, 0.5))
-    directions, strengths, _ = np.linalg.svd(whiten @ x.T @ (hot - hot.mean(axis=0)) / len(x), full_matrices=False)
+    directions, strengths, _ = np.linalg.svd(
+        whiten @ x.T @ (hot - hot.mean(axis=0)) / len(x), full_matrices=False
+    )
     directions = directions[:, strengths > TOLERANCE * strengths.max()]
     return np.eye(x.shape[1]) - colour @ directions @ directions.T @ whiten
 
@@ -78,4 +81,5 @@ LEACE = Protection(
     describe=lambda keys: f"{keys['protection.components']} components",
     reads=("protection.components", "protection.encoder", *TRAINING),
     check=check_components,
+    defaults={"protection.components": 64},
 )

@@ -1,7 +1,7 @@
 """What a protection is: how its encoder is trained, how it is fitted, and what the device applies."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import numpy as np
@@ -39,9 +39,10 @@ class Settings:
     Attributes:
         sigma: standard deviation of Gaussian noise, on the scale of 0 to 255.
         epsilon: Laplace noise has scale 1/epsilon.
-        components: principal components that are sent.
+        components: principal components that are sent; 0 where the protection sends none.
         encoder: "information" or "tasks", what an encoder is trained on.
         adversaries: number of adversaries of an ensemble.
+        noise_multiplier: standard deviation of Gaussian noise, as a multiple of the sensitivity.
     """
 
     sigma: float
@@ -49,6 +50,7 @@ class Settings:
     components: int
     encoder: str
     adversaries: int
+    noise_multiplier: float
 
 
 @dataclass(frozen=True)
@@ -91,6 +93,7 @@ class Protection:
         network: whether the device runs a network; else it adds noise at most.
         check: (settings, shape of an example's features, the collector's examples) -> nothing; raises InputError
             where the settings do not fit.
+        defaults: key -> what null stands for.
     """
 
     label: str
@@ -102,11 +105,12 @@ class Protection:
     modalities: tuple[str, ...] = ("image", "text")
     network: bool = True
     check: Callable[[Settings, tuple[int, ...], int], None] | None = None
+    defaults: Mapping[str, Any] = field(default_factory=dict)
 
 
 def settings_of(keys: Mapping[str, Any]) -> Settings:
     """The settings among the configuration's dotted keys."""
-    return Settings(**{field.name: keys[f"protection.{field.name}"] for field in fields(Settings)})
+    return Settings(**{item.name: keys[f"protection.{item.name}"] for item in fields(Settings)})
 
 
 def send_features(architecture: Architecture, settings: Settings) -> Architecture:

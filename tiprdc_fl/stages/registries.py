@@ -31,7 +31,10 @@ def choices() -> Choices:
         },
         "partition.name": _reading(PARTITIONERS),
         "training.objective": _reading(OBJECTIVES),
-        "protection.name": _reading(PROTECTIONS),
+        "protection.name": {
+            name: Choice(record.label, reads=record.reads, defaults=record.defaults)
+            for name, record in PROTECTIONS.items()
+        },
         "strategy.name": _reading(STRATEGIES),
         "federation.codec": {name: Choice(codec.label) for name, codec in CODECS.items()},
         "federation.engine": {name: Choice() for name in ENGINES},

@@ -190,7 +190,9 @@ def _objective(
     """Eq. 18 on the current weights, in nats; with several adversaries, their mean stands for Eq. 8."""
     adversary = bound = torch.zeros((), device=z.device)
     if budget > 0:
-        hidden = [hiding_loss(network(z), u, players.classes, players.hiding) for network in players.adversaries]
+        hidden = [
+            hiding_loss(network(z), u, players.classes, players.hiding) for network in players.adversaries
+        ]
         adversary = torch.stack(hidden).mean()
     if budget < 1:
         bound = players.information(players.estimator, x, z, hot, order)

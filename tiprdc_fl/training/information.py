@@ -23,10 +23,10 @@ class Objective:
 
     Attributes:
         label: the objective in a few words.
-        build: (architecture, classes of u, convolutions of the first block, preprocessed inputs [n, ...]) -> estimator
-            E_omega with fresh weights; the inputs are a sample of those that it is trained on.
-        information: (estimator, x, z, one-hot u, order [negatives, batch]) -> the information in nats, scalar; x and z
-            are a batch, and x[order[i]] are the i-th other examples x' of Eq. 9.
+        build: (architecture, classes of u, convolutions of the first block, preprocessed inputs [n, ...]) ->
+            estimator E_omega with fresh weights; the inputs are a sample of those that it is trained on.
+        information: (estimator, x, z, one-hot u, order [negatives, batch]) -> the information in nats, scalar; x
+            and z are a batch, and x[order[i]] are the i-th other examples x' of Eq. 9.
         reads: the configuration's keys that it reads.
     """
 

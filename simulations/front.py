@@ -1,0 +1,121 @@
+"""Every protection at its settings: ``python -m simulations.front [key=value ...]``."""
+
+from simulations.common.arguments import Options
+from simulations.common.command import start
+from simulations.common.datasets import modality_of
+from simulations.common.figures import (
+    UNDEFINED,
+    Column,
+    Report,
+    Row,
+    Span,
+    best,
+    floor,
+    mean_span,
+    pooled,
+    private_of,
+    tasks_of,
+)
+from simulations.common.runs import Case
+from simulations.common.study import Study
+from simulations.common.sweeps import attribute_cells, attribute_columns, budget_cases
+from simulations.tradeoff import draw_front, mark_front
+from tiprdc_fl.config.keys import Config
+from tiprdc_fl.protections import PROTECTIONS
+
+BUDGETS = ("0.9", "0.5")
+COMPONENTS = ("16", "64", "256")
+NOISE_MULTIPLIERS = ("0.1", "0.3", "1")
+EPSILONS = ("0.9", "9")  # the paper's largest, and one that leaves something to learn
+
+
+def _cases(config: Config, options: Options) -> list[Case]:
+    modality = modality_of(config.data.name, config.data.root)
+    cases = [
+        *budget_cases(),
+        *(_case(name, "training.budget", value) for name in ("ensemble", "maxent") for value in BUDGETS),
+        *(_case("leace", "protection.components", value) for value in COMPONENTS),
+        *(_case("gaussian", "protection.noise_multiplier", value) for value in NOISE_MULTIPLIERS),
+        _case("encoder"),
+        *(_case("hybrid", "protection.epsilon", value) for value in EPSILONS),
+        *(_case("dp", "protection.epsilon", value) for value in EPSILONS),
+        _case("noisy", "protection.sigma", f"{config.protection.sigma:g}"),
+        _case("random"),
+        _case("raw"),
+    ]
+    return [case for case in cases if modality in PROTECTIONS[case.facts["method"]].modalities]
+
+
+def _case(method: str, key: str = "", value: str = "") -> Case:
+    overrides = (f"protection.name={method}", *([f"{key}={value}"] if key else []))
+    return Case(f"{method} {value}".strip(), overrides, {"method": method, "setting": value})
+
+
+def _columns(config: Config) -> list[Column]:
+    private = config.data.private or []
+    return [
+        Column("method", "method", "label"),
+        Column("setting", "setting", "label"),
+        Column("front", "Pareto\nfront", "note"),
+        *attribute_columns(config, plain=False),
+        *(Column(f"pooled_{name}", f"per person\n{name}") for name in private),
+        Column("over_floor", "leakage\nover floor"),
+        Column("leakage", "highest\nleakage", brief=True, terminal=len(private) > 1),
+        Column("utility", "mean\nutility"),
+        Column("bytes", "bytes an\nexample", "count"),
+        Column("milliseconds", "ms an\nexample", "number"),
+    ]
+
+
+def _measure(case: Case, report: Report) -> list[Row]:
+    leaks = {name: best(report, name) for name in private_of(report)}
+    highest = max(leaks, key=lambda name: leaks[name].value or 0.0)
+    row: Row = {**case.facts, "front": "", **attribute_cells(report)}
+    row |= {f"pooled_{name}": pooled(report, name) for name in leaks}
+    row |= {
+        "over_floor": _difference(leaks[highest], floor(report, highest)),
+        "leakage": leaks[highest],
+        "utility": mean_span([best(report, name) for name in tasks_of(report)]),
+        "bytes": report.federation.sent_bytes_per_example,
+        "milliseconds": _milliseconds(report),
+    }
+    return [row]
+
+
+def _difference(leak: Span, least: Span) -> Span:
+    """What the features add to the label floor, at least 0; its interval is the seeds' alone."""
+    if leak.value is None or least.value is None:
+        return UNDEFINED
+    return Span(max(0.0, leak.value - least.value))
+
+
+def _milliseconds(report: Report) -> Span:
+    """Time of an example on one core of this host, without reading it; not defined where no device is modelled."""
+    if report.devices is None:
+        return UNDEFINED
+    seconds = report.devices.calibration.seconds_per_example
+    return Span(1000 * (seconds.prepare + seconds.forward + seconds.encode))
+
+
+STUDY = Study(
+    name="front",
+    question="Which protections leave most utility for the leakage that they allow?",
+    about=(
+        "Every protection at several settings, under the default suite of adversaries. A protection is on the "
+        "front when no other leaks less and is at least as useful; random and raw protect nothing and do not "
+        "compete."
+    ),
+    paper=(),
+    cases=_cases,
+    columns=_columns,
+    measure=_measure,
+    draw=draw_front,
+    finish=mark_front,
+    defaults=("evaluation.adversaries=[insider,metadata]", "evaluation.reidentification=false"),
+    attributes=dict.fromkeys(("faces", "celeba"), ("data.tasks=[Smiling,Eyeglasses]",)),
+    note="Pareto front: by point estimates, without regard to intervals",
+)
+
+
+if __name__ == "__main__":
+    start(STUDY)

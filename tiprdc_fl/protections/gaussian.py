@@ -1,0 +1,117 @@
+"""Gaussian mechanism on few bounded components of an encoder's features, with what it guarantees.
+
+Each of k <= 16 components lies in [0, 1], so two examples' components differ by at most sqrt(k) in the Euclidean
+norm (the sensitivity), whatever the images. Noise of standard deviation ``noise_multiplier * sqrt(k)`` is added to
+each. What a device sends of n examples is one Gaussian mechanism of sensitivity sqrt(n * k) (Dong et al. 2022,
+Corollary 3.3), from which every figure of ``guarantees`` follows. They hold for every adversary who does not see
+the raw data.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from scipy.optimize import brentq
+from scipy.stats import norm
+from torch import nn
+
+from tiprdc_fl.errors import InputError
+from tiprdc_fl.models.architecture import Architecture
+from tiprdc_fl.protections import encoder
+from tiprdc_fl.protections.components import check_components, fit_components, set_projection
+from tiprdc_fl.protections.protection import TRAINING, Collected, Protection, Settings
+
+DELTA = 1e-5
+MOST_COMPONENTS = 16
+RANGE = (1.0, 99.0)  # percentiles that a component is clipped to and scaled from
+
+
+@dataclass(frozen=True)
+class Guarantee:
+    """What nobody can do better, from a number of one person's examples.
+
+    Attributes:
+        examples: of the person.
+        epsilon: (epsilon, DELTA) differential privacy of replacing all of them.
+        accuracy: largest balanced accuracy of an adversary who infers any binary attribute, per person.
+    """
+
+    examples: int
+    epsilon: float
+    accuracy: float
+
+
+def apply(architecture: Architecture, settings: Settings) -> Architecture:
+    """The device computes features, projects them to ``components`` within [0, 1] and adds Gaussian noise."""
+    return replace(
+        architecture,
+        transform="project",
+        components=settings.components,
+        noise="gaussian",
+        noise_scale=settings.noise_multiplier * settings.components**0.5,
+    )
+
+
+def fit(network: nn.Module, collected: Collected) -> None:
+    """The encoder's weights, the principal components of its features and each component's range.
+
+    Raises:
+        InputError: the collector's features have fewer components than are asked for.
+    """
+    fitted = fit_components(network, collected)
+    low, high = np.percentile(fitted.scores, RANGE, axis=0)
+    set_projection(network, fitted.mean, fitted.basis, low, high)
+
+
+def guarantee(noise_multiplier: float, examples: int) -> Guarantee:
+    """What the mechanism guarantees to a person who sends ``examples`` examples."""
+    mu = examples**0.5 / noise_multiplier
+    return Guarantee(examples, epsilon_of(mu, DELTA), float(norm.cdf(mu / 2)))
+
+
+def epsilon_of(mu: float, delta: float) -> float:
+    """Least epsilon of a Gaussian mechanism (Balle and Wang 2018, Theorem 8).
+
+    Args:
+        mu: sensitivity over standard deviation.
+        delta: of (epsilon, delta) differential privacy, in (0, 1).
+    """
+
+    def excess(epsilon: float) -> float:
+        near, far = mu / 2 - epsilon / mu, -mu / 2 - epsilon / mu
+        return float(norm.cdf(near) - np.exp(epsilon + norm.logcdf(far)) - delta)
+
+    return 0.0 if excess(0.0) <= 0 else float(brentq(excess, 0.0, mu * (mu / 2 - norm.ppf(delta)), xtol=1e-6))
+
+
+def check(settings: Settings, shape: tuple[int, ...], examples: int) -> None:
+    """Raises InputError when there are more components than MOST_COMPONENTS, or than there can be."""
+    if settings.components > MOST_COMPONENTS:
+        raise InputError(
+            f"protection.components={settings.components}: protection.name=gaussian sends at most "
+            f"{MOST_COMPONENTS}, because its noise grows with their number"
+        )
+    check_components(settings, shape, examples)
+
+
+def _describe(keys: Mapping[str, Any]) -> str:
+    one = guarantee(keys["protection.noise_multiplier"], 1)
+    return (
+        f"{keys['protection.components']} components, noise multiplier {keys['protection.noise_multiplier']:g}: an "
+        f"example is ({one.epsilon:.2f}, {DELTA:g})-differentially private and gives any binary attribute away at "
+        f"{100 * one.accuracy:.1f} % at most"
+    )
+
+
+GAUSSIAN = Protection(
+    label="few components of an encoder's features, with calibrated Gaussian noise",
+    apply=apply,
+    train=encoder.train,
+    fit=fit,
+    describe=_describe,
+    reads=("protection.noise_multiplier", "protection.components", "protection.encoder", *TRAINING),
+    modalities=("image",),
+    check=check,
+    defaults={"protection.components": 16},
+)
