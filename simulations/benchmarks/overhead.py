@@ -28,6 +28,7 @@ from tiprdc_fl.stages.registries import load_config
 from tiprdc_fl.stages.train import plan_of
 from tiprdc_fl.store.paths import RunFolder
 from tiprdc_fl.training.hybrid import build_players, hybrid_step
+from tiprdc_fl.training.information import OBJECTIVES
 from tiprdc_fl.training.loop import Plan, train_extractor, validation_rows
 from tiprdc_fl.training.objectives import head_labels
 
@@ -52,11 +53,21 @@ def bare_training_rate(examples: Examples, extractor: Extractor, plan: Plan) -> 
     read = batch_reader(extractor.architecture, examples.loaded)
     batches = [(read(part), u[part]) for part in np.array_split(rows, max(1, len(rows) // plan.batch_size))]
     players = build_players(
-        extractor.architecture, classes, plan.convolutions, plan.learning_rate, plan.weight_decay, "cpu"
+        architecture=extractor.architecture,
+        objective=OBJECTIVES[plan.objective],
+        sample=batches[0][0],
+        classes=classes,
+        convolutions=plan.convolutions,
+        learning_rate=plan.learning_rate,
+        weight_decay=plan.weight_decay,
+        device="cpu",
+        adversaries=plan.adversaries,
+        hiding=plan.hiding,
     )
     start = perf_counter()
     for x, labels_of_batch in batches:
-        hybrid_step(players, x, labels_of_batch, torch.arange(len(x)).roll(1), plan.budget)
+        order = torch.arange(len(x)).roll(1).expand(plan.negatives, -1)
+        hybrid_step(players, x, labels_of_batch, order, plan.budget)
     return len(rows) / (perf_counter() - start)
 
 

@@ -25,6 +25,7 @@ SOURCE = DataSource("faces", None, (32, 32), 0, most=6)
 IMAGES = Architecture("image", 4, image_size=(32, 32))
 TEXTS = ["so it goes", "and so on", "so on and on it goes and goes"] * 20
 WORDS = Architecture("text", 8, vocabulary=build_vocabulary(TEXTS, list(range(60)), 20), max_tokens=6)
+PRIVATE = 1  # 0: everybody has one value
 PLAN = Plan(
     private=("Male",),
     budget=0.9,
@@ -58,7 +59,7 @@ def protected(name: str, architecture: Architecture = IMAGES, settings: Settings
     inputs = TEXTS if architecture.modality == "text" else open_dataset(SOURCE).load(range(40)).loaded
     encoder = encoder_of(architecture) if PROTECTIONS[name].train else None
     read = batch_reader(architecture, inputs)
-    collected = Collected(encoder, read, len(inputs), np.arange(len(inputs))[:, None] % 2, 0)
+    collected = Collected(encoder, read, len(inputs), PRIVATE * np.arange(len(inputs))[:, None] % 2, 0)
     return from_bytes(apply_protection(PROTECTIONS[name], settings, architecture, collected))
 
 
@@ -116,7 +117,7 @@ def test_all_components_restore_the_features(architecture):
     network = build_extractor(
         replace(PROTECTIONS["hybrid"].apply(architecture, settings), noise="none", noise_scale=0.0)
     )
-    collected = Collected(encoder, read, len(inputs), np.arange(len(inputs))[:, None] % 2, 0)
+    collected = Collected(encoder, read, len(inputs), PRIVATE * np.arange(len(inputs))[:, None] % 2, 0)
     data = apply_protection(PROTECTIONS["hybrid"], settings, architecture, collected)
     network.eval().load_state_dict(from_bytes(data).network.state_dict())
     x = read(np.arange(20))
@@ -168,6 +169,13 @@ def test_an_encoder_is_trained_as_long_as_tiprdc_without_its_privacy_term(name):
     on_tasks = train(PLAN, replace(SETTINGS, encoder="tasks"), ("Smiling", "Young"))
     assert (on_tasks.private, on_tasks.pretraining) == (("Smiling", "Young"), "private")
     assert (on_tasks.epochs, on_tasks.pretrain_epochs) == (0, 4)
+
+
+def test_an_ensemble_and_entropy_are_algorithm_1_with_another_adversary():
+    ensemble, maxent = (PROTECTIONS[name].train for name in ("ensemble", "maxent"))
+    assert ensemble is not None and maxent is not None
+    assert ensemble(PLAN, SETTINGS, ()) == replace(PLAN, adversaries=3, restarts=1)
+    assert maxent(PLAN, SETTINGS, ()) == replace(PLAN, hiding="entropy")
 
 
 def test_untrained_and_trained_extractors_differ_only_in_their_weights():

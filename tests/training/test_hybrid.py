@@ -13,7 +13,7 @@ from tiprdc_fl.data.examples import Examples
 from tiprdc_fl.errors import InputError
 from tiprdc_fl.models.architecture import Architecture
 from tiprdc_fl.models.extractor import load_extractor
-from tiprdc_fl.training.hybrid import Losses, Players, build_players, hybrid_step, pretrain_step
+from tiprdc_fl.training.hybrid import Losses, Players, build_players, hybrid_step, pretrain_step, restart
 from tiprdc_fl.training.information import OBJECTIVES
 from tiprdc_fl.training.loop import Plan, train_extractor
 
@@ -42,9 +42,11 @@ PLAN = Plan(
 )
 
 
-def players_of(architecture: Architecture, dropout: bool = True) -> Players:
+def players_of(architecture: Architecture, dropout: bool = True, adversaries: int = 1) -> Players:
     seeding.seed_torch(3, "players")
-    players = build_players(architecture, OBJECTIVES["jsd"], batch_of(), (2,), 3, 1e-3, 1e-4, "cpu")
+    players = build_players(
+        architecture, OBJECTIVES["jsd"], batch_of(), (2,), 3, 1e-3, 1e-4, "cpu", adversaries
+    )
     for network in (players.adversaries, players.estimator):
         for module in network.modules():
             if isinstance(module, nn.Dropout) and not dropout:
@@ -111,7 +113,63 @@ def test_training_writes_an_extractor_and_its_log(tmp_path):
     assert set(history[0]["adversary_balanced_accuracy"]) == {"Male"}
 
 
-def test_a_resumed_training_equals_an_undisturbed_one(tmp_path):
+@pytest.mark.parametrize("objective", list(OBJECTIVES))
+def test_pretraining_on_information_trains_no_adversary(objective, tmp_path):
+    plan = replace(
+        PLAN, objective=objective, pretraining="information", pretrain_epochs=2, epochs=0, negatives=3
+    )
+    history = train_extractor(people_examples(), IMAGE, plan, tmp_path)
+    assert [epoch["adversary_loss"] for epoch in history] == [0.0] * 2
+    assert all(epoch["mutual_information_bound"] != 0 for epoch in history)
+    assert all(epoch["extractor_loss"] != 0 for epoch in history)
+
+
+def test_the_likelihood_rises(tmp_path):
+    plan = replace(PLAN, pretraining="information", pretrain_epochs=4, epochs=0)
+    history = train_extractor(people_examples(), IMAGE, plan, tmp_path)
+    bounds = [epoch["mutual_information_bound"] for epoch in history]
+    assert bounds == sorted(bounds)
+
+
+def test_adversaries_restart_in_turn(tmp_path, monkeypatch):
+    turns = []
+    monkeypatch.setattr("tiprdc_fl.training.loop.restart", lambda players, number, made: turns.append(number))
+    plan = replace(PLAN, pretrain_epochs=1, epochs=6, adversaries=2, restarts=2, batch_size=66)
+    train_extractor(people_examples(), IMAGE, plan, tmp_path)
+    assert turns == [0, 1]
+
+
+def test_a_restart_makes_one_adversary_fresh():
+    players = players_of(IMAGE, adversaries=2)
+    x, u = batch_of(), torch.tensor([[0], [1]] * 3)
+    for _ in range(3):
+        hybrid_step(players, x, u, torch.arange(6).roll(1)[None], 0.5)
+    before = [{k: v.clone() for k, v in network.state_dict().items()} for network in players.adversaries]
+    restart(players, 1, IMAGE)
+    kept, fresh = (network.state_dict() for network in players.adversaries)
+    assert all(torch.equal(kept[name], before[0][name]) for name in kept)
+    assert not torch.equal(fresh["head.0.weight"], before[1]["head.0.weight"])
+    assert not fresh["head.6.weight"].any()  # an output layer starts at zero
+    assert players.psi[0].state and not players.psi[1].state
+
+
+def test_several_adversaries_learn_as_if_each_were_alone():
+    """Weights after a step, whether the extractor faces one or two; their output layers start at zero."""
+    alone, together = (players_of(IMAGE, dropout=False, adversaries=count) for count in (1, 2))
+    together.extractor.load_state_dict(alone.extractor.state_dict())
+    together.adversaries[0].load_state_dict(alone.adversaries[0].state_dict())
+    for players in (alone, together):
+        hybrid_step(players, batch_of(), torch.tensor([[0], [1]] * 3), torch.arange(6).roll(1)[None], 1.0)
+    for weight, other in zip(
+        alone.adversaries[0].parameters(), together.adversaries[0].parameters(), strict=True
+    ):
+        assert torch.allclose(weight, other)
+
+
+@pytest.mark.parametrize(
+    "changes", [{}, {"objective": "jsd", "adversaries": 2, "restarts": 1, "hiding": "entropy"}]
+)
+def test_a_resumed_training_equals_an_undisturbed_one(changes, tmp_path):
     class Stop(Exception):
         pass
 
@@ -119,14 +177,15 @@ def test_a_resumed_training_equals_an_undisturbed_one(tmp_path):
         if figures["epoch"] == 2:
             raise Stop
 
+    plan = replace(PLAN, **changes)
     (tmp_path / "a").mkdir()
     (tmp_path / "b").mkdir()
-    train_extractor(people_examples(), IMAGE, PLAN, tmp_path / "a")
+    train_extractor(people_examples(), IMAGE, plan, tmp_path / "a")
     # The second epoch is trained but not yet saved when the process ends, so it is trained again.
     with pytest.raises(Stop):
-        train_extractor(people_examples(), IMAGE, PLAN, tmp_path / "b", on_epoch=stop_after_two)
+        train_extractor(people_examples(), IMAGE, plan, tmp_path / "b", on_epoch=stop_after_two)
     later = []
-    train_extractor(people_examples(), IMAGE, PLAN, tmp_path / "b", on_epoch=later.append)
+    train_extractor(people_examples(), IMAGE, plan, tmp_path / "b", on_epoch=later.append)
     assert [figures["epoch"] for figures in later] == [2, 3]
     one, two = ((tmp_path / name / "extractor.safetensors").read_bytes() for name in "ab")
     assert one == two

@@ -13,6 +13,8 @@ from tiprdc_fl.training.objectives import (
     attribute_probabilities,
     extractor_objective,
     head_labels,
+    hiding_loss,
+    info_nce_bound,
     jensen_shannon_bound,
     one_hot,
     pair,
@@ -53,6 +55,37 @@ def test_eq_9_of_independent_inputs_is_at_most_that_of_a_silent_estimator(scores
     """Scores of one distribution carry no information, whatever the estimator says."""
     values = torch.tensor(scores, dtype=torch.float64)
     assert jensen_shannon_bound(values, values) <= -2 * math.log(2) + 1e-6
+
+
+def test_info_nce_by_hand():
+    joint, marginal = torch.tensor([1.0, 0.0]), torch.tensor([[0.0, 0.0], [0.0, 2.0]])
+    first = 1 - math.log(math.e + 2)
+    second = -math.log(2 + math.exp(2))
+    expected = (first + second) / 2 + math.log(3)
+    assert info_nce_bound(joint, marginal).item() == pytest.approx(expected)
+
+
+def test_info_nce_anchors():
+    """0 for a silent estimator, log(1 + negatives) for one that is sure."""
+    silent = torch.zeros(20)
+    assert info_nce_bound(silent, silent.expand(7, -1)).item() == pytest.approx(0, abs=1e-6)
+    assert info_nce_bound(silent + 50, silent.expand(7, -1)).item() == pytest.approx(math.log(8))
+
+
+def test_hiding_is_best_where_the_adversary_is_wrong_or_where_it_cannot_decide():
+    u = torch.tensor([[0], [1]])
+    undecided, right, wrong = (torch.tensor([[a, -a], [-a, a]]) for a in (0.0, 3.0, -3.0))
+    errors = [hiding_loss(logits, u, (2,), "cross_entropy") for logits in (right, undecided, wrong)]
+    assert errors == sorted(errors)
+    assert errors[0] == adversary_loss(right, u, (2,))
+    entropies = [hiding_loss(logits, u, (2,), "entropy").item() for logits in (right, undecided, wrong)]
+    assert entropies[1] == pytest.approx(math.log(2))
+    assert entropies[0] == pytest.approx(entropies[2]) and entropies[0] < 0.1
+
+
+def test_the_entropy_adds_its_heads():
+    u = torch.zeros(3, 2, dtype=torch.int64)
+    assert hiding_loss(torch.zeros(3, 5), u, (2, 3), "entropy").item() == pytest.approx(math.log(6))
 
 
 def test_eq_18_weighs_its_terms():

@@ -54,7 +54,7 @@ def fit_components(network: nn.Module, collected: Collected) -> Components:
     state = seeding.derive(seed, "components", "solver") % 2**32
     pca = PCA(kept, svd_solver="randomized" if kept < min(flat.shape) else "full", random_state=state)
     scores = pca.fit_transform(flat)
-    return Components(pca.mean_, pca.components_, scores, examples)
+    return Components(np.asarray(pca.mean_), np.asarray(pca.components_), scores, examples)
 
 
 def set_projection(

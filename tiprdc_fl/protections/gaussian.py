@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from scipy.optimize import brentq
+from scipy.optimize import bisect
 from scipy.stats import norm
 from torch import nn
 
@@ -82,7 +82,9 @@ def epsilon_of(mu: float, delta: float) -> float:
         near, far = mu / 2 - epsilon / mu, -mu / 2 - epsilon / mu
         return float(norm.cdf(near) - np.exp(epsilon + norm.logcdf(far)) - delta)
 
-    return 0.0 if excess(0.0) <= 0 else float(brentq(excess, 0.0, mu * (mu / 2 - norm.ppf(delta)), xtol=1e-6))
+    if excess(0.0) <= 0:
+        return 0.0
+    return bisect(excess, 0.0, mu * (mu / 2 - norm.ppf(delta)), xtol=1e-6)  # pyright: ignore[reportReturnType]
 
 
 def check(settings: Settings, shape: tuple[int, ...], examples: int) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -21,7 +22,7 @@ class Players:
     Attributes:
         extractor: E_theta.
         adversaries: E_psi; one in the paper.
-        estimator: E_omega.
+        estimator: E_omega, a module whose methods its objective knows.
         theta: optimiser of the extractor.
         psi: optimisers of the adversaries.
         omega: optimiser of the estimator.
@@ -33,7 +34,7 @@ class Players:
 
     extractor: nn.Module
     adversaries: nn.ModuleList
-    estimator: nn.Module
+    estimator: Any
     theta: Optimizer
     psi: tuple[Optimizer, ...]
     omega: Optimizer

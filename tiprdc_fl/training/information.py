@@ -5,16 +5,19 @@ The paper's is the Jensen-Shannon bound of Eq. 9. A new objective is a function 
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from tiprdc_fl.models.architecture import Architecture, build_estimator
-from tiprdc_fl.models.likelihood import ImageLikelihood, TextLikelihood
+from tiprdc_fl.models.image import ImageEstimator
+from tiprdc_fl.models.likelihood import ImageLikelihood, Likelihood, TextLikelihood
+from tiprdc_fl.models.text import TextEstimator
 from tiprdc_fl.training.objectives import info_nce_bound, jensen_shannon_bound
 
 Build = Callable[[Architecture, int, int, Tensor], nn.Module]
-Information = Callable[[nn.Module, Tensor, Tensor, Tensor, Tensor], Tensor]
+Information = Callable[[Any, Tensor, Tensor, Tensor, Tensor], Tensor]
 
 
 @dataclass(frozen=True)
@@ -48,24 +51,30 @@ def decoder(architecture: Architecture, classes: int, convolutions: int, sample:
     return ImageLikelihood(architecture.width, classes, sample)
 
 
-def _scores(estimator: nn.Module, x: Tensor, z: Tensor, u: Tensor, order: Tensor) -> tuple[Tensor, Tensor]:
+def _scores(
+    estimator: ImageEstimator | TextEstimator, x: Tensor, z: Tensor, u: Tensor, order: Tensor
+) -> tuple[Tensor, Tensor]:
     """Scores of x [batch] and of every x' [negatives, batch] with the same (z, u)."""
     of_x, of_z = estimator.embed_input(x), estimator.embed_features(z)
     others = torch.stack([estimator.score(of_x[pairs], of_z, u) for pairs in order])
     return estimator.score(of_x, of_z, u), others
 
 
-def jensen_shannon(estimator: nn.Module, x: Tensor, z: Tensor, u: Tensor, order: Tensor) -> Tensor:
+def jensen_shannon(
+    estimator: ImageEstimator | TextEstimator, x: Tensor, z: Tensor, u: Tensor, order: Tensor
+) -> Tensor:
     """Eq. 9, over all x'."""
     return jensen_shannon_bound(*_scores(estimator, x, z, u, order))
 
 
-def info_nce(estimator: nn.Module, x: Tensor, z: Tensor, u: Tensor, order: Tensor) -> Tensor:
+def info_nce(
+    estimator: ImageEstimator | TextEstimator, x: Tensor, z: Tensor, u: Tensor, order: Tensor
+) -> Tensor:
     """The InfoNCE bound with the same estimator, see ``info_nce_bound``."""
     return info_nce_bound(*_scores(estimator, x, z, u, order))
 
 
-def log_likelihood(estimator: nn.Module, x: Tensor, z: Tensor, u: Tensor, order: Tensor) -> Tensor:
+def log_likelihood(estimator: Likelihood, x: Tensor, z: Tensor, u: Tensor, order: Tensor) -> Tensor:
     """The decoder's information; it needs no x'."""
     return estimator.information(x, z, u)
 

@@ -9,6 +9,7 @@ from tiprdc_fl import seeding
 from tiprdc_fl.models.architecture import Architecture, Precision
 from tiprdc_fl.stages.prepare import choose_precision
 from tiprdc_fl.training.hybrid import Players, build_players, hybrid_step
+from tiprdc_fl.training.information import OBJECTIVES
 
 SEED = 0
 BUDGET = 0.9
@@ -40,7 +41,7 @@ class Batch:
     Attributes:
         x: images, float [batch, 3, h, w] in [0, 1], channels last in memory.
         u: private labels, int64 [batch, 1].
-        order: index of each example's x' (Eq. 9), int64 [batch].
+        order: index of each example's x' (Eq. 9), int64 [1, batch].
     """
 
     x: Tensor
@@ -49,10 +50,10 @@ class Batch:
 
 
 def players_of(size: Size, precision: Precision) -> Players:
-    """Fresh players as the project trains them."""
+    """Fresh players of the paper's training, as the project builds them."""
     seeding.seed_torch(SEED, "scaling", "players")
     architecture = Architecture("image", size.width, (size.side, size.side), precision=precision)
-    return build_players(architecture, (2,), 3, RATE, DECAY, "cpu")
+    return build_players(architecture, OBJECTIVES["jsd"], batch_of(size).x, (2,), 3, RATE, DECAY, "cpu")
 
 
 def chosen_precision() -> Precision:
@@ -65,7 +66,7 @@ def batch_of(size: Size) -> Batch:
     generator = seeding.torch_generator(SEED, "scaling", "batch")
     x = torch.rand(size.batch, 3, size.side, size.side, generator=generator)
     u = torch.randint(0, 2, (size.batch, 1), generator=generator)
-    return Batch(x.contiguous(memory_format=torch.channels_last), u, torch.arange(size.batch).roll(1))
+    return Batch(x.contiguous(memory_format=torch.channels_last), u, torch.arange(size.batch).roll(1)[None])
 
 
 def step(players: Players, batch: Batch) -> None:

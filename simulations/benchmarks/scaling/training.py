@@ -3,11 +3,10 @@
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from typing import Any
 
 import torch
 from torch import nn
-from torch.optim import Adam
+from torch.optim import AdamW, Optimizer
 
 from examples.algorithm1 import literal_step
 from simulations.benchmarks.scaling.figures import Measured
@@ -60,18 +59,15 @@ def measure_step(size: Size, turns: int, goal: float | None, say: Say) -> Measur
 def literally(size: Size, batch: Batch) -> Callable[[], None]:
     """A literal step on the same images from the same first weights."""
     players = plain(players_of(size, "float32"))
-    return partial(literal_step, players, batch.x.contiguous(), batch.u[:, 0], batch.order, BUDGET)
+    return partial(literal_step, players, batch.x.contiguous(), batch.u[:, 0], batch.order[0], BUDGET)
 
 
 def plain(players: Players) -> Players:
-    """The same networks in PyTorch's own memory format, with Adam as it is by default."""
-    networks: dict[str, nn.Module] = {
-        "theta": players.extractor,
-        "psi": players.adversary,
-        "omega": players.estimator,
-    }
-    optimisers: dict[str, Any] = {}
-    for name, network in networks.items():
+    """The same networks in PyTorch's own memory format, with AdamW as it is by default."""
+
+    def optimiser(network: nn.Module) -> Optimizer:
         network.to(memory_format=torch.contiguous_format)  # pyright: ignore[reportCallIssue]
-        optimisers[name] = Adam(network.parameters(), RATE, weight_decay=DECAY)
-    return replace(players, **optimisers)
+        return AdamW(network.parameters(), RATE, weight_decay=DECAY)
+
+    theta, omega = optimiser(players.extractor), optimiser(players.estimator)
+    return replace(players, theta=theta, psi=tuple(map(optimiser, players.adversaries)), omega=omega)

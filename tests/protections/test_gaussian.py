@@ -1,0 +1,69 @@
+"""The mechanism's guarantees against numbers from elsewhere, and its noise."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scipy.stats import norm
+
+from tests.protections.test_baselines import SETTINGS, protected, sent
+from tiprdc_fl.errors import InputError
+from tiprdc_fl.protections import PROTECTIONS
+from tiprdc_fl.protections.gaussian import DELTA, epsilon_of, guarantee
+
+
+@pytest.mark.parametrize(("mu", "epsilon"), [(1.0, 4.377), (0.5, 1.993), (2.0, 9.997)])
+def test_epsilon_is_that_of_dp_accounting(mu, epsilon):
+    """dp_accounting 0.6.0, PLD accountant, GaussianDpEvent(1 / mu), delta 1e-5."""
+    assert epsilon_of(mu, 1e-5) == pytest.approx(epsilon, abs=2e-3)
+
+
+def test_epsilon_solves_its_equation():
+    """Balle and Wang 2018, Equation 6."""
+    mu, epsilon = 0.7, epsilon_of(0.7, 1e-4)
+    delta = norm.cdf(mu / 2 - epsilon / mu) - np.exp(epsilon) * norm.cdf(-mu / 2 - epsilon / mu)
+    assert delta == pytest.approx(1e-4, rel=1e-3)
+
+
+def test_a_large_delta_needs_no_epsilon():
+    assert epsilon_of(0.01, 0.5) == 0
+
+
+def test_examples_compose_as_one_mechanism_of_their_root():
+    assert guarantee(2.0, 16).epsilon == pytest.approx(guarantee(0.5, 1).epsilon)
+    assert guarantee(2.0, 16).accuracy == pytest.approx(norm.cdf(1.0))
+    assert guarantee(1e9, 1).accuracy == pytest.approx(0.5)
+
+
+def test_nobody_tells_the_two_furthest_examples_apart_better_than_is_guaranteed():
+    """The best test, along the diagonal of the components' cube."""
+    noise_multiplier, size, count = 1.0, 16, 200_000
+    generator = np.random.default_rng(0)
+    low = noise_multiplier * size**0.5 * generator.normal(size=count)
+    high = size**0.5 + noise_multiplier * size**0.5 * generator.normal(size=count)
+    accuracy = 0.5 * ((low < size**0.5 / 2).mean() + (high > size**0.5 / 2).mean())
+    assert accuracy == pytest.approx(guarantee(noise_multiplier, 1).accuracy, abs=3e-3)
+
+
+def test_the_noise_is_that_many_times_the_sensitivity():
+    extractor = protected("gaussian")
+    assert extractor.architecture.noise == "gaussian"
+    assert extractor.architecture.noise_scale == pytest.approx(SETTINGS.components**0.5)
+    first, second = sent(extractor, 7), sent(extractor, 7, seed=1)
+    spread = (first - second).std() / 2**0.5
+    assert spread == pytest.approx(SETTINGS.components**0.5, rel=6 / np.sqrt(first.size))
+
+
+def test_many_components_are_refused():
+    check = PROTECTIONS["gaussian"].check
+    assert check is not None
+    with pytest.raises(InputError, match=r"components=17: .* at most 16"):
+        check(replace(SETTINGS, components=17), (8, 8, 8), 1000)
+    check(replace(SETTINGS, components=16), (8, 8, 8), 1000)
+
+
+def test_the_report_says_what_is_guaranteed():
+    keys = {"protection.noise_multiplier": 1.0, "protection.components": 16}
+    text = PROTECTIONS["gaussian"].describe(keys)
+    assert f"(4.38, {DELTA:g})-differentially private" in text
+    assert "at 69.1 % at most" in text
