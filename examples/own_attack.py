@@ -16,7 +16,7 @@ def channel_means(architecture: Architecture, classes: int) -> nn.Module:
 ATTACKS["channel_means"] = Attack("means of channels", channel_means, modalities=("image",))
 
 KEYS = """clients=12 data.collector_people=12 data.holdout_people=8 data.max_examples_per_person=4
-    model.width=4 training.epochs=1 evaluation.steps=20 evaluation.controls=[]
+    model.width=4 training.epochs=1 training.pretrain_epochs=1 evaluation.steps=20 evaluation.controls=[]
     evaluation.reidentification=false federation.engine=inline open_report=false"""
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ KEYS = (
     "data.image_size=[32,32]",
     "model.width=4",
     "training.epochs=1",
+    "training.pretrain_epochs=1",
     "evaluation.attacks=[linear]",
     "evaluation.adversaries=[insider,metadata,set]",
     "evaluation.controls=[]",

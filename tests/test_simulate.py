@@ -38,6 +38,7 @@ TINY = (
     "data.max_examples_per_person=4",
     "model.width=2",
     "training.epochs=1",
+    "training.pretrain_epochs=1",
     "evaluation.steps=6",
     "evaluation.attacks=[linear,conv]",
     "evaluation.adversaries=[insider,both]",

@@ -24,6 +24,7 @@ TINY = (
     "data.max_examples_per_person=3",
     "model.width=2",
     "training.epochs=1",
+    "training.pretrain_epochs=1",
 )
 
 

@@ -340,7 +340,7 @@ def test_a_run_goes_on_without_them(tmp_path, monkeypatch, capsys):
             "data.holdout_people=8",
             "data.max_examples_per_person=4",
         ),
-        *("model.width=2", "training.epochs=1", "evaluation.attacks=[linear]"),
+        *("model.width=2", "training.epochs=1", "training.pretrain_epochs=0", "evaluation.attacks=[linear]"),
         *("federation.engine=inline", "evaluation.controls=[random]", f"run_dir={folder}"),
     ]
     assert simulate.main(arguments) == 0

@@ -13,7 +13,7 @@ MARKED = 25  # epochs up to which each has its marker
 _LOSSES = {
     "adversary_loss": Entry("adversary's cross-entropy", INKS["c2"], "o"),
     "extractor_loss": Entry("the extractor's loss", INKS["c1"], "s"),
-    "mutual_information_bound": Entry("information kept (bound of Eq. 9)", INKS["c3"], "^"),
+    "mutual_information_bound": Entry("information kept", INKS["c3"], "^"),
 }
 
 

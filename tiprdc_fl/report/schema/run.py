@@ -58,17 +58,19 @@ class Epoch(Model):
     epoch: Positive
     """Number of the epoch, from 1, pretraining included."""
     phase: Literal["pretrain", "hybrid"]
-    """pretrain: extractor and adversary alone; hybrid: Algorithm 1."""
+    """pretrain: what training.pretraining says; hybrid: Algorithm 1."""
     adversary_loss: float
-    """Cross-entropy of the adversary, in nats."""
+    """Cross-entropy of the adversaries, their mean, in nats; 0 where pretraining keeps information."""
     mutual_information_bound: float
-    """Jensen-Shannon bound of Eq. 9, in nats, at most 0; 0 in pretraining."""
+    """Information that features keep, in nats, by training.objective: likelihood, a pixel or token; jsd, Eq. 9, at
+    most 0; infonce, at most log(1 + training.negatives). 0 where pretraining learns the private attribute."""
     extractor_loss: float
-    """What the extractor minimises, the terms weighted by the budget, in nats; 0 in pretraining."""
+    """What the extractor minimises, the terms weighted by the budget, in nats; 0 where pretraining learns the
+    private attribute."""
     examples_per_second: NotNegative
     """Examples trained on in a second."""
     adversary_balanced_accuracy: ShareByAttribute
-    """Balanced accuracy of the adversary on held-out people of the collector, by private attribute; null where
+    """Balanced accuracy of the adversaries on held-out people of the collector, by private attribute; null where
     these people have only one value of the attribute."""
 
 
