@@ -1,5 +1,7 @@
 """Every protection at its settings: ``python -m simulations.front [key=value ...]``."""
 
+from collections.abc import Sequence
+
 from simulations.common.arguments import Options
 from simulations.common.command import start
 from simulations.common.datasets import modality_of
@@ -24,7 +26,6 @@ from tiprdc_fl.config.keys import Config
 from tiprdc_fl.protections import PROTECTIONS
 
 BUDGETS = ("0.9", "0.5")
-COMPONENTS = ("16", "64", "256")
 NOISE_MULTIPLIERS = ("0.1", "0.3", "1")
 EPSILONS = ("0.9", "9")  # the paper's largest, and one that leaves something to learn
 
@@ -34,12 +35,12 @@ def _cases(config: Config, options: Options) -> list[Case]:
     cases = [
         *budget_cases(),
         *(_case(name, "training.budget", value) for name in ("ensemble", "maxent") for value in BUDGETS),
-        *(_case("leace", "protection.components", value) for value in COMPONENTS),
+        _case("leace"),
         *(_case("gaussian", "protection.noise_multiplier", value) for value in NOISE_MULTIPLIERS),
         _case("encoder"),
         *(_case("hybrid", "protection.epsilon", value) for value in EPSILONS),
         *(_case("dp", "protection.epsilon", value) for value in EPSILONS),
-        _case("noisy", "protection.sigma", f"{config.protection.sigma:g}"),
+        _case("noisy"),
         _case("random"),
         _case("raw"),
     ]
@@ -59,7 +60,7 @@ def _columns(config: Config) -> list[Column]:
         Column("front", "Pareto\nfront", "note"),
         *attribute_columns(config, plain=False),
         *(Column(f"pooled_{name}", f"per person\n{name}") for name in private),
-        Column("over_floor", "leakage\nover floor"),
+        Column("over_floor", "leakage\nover floor", "number"),
         Column("leakage", "highest\nleakage", brief=True, terminal=len(private) > 1),
         Column("utility", "mean\nutility"),
         Column("bytes", "bytes an\nexample", "count"),
@@ -69,12 +70,11 @@ def _columns(config: Config) -> list[Column]:
 
 def _measure(case: Case, report: Report) -> list[Row]:
     leaks = {name: best(report, name) for name in private_of(report)}
-    highest = max(leaks, key=lambda name: leaks[name].value or 0.0)
     row: Row = {**case.facts, "front": "", **attribute_cells(report)}
     row |= {f"pooled_{name}": pooled(report, name) for name in leaks}
     row |= {
-        "over_floor": _difference(leaks[highest], floor(report, highest)),
-        "leakage": leaks[highest],
+        "over_floor": _highest([_difference(leak, floor(report, name)) for name, leak in leaks.items()]),
+        "leakage": _highest(list(leaks.values())),
         "utility": mean_span([best(report, name) for name in tasks_of(report)]),
         "bytes": report.federation.sent_bytes_per_example,
         "milliseconds": _milliseconds(report),
@@ -83,10 +83,15 @@ def _measure(case: Case, report: Report) -> list[Row]:
 
 
 def _difference(leak: Span, least: Span) -> Span:
-    """What the features add to the label floor, at least 0; its interval is the seeds' alone."""
+    """What the features add to the label floor."""
     if leak.value is None or least.value is None:
         return UNDEFINED
-    return Span(max(0.0, leak.value - least.value))
+    return Span(leak.value - least.value)
+
+
+def _highest(spans: Sequence[Span]) -> Span:
+    known = [span for span in spans if span.value is not None]
+    return max(known, key=lambda span: span.value or 0.0, default=UNDEFINED)
 
 
 def _milliseconds(report: Report) -> Span:
@@ -113,7 +118,7 @@ STUDY = Study(
     finish=mark_front,
     defaults=("evaluation.adversaries=[insider,metadata]", "evaluation.reidentification=false"),
     attributes=dict.fromkeys(("faces", "celeba"), ("data.tasks=[Smiling,Eyeglasses]",)),
-    note="Pareto front: by point estimates, without regard to intervals",
+    note="Pareto front: by point estimates, without regard to intervals, leakage over floor as a share",
 )
 
 

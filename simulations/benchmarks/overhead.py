@@ -63,6 +63,7 @@ def bare_training_rate(examples: Examples, extractor: Extractor, plan: Plan) -> 
         device="cpu",
         adversaries=plan.adversaries,
         hiding=plan.hiding,
+        optimiser=plan.optimiser,
     )
     start = perf_counter()
     for x, labels_of_batch in batches:

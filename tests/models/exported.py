@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from tiprdc_fl import seeding
 from tiprdc_fl.models.architecture import Architecture, build_extractor
+from tiprdc_fl.models.erasure import Erasure
 from tiprdc_fl.models.extractor import Extractor, from_bytes, to_bytes
 from tiprdc_fl.models.onnx import to_int8, to_onnx
 from tiprdc_fl.models.projection import Projection
@@ -16,12 +17,15 @@ WORDS = ("", "?", *(f"w{number}" for number in range(50)))
 IMAGE = Architecture("image", 4, image_size=(32, 32))
 TEXT = Architecture("text", 8, vocabulary=WORDS, max_tokens=12)
 PROJECTED = {"transform": "project", "components": 7}
+ERASED = {"transform": "erase", "components": 3}
 ARCHITECTURES = {
     "narrow": IMAGE,
     "wide": replace(IMAGE, width=24, image_size=(40, 34)),
     "components": replace(IMAGE, **PROJECTED),
+    "erased": replace(IMAGE, **ERASED),
     "messages": TEXT,
     "messages' components": replace(TEXT, **PROJECTED),
+    "messages, erased": replace(TEXT, **ERASED),
 }
 
 
@@ -36,6 +40,9 @@ def extractor_of(architecture: Architecture) -> Extractor:
                 module.running_mean.normal_(generator=generator)  # pyright: ignore
                 module.running_var.uniform_(0.5, 2, generator=generator)  # pyright: ignore
                 module.weight.uniform_(0.5, 1.5, generator=generator)
+        if isinstance(network, Erasure):
+            network.into.normal_(std=0.1, generator=generator)
+            network.back.normal_(std=0.1, generator=generator)
         if isinstance(network, Projection):
             network.basis.normal_(generator=generator)
             network.low.fill_(-50)

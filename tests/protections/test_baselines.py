@@ -25,7 +25,6 @@ SOURCE = DataSource("faces", None, (32, 32), 0, most=6)
 IMAGES = Architecture("image", 4, image_size=(32, 32))
 TEXTS = ["so it goes", "and so on", "so on and on it goes and goes"] * 20
 WORDS = Architecture("text", 8, vocabulary=build_vocabulary(TEXTS, list(range(60)), 20), max_tokens=6)
-PRIVATE = 1  # 0: everybody has one value
 PLAN = Plan(
     private=("Male",),
     budget=0.9,
@@ -39,6 +38,7 @@ PLAN = Plan(
     batch_size=64,
     pretrain_learning_rate=2e-3,
     learning_rate=1e-3,
+    optimiser="adamw",
     weight_decay=1e-4,
     decay_at=0.75,
     pairing="derangement",
@@ -59,7 +59,7 @@ def protected(name: str, architecture: Architecture = IMAGES, settings: Settings
     inputs = TEXTS if architecture.modality == "text" else open_dataset(SOURCE).load(range(40)).loaded
     encoder = encoder_of(architecture) if PROTECTIONS[name].train else None
     read = batch_reader(architecture, inputs)
-    collected = Collected(encoder, read, len(inputs), PRIVATE * np.arange(len(inputs))[:, None] % 2, 0)
+    collected = Collected(encoder, read, len(inputs), np.arange(len(inputs))[:, None] % 2, 0)
     return from_bytes(apply_protection(PROTECTIONS[name], settings, architecture, collected))
 
 
@@ -117,7 +117,7 @@ def test_all_components_restore_the_features(architecture):
     network = build_extractor(
         replace(PROTECTIONS["hybrid"].apply(architecture, settings), noise="none", noise_scale=0.0)
     )
-    collected = Collected(encoder, read, len(inputs), PRIVATE * np.arange(len(inputs))[:, None] % 2, 0)
+    collected = Collected(encoder, read, len(inputs), np.arange(len(inputs))[:, None] % 2, 0)
     data = apply_protection(PROTECTIONS["hybrid"], settings, architecture, collected)
     network.eval().load_state_dict(from_bytes(data).network.state_dict())
     x = read(np.arange(20))
@@ -165,6 +165,8 @@ def test_an_encoder_is_trained_as_long_as_tiprdc_without_its_privacy_term(name):
     assert train is not None
     on_information = train(PLAN, SETTINGS, ("Smiling",))
     assert (on_information.pretraining, on_information.epochs) == ("information", 0)
+    other = replace(PLAN, budget=0.1, adversaries=4, hiding="entropy", restarts=2, learning_rate=0.5)
+    assert train(other, SETTINGS, ("Smiling",)) == on_information
     assert on_information.pretrain_epochs == 4
     on_tasks = train(PLAN, replace(SETTINGS, encoder="tasks"), ("Smiling", "Young"))
     assert (on_tasks.private, on_tasks.pretraining) == (("Smiling", "Young"), "private")

@@ -32,7 +32,7 @@ def example(private: str = "Male", tasks: tuple[str, str] = ("Smiling", "Eyeglas
     """A report as JSON gives it, with the attributes' names as given."""
     names = dict(zip(BASES, (private, *tasks), strict=True))
     report = {
-        "schema_version": 4,
+        "schema_version": 5,
         "name": "a made-up run",
         "run_dir": "runs/made-up",
         "configuration": configuration(private, tasks),
@@ -236,8 +236,8 @@ def epochs(private: str) -> list[dict[str, Any]]:
         {
             **{"epoch": number, "phase": "pretrain" if number == 1 else "hybrid"},
             "adversary_loss": 0.42 + 0.04 * number,
-            "mutual_information_bound": 0.0 if number == 1 else -1.3 + 0.08 * number,
-            "extractor_loss": 0.0 if number == 1 else -0.25 - 0.03 * number,
+            "mutual_information_bound": None if number == 1 else -1.3 + 0.08 * number,
+            "extractor_loss": None if number == 1 else -0.25 - 0.03 * number,
             "examples_per_second": 3000.0 + 10 * number,
             "adversary_balanced_accuracy": {private: 0.84 - 0.022 * number},
         }

@@ -298,7 +298,7 @@ def test_a_report_is_as_its_schema_says(features):
         (("results", 0, "representation"), "other", "should be 'features', 'metadata'"),
         (("federation", "seconds_per_contributor", "load", "p99"), None, "Field required"),
         (("training", 0, "phase"), "warm up", "should be 'pretrain' or 'hybrid'"),
-        (("schema_version",), 1, "should be 4"),
+        (("schema_version",), 1, "should be 5"),
     ],
 )
 def test_a_report_that_is_not_so_is_refused(path, value, message):

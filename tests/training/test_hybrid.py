@@ -31,6 +31,7 @@ PLAN = Plan(
     batch_size=8,
     pretrain_learning_rate=2e-3,
     learning_rate=1e-3,
+    optimiser="adamw",
     weight_decay=1e-4,
     decay_at=0.5,
     pairing="derangement",
@@ -109,7 +110,7 @@ def test_training_writes_an_extractor_and_its_log(tmp_path):
     assert json.loads((tmp_path / "training.json").read_text()) == history == epochs
     assert [h["phase"] for h in history] == ["pretrain", "hybrid", "hybrid"]
     assert sum(seen) == 3 * 11 * 6  # one of twelve people is held out
-    assert all(h["mutual_information_bound"] <= 0 for h in history)
+    assert [h["mutual_information_bound"] is None for h in history] == [True, False, False]
     assert set(history[0]["adversary_balanced_accuracy"]) == {"Male"}
 
 
@@ -119,9 +120,11 @@ def test_pretraining_on_information_trains_no_adversary(objective, tmp_path):
         PLAN, objective=objective, pretraining="information", pretrain_epochs=2, epochs=0, negatives=3
     )
     history = train_extractor(people_examples(), IMAGE, plan, tmp_path)
-    assert [epoch["adversary_loss"] for epoch in history] == [0.0] * 2
-    assert all(epoch["mutual_information_bound"] != 0 for epoch in history)
-    assert all(epoch["extractor_loss"] != 0 for epoch in history)
+    for epoch in history:
+        assert (epoch["adversary_loss"], epoch["adversary_balanced_accuracy"]) == (None, {})
+        assert (
+            epoch["extractor_loss"] != -epoch["mutual_information_bound"] != 0
+        )  # before and after omega's update
 
 
 def test_the_likelihood_rises(tmp_path):

@@ -95,9 +95,12 @@ class Training:
         0, "epochs of Algorithm 1 after which the next adversary starts anew, in turn; 0: none does", low=0
     )
     batch_size: int = _key(64, "examples in a batch; paper: 64", low=2)
-    pretrain_learning_rate: float = _key(3e-3, "learning rate of AdamW in pretraining", above=0)
-    learning_rate: float = _key(1e-3, "learning rate of AdamW in Algorithm 1; paper: 1e-4, of Adam", above=0)
-    weight_decay: float = _key(1e-4, "weight decay of AdamW; paper: 1e-4, of Adam", low=0)
+    pretrain_learning_rate: float = _key(3e-3, "learning rate in pretraining; paper: 1e-4", above=0)
+    learning_rate: float = _key(1e-3, "learning rate in Algorithm 1; paper: 1e-4", above=0)
+    optimiser: str = _key(
+        "adamw", "adam: weight decay is part of the gradient, as in the paper", choices=("adamw", "adam")
+    )
+    weight_decay: float = _key(1e-4, "weight decay; paper: 1e-4", low=0)
     decay_at: float = _key(
         0.75, "share of the epochs of a phase after which the learning rate is divided by 10", low=0, high=1
     )

@@ -7,12 +7,13 @@ from typing import Literal
 from torch import nn
 
 from tiprdc_fl.errors import InputError
+from tiprdc_fl.models.erasure import Erasure
 from tiprdc_fl.models.image import SMALLEST_IMAGE, ImageClassifier, ImageEstimator, ImageExtractor
 from tiprdc_fl.models.projection import Projection
 from tiprdc_fl.models.text import TextClassifier, TextEstimator, TextExtractor, text_size
 
 Precision = Literal["bfloat16", "float32"]
-Transform = Literal["extract", "project", "pass"]
+Transform = Literal["extract", "project", "erase", "pass"]
 Noise = Literal["none", "gaussian", "laplace"]
 
 
@@ -28,8 +29,8 @@ class Architecture:
         max_tokens: number of tokens after which a message is cut (text).
         precision: "bfloat16" runs under autocast, "float32" does not.
         transform: what the device computes: "extract" features (Tables 1 and 2), "project" them to principal
-            components, or "pass" the preprocessed input on.
-        components: number of principal components of "project".
+            components, "erase" directions of them, or "pass" the preprocessed input on.
+        components: number of principal components of "project", of directions of "erase".
         noise: distribution of the noise that the device adds to every value independently.
         noise_scale: standard deviation of the Gaussian, or scale b of the Laplace distribution.
     """
@@ -68,7 +69,7 @@ def feature_shape(architecture: Architecture) -> tuple[int, ...]:
 
     It is (2w, h/4, w/4) or (-1, d) for features, (k,) or (-1, k) for principal components, (3, h, w) for an image.
     """
-    if architecture.transform == "extract":
+    if architecture.transform in ("extract", "erase"):
         return seen_shape(architecture)
     if architecture.transform == "pass":
         return (3, *architecture.image_size)
@@ -94,9 +95,9 @@ def build_extractor(architecture: Architecture) -> nn.Module:
     """The network that runs on the device, with fresh weights; noise is not part of it."""
     if architecture.transform == "pass":
         return nn.Identity()
-    if architecture.transform == "project":
-        plain = extracting(architecture)
-        return Projection(build_extractor(plain), feature_shape(plain), architecture.components)
+    if architecture.transform in ("project", "erase"):
+        plain, kind = extracting(architecture), Projection if architecture.transform == "project" else Erasure
+        return kind(build_extractor(plain), feature_shape(plain), architecture.components)
     if architecture.modality == "text":
         return TextExtractor(architecture.width, len(architecture.vocabulary))
     return ImageExtractor(architecture.width)

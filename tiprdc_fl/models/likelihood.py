@@ -1,8 +1,9 @@
 """Decoders that tell how much of an input its features keep: estimators of ``objective=likelihood``.
 
-Each returns the mean of log p(x | z, u) - log p(x) in nats, with p(x) a model that knows neither z nor u. This is
-the bound of Barber and Agakov (2003) on I(x; z, u), up to a constant: how much that model misses of x's entropy.
-Other than Eq. 9, it does not end at what tells the examples of a batch apart.
+Each returns the mean of log p(x | z, u) - log p(x) in nats, with p(x) a model that knows neither z nor u. Its first
+term is that of the bound of Barber and Agakov (2003) on I(x; z, u), and the second does not depend on z. It is no
+bound itself: p(x) is simpler than the data, which makes the difference larger than the information. Other than Eq.
+9, it does not end at what tells the examples of a batch apart.
 """
 
 from typing import Protocol
@@ -31,8 +32,8 @@ class ImageLikelihood(nn.Module):
 
     An image's 4x4 patches are rotated to their principal components, and each component is predicted from z's
     neighbourhood of 3x3 positions and one-hot u. With the variances at their maximum-likelihood values, a
-    component's information is half the logarithm of its variance over its mean squared error: fine details, of
-    which patches have little variance, count as much as brightness does.
+    component's information is half the logarithm of its variance over its mean squared error in the batch: fine
+    details, of which patches have little variance, count as much as brightness does.
 
     Args:
         width: channels of the extractor's first convolution.

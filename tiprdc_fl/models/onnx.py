@@ -5,7 +5,6 @@ computes in float32 at any precision of the extractor. Messages are padded to ma
 file, because each device adds its own.
 """
 
-import copy
 import io
 import logging
 import tempfile
@@ -18,12 +17,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from tiprdc_fl.errors import InputError
 from tiprdc_fl.models.architecture import Architecture
 from tiprdc_fl.models.extractor import HEADER, Extractor, header_of
-from tiprdc_fl.models.projection import Projection
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -174,17 +172,7 @@ def _traced(extractor: Extractor) -> torch.export.ExportedProgram:
     inputs = example_input(extractor.architecture)
     batch = {0: torch.export.Dim("batch")}
     with _quiet():
-        return torch.export.export(_whole(extractor.network), (inputs,), dynamic_shapes=(batch,))
-
-
-def _whole(network: nn.Module) -> nn.Module:
-    """The network; a projection is exported without the zeros that align rows for torch's kernels."""
-    if not isinstance(network, Projection):
-        return network
-    network = copy.deepcopy(network)
-    basis = network.basis
-    network._projected = lambda flat: flat @ basis.T
-    return network
+        return torch.export.export(extractor.network, (inputs,), dynamic_shapes=(batch,))
 
 
 def _described(proto: "ModelProto", extractor: Extractor) -> bytes:

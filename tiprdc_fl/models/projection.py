@@ -35,18 +35,9 @@ class Projection(nn.Module):
             return self._scaled(z, flat)
 
     def _scaled(self, z: Tensor, flat: Tensor) -> Tensor:
-        scaled = (self._projected(flat - self.mean) - self.low) / (self.high - self.low)
+        scaled = (aligned_product(flat - self.mean, self.basis) - self.low) / (self.high - self.low)
         valid = (z != 0).any(dim=2, keepdim=True) if self.shape[0] < 0 else torch.ones_like(scaled[:, :1])
         return scaled.clamp(1e-4, 1.0) * valid  # never 0: a step of zeros is padding
-
-    def _projected(self, flat: Tensor) -> Tensor:
-        """Multiplies ``flat`` [..., size] by the basis; returns [..., components].
-
-        Zeros extend each row to a multiple of ALIGNED. With few components, some kernels begin the sum of a row at
-        its first aligned address, and the last bits of the sum would then depend on the row's position.
-        """
-        missing = (0, -flat.shape[-1] % ALIGNED)
-        return nn.functional.pad(flat, missing) @ nn.functional.pad(self.basis, missing).T
 
     def restore(self, components: Tensor) -> Tensor:
         """Converts (noisy) components to features [batch, *shape]; a step of zeros is padding and stays zero."""
@@ -54,3 +45,16 @@ class Projection(nn.Module):
         if self.shape[0] < 0:
             return flat * (components != 0).any(dim=2, keepdim=True)
         return flat.reshape(len(flat), *self.shape)
+
+
+def aligned_product(flat: Tensor, rows: Tensor) -> Tensor:
+    """Multiplies ``flat`` [..., size] by ``rows`` [count, size]; returns [..., count].
+
+    Zeros extend each row to a multiple of ALIGNED. With few rows, some kernels begin the sum of a row at its first
+    aligned address, and the last bits of the sum would then depend on the row's position. In an exported file
+    there are no such zeros, because its kernels are others.
+    """
+    if torch.compiler.is_exporting():
+        return flat @ rows.T
+    missing = (0, -flat.shape[-1] % ALIGNED)
+    return nn.functional.pad(flat, missing) @ nn.functional.pad(rows, missing).T

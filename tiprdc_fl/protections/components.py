@@ -1,4 +1,4 @@
-"""Principal components of an encoder's features: what ``hybrid``, ``leace`` and ``gaussian`` send."""
+"""The collector's features, and their principal components, which ``hybrid`` and ``gaussian`` send."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -9,6 +9,7 @@ from torch import Tensor, from_numpy, nn
 
 from tiprdc_fl import seeding
 from tiprdc_fl.errors import InputError
+from tiprdc_fl.models.erasure import Erasure
 from tiprdc_fl.models.extractor import Extractor, forward
 from tiprdc_fl.models.projection import Projection
 from tiprdc_fl.models.text import valid_steps
@@ -41,20 +42,37 @@ def fit_components(network: nn.Module, collected: Collected) -> Components:
     Raises:
         InputError: the collector's features have fewer components than are asked for.
     """
-    if not isinstance(network, Projection) or collected.encoder is None:
-        raise TypeError("principal components need a projection and a trained encoder")
-    network.encoder.load_state_dict(collected.encoder.network.state_dict())
-    seed, kept = collected.seed, len(network.basis)
-    flat, examples = _features(collected, most=min(MOST_ROWS, MOST_BYTES // (4 * network.basis.shape[1])))
+    if not isinstance(network, Projection):
+        raise TypeError("principal components need a projection")
+    kept = len(network.basis)
+    flat, examples = encoded(network, collected)
     if kept > min(flat.shape):
         raise InputError(
             f"protection.components={kept}: the collector's features are {len(flat)} rows of {flat.shape[1]} "
             "values, which have fewer components; lower it or raise data.collector_people"
         )
-    state = seeding.derive(seed, "components", "solver") % 2**32
+    state = seeding.derive(collected.seed, "components", "solver") % 2**32
     pca = PCA(kept, svd_solver="randomized" if kept < min(flat.shape) else "full", random_state=state)
     scores = pca.fit_transform(flat)
     return Components(np.asarray(pca.mean_), np.asarray(pca.components_), scores, examples)
+
+
+def encoded(network: Projection | Erasure, collected: Collected) -> tuple[np.ndarray, np.ndarray]:
+    """Gives the network's encoder the trained weights, and reads the collector's features.
+
+    Returns:
+        Features of examples drawn at random, float32 [rows, values], where a row is an image or a step of a
+        message; and the number of the example of each row, int64 [rows].
+    """
+    if collected.encoder is None:
+        raise TypeError("this protection needs a trained encoder")
+    network.encoder.load_state_dict(collected.encoder.network.state_dict())
+    return _features(collected, most=_most_rows(len(network.mean)))
+
+
+def _most_rows(values: int) -> int:
+    """Rows of features of ``values`` values that are read at most."""
+    return max(2, min(MOST_ROWS, MOST_BYTES // (4 * values)))
 
 
 def set_projection(
@@ -94,17 +112,20 @@ def _flat(
 
 
 def check_components(settings: Settings, shape: tuple[int, ...], examples: int) -> None:
-    """Raises InputError when more principal components are asked for than there can be.
+    """Raises InputError when more principal components are asked for than there can be; None asks for none.
 
     Args:
         settings: of the protection.
         shape: of one example's features.
         examples: of the collector's people.
     """
+    if settings.components is None:
+        return
     values = shape[-1] if shape[0] < 0 else int(np.prod(shape))
-    rows = MOST_ROWS if shape[0] < 0 else min(MOST_ROWS, examples)  # a message has several steps
+    most = _most_rows(values)
+    rows = most if shape[0] < 0 else min(most, examples)  # a message has several steps
     if settings.components > min(values, rows):
         raise InputError(
             f"protection.components={settings.components}: the collector's {examples:,} examples have features of "
-            f"{values:,} values, so at most {min(values, rows):,}; lower it or raise data.collector_people"
+            f"{values:,} values, of which {rows:,} rows are read, so at most {min(values, rows):,}; lower it"
         )

@@ -2,18 +2,26 @@
 
 from dataclasses import replace
 
-from tiprdc_fl.protections.protection import TRAINING, Protection, Settings, send_features
+from tiprdc_fl.protections.protection import ENCODING, Protection, Settings, send_features
 from tiprdc_fl.training.loop import Plan
 
 
 def train(plan: Plan, settings: Settings, tasks: tuple[str, ...]) -> Plan:
-    """As many epochs without a privacy term: on Eq. 9 alone, or on the tasks as if they were known."""
-    epochs = plan.epochs + plan.pretrain_epochs
+    """A pretraining of as many epochs as TIPRDC's: to keep information, or on the tasks as if they were known."""
+    alone = replace(
+        plan,
+        budget=0.0,
+        epochs=0,
+        pretrain_epochs=plan.epochs + plan.pretrain_epochs,
+        pretraining="information",
+        adversaries=1,
+        hiding="cross_entropy",
+        restarts=0,
+        learning_rate=plan.pretrain_learning_rate,
+    )
     if settings.encoder == "tasks":
-        return replace(
-            plan, private=tasks, epochs=0, pretrain_epochs=epochs, pretraining="private", heads="separate"
-        )
-    return replace(plan, epochs=0, pretrain_epochs=epochs, pretraining="information")
+        return replace(alone, private=tasks, pretraining="private", heads="separate")
+    return alone
 
 
 ENCODER = Protection(
@@ -21,5 +29,5 @@ ENCODER = Protection(
     apply=send_features,
     train=train,
     describe=lambda keys: f"trained on {keys['protection.encoder']}",
-    reads=("protection.encoder", *TRAINING),
+    reads=("protection.encoder", *ENCODING),
 )

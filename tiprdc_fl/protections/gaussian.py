@@ -3,8 +3,11 @@
 Each of k <= 16 components lies in [0, 1], so two examples' components differ by at most sqrt(k) in the Euclidean
 norm (the sensitivity), whatever the images. Noise of standard deviation ``noise_multiplier * sqrt(k)`` is added to
 each. What a device sends of n examples is one Gaussian mechanism of sensitivity sqrt(n * k) (Dong et al. 2022,
-Corollary 3.3), from which every figure of ``guarantees`` follows. They hold for every adversary who does not see
-the raw data.
+Corollary 3.3), from which every figure of ``guarantee`` follows.
+
+It holds for every adversary who reads nothing but the components of a contributor. Task labels, sizes and counts
+that travel with them are not covered, nor are the collector's own people, to whom encoder and components are
+fitted.
 """
 
 from collections.abc import Mapping
@@ -20,10 +23,11 @@ from tiprdc_fl.errors import InputError
 from tiprdc_fl.models.architecture import Architecture
 from tiprdc_fl.protections import encoder
 from tiprdc_fl.protections.components import check_components, fit_components, set_projection
-from tiprdc_fl.protections.protection import TRAINING, Collected, Protection, Settings
+from tiprdc_fl.protections.protection import ENCODING, Collected, Protection, Settings
 
 DELTA = 1e-5
 MOST_COMPONENTS = 16
+PERSON = 20  # examples of a person, as CelebA has them, for whom the report states the guarantee
 RANGE = (1.0, 99.0)  # percentiles that a component is clipped to and scaled from
 
 
@@ -34,7 +38,7 @@ class Guarantee:
     Attributes:
         examples: of the person.
         epsilon: (epsilon, DELTA) differential privacy of replacing all of them.
-        accuracy: largest balanced accuracy of an adversary who infers any binary attribute, per person.
+        accuracy: largest balanced accuracy with which the components of all of them give a binary attribute away.
     """
 
     examples: int
@@ -47,9 +51,9 @@ def apply(architecture: Architecture, settings: Settings) -> Architecture:
     return replace(
         architecture,
         transform="project",
-        components=settings.components,
+        components=settings.components or MOST_COMPONENTS,
         noise="gaussian",
-        noise_scale=settings.noise_multiplier * settings.components**0.5,
+        noise_scale=settings.noise_multiplier * (settings.components or MOST_COMPONENTS) ** 0.5,
     )
 
 
@@ -89,7 +93,7 @@ def epsilon_of(mu: float, delta: float) -> float:
 
 def check(settings: Settings, shape: tuple[int, ...], examples: int) -> None:
     """Raises InputError when there are more components than MOST_COMPONENTS, or than there can be."""
-    if settings.components > MOST_COMPONENTS:
+    if (settings.components or 0) > MOST_COMPONENTS:
         raise InputError(
             f"protection.components={settings.components}: protection.name=gaussian sends at most "
             f"{MOST_COMPONENTS}, because its noise grows with their number"
@@ -98,12 +102,18 @@ def check(settings: Settings, shape: tuple[int, ...], examples: int) -> None:
 
 
 def _describe(keys: Mapping[str, Any]) -> str:
-    one = guarantee(keys["protection.noise_multiplier"], 1)
+    noise, kept = keys["protection.noise_multiplier"], keys["protection.components"]
+    example, person = (guarantee(noise, examples) for examples in (1, PERSON))
     return (
-        f"{keys['protection.components']} components, noise multiplier {keys['protection.noise_multiplier']:g}: an "
-        f"example is ({one.epsilon:.2f}, {DELTA:g})-differentially private and gives any binary attribute away at "
-        f"{100 * one.accuracy:.1f} % at most"
+        f"{kept} components, noise multiplier {noise:g}: alone, those of an example are ({_up(example.epsilon)}, "
+        f"{DELTA:g})-differentially private and give any binary attribute away at {_up(100 * example.accuracy)} % "
+        f"at most, those of a person's {PERSON} examples at {_up(100 * person.accuracy)} %"
     )
+
+
+def _up(value: float) -> str:
+    """A bound with two decimals, never below itself."""
+    return f"{np.ceil(100 * value) / 100:.2f}"
 
 
 GAUSSIAN = Protection(
@@ -112,8 +122,8 @@ GAUSSIAN = Protection(
     train=encoder.train,
     fit=fit,
     describe=_describe,
-    reads=("protection.noise_multiplier", "protection.components", "protection.encoder", *TRAINING),
+    reads=("protection.noise_multiplier", "protection.components", "protection.encoder", *ENCODING),
     modalities=("image",),
     check=check,
-    defaults={"protection.components": 16},
+    defaults={"protection.components": MOST_COMPONENTS},
 )

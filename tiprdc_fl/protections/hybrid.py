@@ -12,8 +12,9 @@ from torch import nn
 from tiprdc_fl.models.architecture import Architecture
 from tiprdc_fl.protections import encoder
 from tiprdc_fl.protections.components import check_components, fit_components, set_projection
-from tiprdc_fl.protections.protection import TRAINING, Collected, Protection, Settings
+from tiprdc_fl.protections.protection import ENCODING, Collected, Protection, Settings
 
+DEFAULT = 64  # components
 RANGE = (1.0, 99.0)  # percentiles that a component is clipped to and scaled from
 
 
@@ -22,7 +23,7 @@ def apply(architecture: Architecture, settings: Settings) -> Architecture:
     return replace(
         architecture,
         transform="project",
-        components=settings.components,
+        components=settings.components or DEFAULT,
         noise="laplace",
         noise_scale=1 / settings.epsilon,
     )
@@ -47,7 +48,7 @@ HYBRID = Protection(
     describe=lambda keys: (
         f"epsilon {keys['protection.epsilon']:g}, {keys['protection.components']} components"
     ),
-    reads=("protection.epsilon", "protection.components", "protection.encoder", *TRAINING),
+    reads=("protection.epsilon", "protection.components", "protection.encoder", *ENCODING),
     check=check_components,
-    defaults={"protection.components": 64},
+    defaults={"protection.components": DEFAULT},
 )

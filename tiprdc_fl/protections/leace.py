@@ -1,85 +1,101 @@
-"""Least-squares concept erasure of the private attributes from an encoder's principal components (Belrose et al.
-2023).
+"""Least-squares concept erasure of the private attributes from an encoder's features (Belrose et al. 2023).
 
 The encoder is trained to keep information, or on the tasks; the erasure is a closed form. On the rows that it is
-fitted to, no linear classifier with any convex loss does better than one that ignores the components (Theorem
-3.1), and no other affine map that achieves this changes them less (Theorem 4.2). On other people it holds as far
-as the covariance of components and attribute carries over: few components carry over better. Adversaries that are
-not linear are not covered.
+fitted to, no linear classifier with any convex loss does better than one that ignores the features (Theorem 3.1).
+On other people it holds as far as the covariance of features and attribute carries over. Adversaries that are not
+linear are not covered.
 """
 
 from dataclasses import replace
 
 import numpy as np
-from torch import nn
+from sklearn.covariance import ledoit_wolf
+from torch import from_numpy, nn
 
 from tiprdc_fl.errors import InputError
 from tiprdc_fl.models.architecture import Architecture
+from tiprdc_fl.models.erasure import Erasure
 from tiprdc_fl.protections import encoder
-from tiprdc_fl.protections.components import check_components, fit_components, set_projection
-from tiprdc_fl.protections.protection import TRAINING, Collected, Protection, Settings
+from tiprdc_fl.protections.components import encoded
+from tiprdc_fl.protections.protection import ENCODING, Collected, Protection, Settings
 
-TOLERANCE = 1e-6  # share of the largest variance or covariance below which a direction has none
-MARGIN = 0.25  # of a component's range among the collector's examples, beyond which it is clipped
+TOLERANCE = 1e-6  # share of the largest below which a variance or covariance counts as none
+MOST_DIRECTIONS = 15  # combinations of the private attributes, less one
+MOST_VALUES = 8192  # of an example's features, of which the covariance is estimated
 
 
 def apply(architecture: Architecture, settings: Settings) -> Architecture:
-    """The device computes features and projects them to ``components``, which the erasure is part of."""
-    return replace(architecture, transform="project", components=settings.components)
+    """The device computes features and takes directions out of them."""
+    return replace(architecture, transform="erase", components=MOST_DIRECTIONS)
 
 
 def fit(network: nn.Module, collected: Collected) -> None:
-    """The encoder's weights, and the principal components of its features without the private attributes.
+    """The encoder's weights, and the map that takes the private attributes out.
 
     Raises:
-        InputError: the collector's features have fewer components than are asked for, or its people have one value
-            of the private attributes.
+        InputError: the collector's people have one value of the private attributes, or these have too many
+            combinations.
     """
-    fitted = fit_components(network, collected)
-    labels = collected.private[fitted.examples]
-    if (labels == labels[0]).all():
+    if not isinstance(network, Erasure):
+        raise TypeError("LEACE needs an Erasure")
+    z, examples = encoded(network, collected)
+    network.mean.copy_(from_numpy(z.mean(axis=0)))
+    found = eraser(z, combinations(collected.private)[examples])
+    for rows, directions in zip((network.into, network.back), found, strict=True):
+        rows[: len(directions)].copy_(from_numpy(directions))
+
+
+def combinations(private: np.ndarray) -> np.ndarray:
+    """Number of each example's combination of the private attributes, int64 [n].
+
+    Raises:
+        InputError: there is one combination, or more than can be erased.
+    """
+    found, number = np.unique(private, axis=0, return_inverse=True)
+    if not 1 < len(found) <= MOST_DIRECTIONS + 1:
         raise InputError(
-            "protection.name=leace: the collector's people have one value of the private attributes, so there is "
-            "nothing to erase; raise data.collector_people"
+            f"protection.name=leace: the collector's people have {len(found)} combinations of the private "
+            f"attributes; 2 to {MOST_DIRECTIONS + 1} can be erased: "
+            + ("raise data.collector_people" if len(found) == 1 else "name fewer in data.private")
         )
-    erase = eraser(fitted.scores, labels)
-    scores = fitted.scores @ erase.T
-    low, high = scores.min(axis=0), scores.max(axis=0)
-    room = MARGIN * (high - low)
-    set_projection(network, fitted.mean, erase @ fitted.basis, low - room, high + room)
+    return number.ravel()
 
 
-def eraser(x: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """The matrix of LEACE (Belrose et al. 2023, Theorem 4.3) for rows that have mean 0.
+def eraser(x: np.ndarray, classes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """LEACE as a map of low rank: x - (x - mean) @ into.T @ back.
+
+    Theorem 4.3 whitens by the rows' covariance, and no other affine map that erases the classes then changes the
+    rows less (Theorem 4.2). The covariance is shrunk here (Ledoit and Wolf 2004), as there may be fewer rows than
+    values; of more than MOST_VALUES only the variances are known. Every whitening erases all.
 
     Args:
         x: rows [n, d].
-        labels: private attributes, int [n, attributes]; their combinations are erased.
+        classes: class of each row, int [n].
 
     Returns:
-        P, float64 [d, d]: the rows of x @ P.T have no covariance with any combination of the attributes.
+        into and back, float64 [directions, d], one direction fewer than there are classes at most.
     """
-    _, combination = np.unique(labels, axis=0, return_inverse=True)
-    hot = np.eye(combination.max() + 1)[combination.ravel()]
+    hot = np.eye(classes.max() + 1)[classes]
     x = x.astype(np.float64) - x.mean(axis=0, dtype=np.float64)
-    values, vectors = np.linalg.eigh(x.T @ x / len(x))
-    kept = values > TOLERANCE * values.max()
-    values, vectors = values[kept], vectors[:, kept]
-    whiten, colour = (vectors * values**power @ vectors.T for power in (-0.5, 0.5))
-    directions, strengths, _ = np.linalg.svd(
-        whiten @ x.T @ (hot - hot.mean(axis=0)) / len(x), full_matrices=False
-    )
-    directions = directions[:, strengths > TOLERANCE * strengths.max()]
-    return np.eye(x.shape[1]) - colour @ directions @ directions.T @ whiten
+    covariance = x.T @ (hot - hot.mean(axis=0)) / len(x)
+    if x.shape[1] <= MOST_VALUES:
+        values, vectors = np.linalg.eigh(ledoit_wolf(x, assume_centered=True)[0])
+        root = np.sqrt(np.maximum(values, TOLERANCE * values.max()))
+        inner = vectors.T @ covariance / root[:, None]
+        directions, strengths, _ = np.linalg.svd(inner, full_matrices=False)
+        into, back = vectors @ (directions / root[:, None]), vectors @ (directions * root[:, None])
+    else:
+        root = np.sqrt(np.maximum(x.var(axis=0), TOLERANCE * x.var(axis=0).max()))
+        directions, strengths, _ = np.linalg.svd(covariance / root[:, None], full_matrices=False)
+        into, back = directions / root[:, None], directions * root[:, None]
+    kept = strengths > TOLERANCE * strengths.max()
+    return into[:, kept].T, back[:, kept].T
 
 
 LEACE = Protection(
-    label="principal components of an encoder's features, with the private attributes erased (LEACE)",
+    label="an encoder's features with the private attributes erased (LEACE)",
     apply=apply,
     train=encoder.train,
     fit=fit,
-    describe=lambda keys: f"{keys['protection.components']} components",
-    reads=("protection.components", "protection.encoder", *TRAINING),
-    check=check_components,
-    defaults={"protection.components": 64},
+    reads=("protection.encoder", *ENCODING),
 )

@@ -22,6 +22,7 @@ TRAINING = tuple(
         "batch_size",
         "pretrain_learning_rate",
         "learning_rate",
+        "optimiser",
         "weight_decay",
         "decay_at",
         "pairing",
@@ -30,6 +31,8 @@ TRAINING = tuple(
         "library",
     )
 )
+# Those of them that the training of an encoder reads: it is a pretraining.
+ENCODING = tuple(key for key in TRAINING if key not in ("training.learning_rate", "training.pretraining"))
 
 
 @dataclass(frozen=True)
@@ -39,7 +42,7 @@ class Settings:
     Attributes:
         sigma: standard deviation of Gaussian noise, on the scale of 0 to 255.
         epsilon: Laplace noise has scale 1/epsilon.
-        components: principal components that are sent; 0 where the protection sends none.
+        components: principal components that are sent; None: all values.
         encoder: "information" or "tasks", what an encoder is trained on.
         adversaries: number of adversaries of an ensemble.
         noise_multiplier: standard deviation of Gaussian noise, as a multiple of the sensitivity.
@@ -47,7 +50,7 @@ class Settings:
 
     sigma: float
     epsilon: float
-    components: int
+    components: int | None
     encoder: str
     adversaries: int
     noise_multiplier: float

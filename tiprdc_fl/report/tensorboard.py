@@ -26,7 +26,8 @@ def epoch_writer(folder: Path) -> Iterator[Callable[[dict[str, Any]], None]]:
         def write(figures: dict[str, Any]) -> None:
             epoch = figures["epoch"]
             for name in EPOCH_FIGURES:
-                writer.add_scalar(f"training/{name}", figures[name], epoch)
+                if figures[name] is not None:
+                    writer.add_scalar(f"training/{name}", figures[name], epoch)
             for attribute, value in figures["adversary_balanced_accuracy"].items():
                 if value is None:
                     continue

@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from omegaconf import OmegaConf
 
-from tiprdc_fl.config.keys import Config, differences, to_yaml
+from tiprdc_fl.config.keys import Config, differences, keys, to_yaml
 from tiprdc_fl.disk import write_json, write_text, writing
 from tiprdc_fl.errors import InputError
 from tiprdc_fl.stages.current import code_digest
@@ -66,7 +67,14 @@ def _check_same_run(folder: RunFolder, config: Config) -> None:
     stored = folder.config
     if not stored.is_file():
         raise InputError(f"run_dir={folder} holds files but no run: name a folder that is new or empty")
-    different = differences(load_config(str(stored), []), config, ignore=FREE_KEYS)
+    before, written = load_config(str(stored), []), OmegaConf.load(stored)
+    lacking = [name for name in keys() if OmegaConf.select(written, name, default=...) is ...]
+    if lacking:  # their defaults of today may not be what that version did
+        raise InputError(
+            f"run_dir={folder} holds a run of an earlier version of tiprdc_fl, which did not have "
+            f"{', '.join(lacking)}: name another run_dir"
+        )
+    different = differences(before, config, ignore=FREE_KEYS)
     if different:
         raise InputError(
             f"run_dir={folder} holds a run of another configuration ({'; '.join(different)}): "

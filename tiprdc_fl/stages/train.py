@@ -107,6 +107,7 @@ def plan_of(config: Config, device: str) -> Plan:
         batch_size=settings.batch_size,
         pretrain_learning_rate=settings.pretrain_learning_rate,
         learning_rate=settings.learning_rate,
+        optimiser=settings.optimiser,
         weight_decay=settings.weight_decay,
         decay_at=settings.decay_at,
         pairing=settings.pairing,

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.optim import AdamW, Optimizer
+from torch.optim import Adam, AdamW, Optimizer
 
 from tiprdc_fl.models.architecture import Architecture, build_classifier, build_extractor
 from tiprdc_fl.models.extractor import autocast
@@ -70,11 +70,13 @@ def build_players(
     device: str,
     adversaries: int = 1,
     hiding: str = "cross_entropy",
+    optimiser: str = "adamw",
 ) -> Players:
     """Builds the networks with fresh weights; the caller seeds torch before.
 
-    Weight decay is decoupled (AdamW). Added to the gradient, as Adam has it, it is all there is to follow where the
-    gradient vanishes, and Adam makes whole steps of it: the weights shrink by the learning rate at every step.
+    With "adam" the weight decay is part of the gradient. Where the objective's gradient vanishes it is all there is
+    to follow, and Adam makes whole steps of it: weights shrink by the learning rate at every step. With "adamw" it
+    is decoupled (Loshchilov and Hutter 2019).
 
     Args:
         architecture: architecture of the extractor.
@@ -82,11 +84,12 @@ def build_players(
         sample: preprocessed inputs [n, ...], some of those to train on.
         classes: number of classes of each head of an adversary.
         convolutions: convolutions in the first block of the estimator, see ``ImageEstimator``.
-        learning_rate: AdamW's learning rate.
-        weight_decay: AdamW's weight decay.
+        learning_rate: of the optimisers.
+        weight_decay: of the optimisers.
         device: "cpu" or "cuda".
         adversaries: their number.
         hiding: "cross_entropy" or "entropy", see ``hiding_loss``.
+        optimiser: "adamw" or "adam".
     """
     extractor = build_extractor(architecture)
     opponents = nn.ModuleList(build_classifier(architecture, sum(classes)) for _ in range(adversaries))
@@ -94,16 +97,17 @@ def build_players(
     for network in (extractor, opponents, estimator):
         network.to(device, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
 
-    def optimiser(network: nn.Module) -> Optimizer:
-        return AdamW(network.parameters(), learning_rate, weight_decay=weight_decay, fused=True)
+    def optimise(network: nn.Module) -> Optimizer:
+        kind = Adam if optimiser == "adam" else AdamW
+        return kind(network.parameters(), learning_rate, weight_decay=weight_decay, fused=True)
 
     return Players(
         extractor=extractor,
         adversaries=opponents,
         estimator=estimator,
-        theta=optimiser(extractor),
-        psi=tuple(map(optimiser, opponents)),
-        omega=optimiser(estimator),
+        theta=optimise(extractor),
+        psi=tuple(map(optimise, opponents)),
+        omega=optimise(estimator),
         information=objective.information,
         classes=tuple(classes),
         hiding=hiding,

@@ -1,7 +1,7 @@
 """The training loop of an extractor on the collector's people: pretraining, then epochs of Algorithm 1."""
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
@@ -23,7 +23,9 @@ from tiprdc_fl.training.information import OBJECTIVES
 from tiprdc_fl.training.objectives import attribute_probabilities, head_labels, pair
 
 VALIDATION_SHARE = 0.1  # of the collector's people, on whom the co-trained adversary is measured
-SAMPLED = 512  # inputs that an estimator of the information is built from
+SAMPLED = 512  # inputs that an estimator of the information is built from,
+SAMPLED_PIXELS = 2**22  # and their pixels, as far as SAMPLED_LEAST of them have no more
+SAMPLED_LEAST = 16
 
 
 @dataclass(frozen=True)
@@ -42,9 +44,10 @@ class Plan:
         hiding: "cross_entropy" or "entropy", see ``objectives.hiding_loss``.
         restarts: epochs of Algorithm 1 after which the next adversary starts anew, in turn; 0: none does.
         batch_size: examples in a batch.
-        pretrain_learning_rate: AdamW's learning rate in pretraining.
-        learning_rate: its learning rate in Algorithm 1.
-        weight_decay: AdamW's weight decay.
+        pretrain_learning_rate: learning rate in pretraining.
+        learning_rate: learning rate in Algorithm 1.
+        optimiser: "adamw" or "adam".
+        weight_decay: of the optimiser.
         decay_at: share of a phase's epochs after which the learning rate is divided by ten.
         pairing: "derangement" or "shift", see ``objectives.pair``.
         negatives: examples x' of Eq. 9 for each x.
@@ -66,6 +69,7 @@ class Plan:
     batch_size: int
     pretrain_learning_rate: float
     learning_rate: float
+    optimiser: str
     weight_decay: float
     decay_at: float
     pairing: str
@@ -124,7 +128,9 @@ def train_extractor(
         InputError: a loss is not finite, there are too few people or examples, or the checkpoint is damaged.
     """
     data = _prepare(examples, architecture, plan)
-    sample = data.training[:: -(-len(data.training) // SAMPLED)]
+    pixels = max(1, math.prod(architecture.image_size))
+    sampled = min(SAMPLED, max(SAMPLED_LEAST, SAMPLED_PIXELS // pixels))
+    sample = data.training[:: -(-len(data.training) // sampled)]
     seeding.seed_torch(plan.seed, "training", "weights")
     players = build_players(
         architecture=architecture,
@@ -137,6 +143,7 @@ def train_extractor(
         device=plan.device,
         adversaries=plan.adversaries,
         hiding=plan.hiding,
+        optimiser=plan.optimiser,
     )
     history = _resume(players, folder / "checkpoint.pt")
     for epoch in range(len(history), plan.pretrain_epochs + plan.epochs):
@@ -216,12 +223,14 @@ def _epoch(
     start, sums, examples = perf_counter(), np.zeros(3), 0
     for step, rows in enumerate(_batches(data.training, plan.batch_size, generator)):
         losses = _step(players, data, plan, rows, pretraining, generator)
-        _check_finite(losses, epoch, step)
+        _check_finite(losses, pretraining, epoch, step)
         sums, examples = sums + losses * len(rows), examples + len(rows)
         on_batch(len(rows))
     rate = examples / (perf_counter() - start)
-    return _figures(epoch, "pretrain" if pretraining else "hybrid", sums / examples, rate) | {
-        "adversary_balanced_accuracy": _adversary_accuracy(players, data, plan)
+    return _figures(plan, epoch, sums / examples, rate) | {
+        "adversary_balanced_accuracy": {}
+        if pretraining and plan.pretraining == "information"
+        else _adversary_accuracy(players, data, plan)
     }
 
 
@@ -234,12 +243,13 @@ def learning_rate(plan: Plan, epoch: int) -> float:
     return rate * (0.1 if done >= math.ceil(plan.decay_at * length) else 1)
 
 
-def _check_finite(losses: np.ndarray, epoch: int, step: int) -> None:
+def _check_finite(losses: np.ndarray, pretraining: bool, epoch: int, step: int) -> None:
     if not np.isfinite(losses).all():
+        rate = "training.pretrain_learning_rate" if pretraining else "training.learning_rate"
         raise InputError(
             f"training stopped in epoch {epoch + 1}, step {step + 1}: a loss is not finite "
             f"(adversary {losses[0]:.3g}, bound {losses[1]:.3g}, extractor {losses[2]:.3g}); "
-            "lower training.learning_rate or set training.precision=float32"
+            f"lower {rate} or set training.precision=float32"
         )
 
 
@@ -268,15 +278,17 @@ def _batches(rows: np.ndarray, size: int, generator: np.random.Generator) -> Ite
     yield from np.array_split(shuffled, max(1, len(shuffled) // size))
 
 
-def _figures(epoch: int, phase: str, losses: Sequence[float] | np.ndarray, rate: float) -> dict[str, Any]:
-    """Figures of an epoch for ``training.json``: means over its examples, losses and bound in nats."""
+def _figures(plan: Plan, epoch: int, losses: np.ndarray, rate: float) -> dict[str, Any]:
+    """Figures of an epoch for ``training.json``: means over its examples in nats; None where there is none."""
+    pretraining = epoch < plan.pretrain_epochs
+    private = pretraining and plan.pretraining == "private"
     adversary, bound, extractor = (float(value) for value in losses)
     return {
         "epoch": epoch + 1,
-        "phase": phase,
-        "adversary_loss": adversary,
-        "mutual_information_bound": bound,
-        "extractor_loss": extractor,
+        "phase": "pretrain" if pretraining else "hybrid",
+        "adversary_loss": None if pretraining and not private else adversary,
+        "mutual_information_bound": None if private or (plan.budget == 1 and not pretraining) else bound,
+        "extractor_loss": None if private else extractor,
         "examples_per_second": rate,
     }
 

@@ -90,24 +90,22 @@ def pair(count: int, pairing: str, negatives: int, generator: np.random.Generato
 
     Args:
         count: number of examples in the batch, at least 2.
-        pairing: "derangement" draws random permutations without fixed points; "shift" is the cyclic shift by one
-            of the authors' code, then by two, and so on.
-        negatives: examples x' for each x.
-        generator: draws the derangements.
+        pairing: "shift" is the cyclic shift by one of the authors' code, then by two, and so on; "derangement"
+            shifts the examples in a random order, by random distances.
+        negatives: different examples x' for each x; where the batch has fewer others, all of them.
+        generator: draws order and distances.
 
     Returns:
         Indices of each example's x', int64 [negatives, count].
     """
+    most = min(negatives, count - 1)
     if pairing == "shift":
-        return torch.stack([torch.arange(count).roll(1 + i % (count - 1)) for i in range(negatives)])
-    return torch.stack([_derangement(count, generator) for _ in range(negatives)])
-
-
-def _derangement(count: int, generator: np.random.Generator) -> Tensor:
-    while True:  # a permutation is a derangement with probability about 1/e
-        order = generator.permutation(count)
-        if (order != np.arange(count)).all():
-            return torch.from_numpy(order)
+        return torch.stack([torch.arange(count).roll(1 + i) for i in range(most)])
+    places, distances = generator.permutation(count), 1 + generator.permutation(count - 1)[:most]
+    order = np.empty((most, count), dtype=np.int64)
+    for row, distance in zip(order, distances, strict=True):
+        row[places] = np.roll(places, distance)
+    return torch.from_numpy(order)
 
 
 def head_labels(labels: np.ndarray, classes: Sequence[int], heads: str) -> tuple[Tensor, tuple[int, ...]]:

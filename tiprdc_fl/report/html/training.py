@@ -39,11 +39,13 @@ def losses(epochs: Sequence[Epoch]) -> Chart:
     """Losses by epoch, in nats."""
 
     def paint(axes: Axes) -> None:
-        numbers = [epoch.epoch for epoch in epochs]
         for name, entry in _LOSSES.items():
             sign = entry.marker if len(epochs) <= MARKED else ""
-            values = [getattr(epoch, name) for epoch in epochs]
-            axes.plot(numbers, values, color=entry.colour, marker=sign)
+            known = [
+                (epoch.epoch, getattr(epoch, name)) for epoch in epochs if getattr(epoch, name) is not None
+            ]
+            if known:
+                axes.plot(*zip(*known, strict=True), color=entry.colour, marker=sign)
         _mark_epochs(axes, epochs, "nats")
 
     return Chart(210, paint, list(_LOSSES.values()))

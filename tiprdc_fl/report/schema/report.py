@@ -13,7 +13,7 @@ from tiprdc_fl.report.schema.run import Environment, Epoch, Memory, Origin, Peop
 from tiprdc_fl.report.schema.strategy import StrategyFigures
 from tiprdc_fl.report.schema.values import NotNegative
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 
 CAVEAT = (
     "Leakage is what the strongest adversary tried here could infer: a lower bound on what the features "
@@ -28,7 +28,7 @@ class Report(Figures):
     Shares lie in [0, 1]; time is in seconds, size in bytes.
     """
 
-    schema_version: Literal[4]
+    schema_version: Literal[5]
     """Version of this schema; it grows when a field changes its meaning or goes away."""
     name: str
     """The run's name: the configuration's, or the dataset's where it has none."""

@@ -59,19 +59,20 @@ class Epoch(Model):
     """Number of the epoch, from 1, pretraining included."""
     phase: Literal["pretrain", "hybrid"]
     """pretrain: what training.pretraining says; hybrid: Algorithm 1."""
-    adversary_loss: float
-    """Cross-entropy of the adversaries, their mean, in nats; 0 where pretraining keeps information."""
-    mutual_information_bound: float
-    """Information that features keep, in nats, by training.objective: likelihood, a pixel or token; jsd, Eq. 9, at
-    most 0; infonce, at most log(1 + training.negatives). 0 where pretraining learns the private attribute."""
-    extractor_loss: float
-    """What the extractor minimises, the terms weighted by the budget, in nats; 0 where pretraining learns the
+    adversary_loss: float | None
+    """Cross-entropy of the adversaries, their mean, in nats; null where none is trained."""
+    mutual_information_bound: float | None
+    """Estimate of the information that features keep, in nats, by training.objective: likelihood, a pixel or token,
+    not a bound; jsd, Eq. 9, at most 0; infonce, at most log(1 + training.negatives). Null where pretraining learns
+    the private attribute, and at budget 1."""
+    extractor_loss: float | None
+    """What the extractor minimises, the terms weighted by the budget, in nats; null where pretraining learns the
     private attribute."""
     examples_per_second: NotNegative
     """Examples trained on in a second."""
     adversary_balanced_accuracy: ShareByAttribute
     """Balanced accuracy of the adversaries on held-out people of the collector, by private attribute; null where
-    these people have only one value of the attribute."""
+    these people have only one value of the attribute. Empty where none is trained."""
 
 
 class Origin(Model):
