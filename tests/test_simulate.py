@@ -200,6 +200,18 @@ def test_a_run_folder_of_another_configuration_names_the_keys(refuse, first):
     assert {path: path.stat().st_mtime_ns for path in first.rglob("*")} == before
 
 
+def test_a_run_folder_of_an_earlier_version_is_not_resumed(refuse, first, tmp_path):
+    """Its missing keys had no choice then, and what was done need not be today's default."""
+    old = tmp_path / "old"
+    old.mkdir()
+    written = (first / "config.yaml").read_text().splitlines()
+    kept = [line for line in written if not line.startswith("  objective:")]
+    assert len(kept) == len(written) - 1
+    (old / "config.yaml").write_text("\n".join(kept))
+    line = refuse(*INLINE, "run_dir=old")
+    assert "earlier version of tiprdc_fl, which did not have training.objective: name another run_dir" in line
+
+
 def test_chitchat_without_its_package_says_how_to_get_it(refuse, monkeypatch):
     def missing(name: str) -> str:
         raise importlib.metadata.PackageNotFoundError(name)
