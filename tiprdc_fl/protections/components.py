@@ -1,7 +1,6 @@
 """The collector's features, and their principal components, which ``hybrid`` and ``gaussian`` send."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
 import numpy as np
 from sklearn.decomposition import PCA
@@ -17,27 +16,11 @@ from tiprdc_fl.protections.protection import Collected, Settings
 
 MOST_ROWS = 20_000  # examples, or steps of messages, that components are fitted to
 MOST_BYTES = 2**31  # of their features
+RANGE = (1.0, 99.0)  # percentiles that a component is clipped to and scaled from
 
 
-@dataclass(frozen=True)
-class Components:
-    """Principal components of the collector's features.
-
-    Attributes:
-        mean: of the features, float32 [values].
-        basis: components by falling variance, with orthonormal rows, float32 [components, values].
-        scores: the features' components, float32 [rows, components]; a row is an image or a step of a message.
-        examples: number of the example of each row, int64 [rows].
-    """
-
-    mean: np.ndarray
-    basis: np.ndarray
-    scores: np.ndarray
-    examples: np.ndarray
-
-
-def fit_components(network: nn.Module, collected: Collected) -> Components:
-    """The components that a projection sends, after its encoder has got the trained weights.
+def fit_projection(network: nn.Module, collected: Collected) -> None:
+    """The encoder's weights, the principal components of its features and each component's range.
 
     Raises:
         InputError: the collector's features have fewer components than are asked for.
@@ -45,7 +28,7 @@ def fit_components(network: nn.Module, collected: Collected) -> Components:
     if not isinstance(network, Projection):
         raise TypeError("principal components need a projection")
     kept = len(network.basis)
-    flat, examples = encoded(network, collected)
+    flat, _ = encoded(network, collected)
     if kept > min(flat.shape):
         raise InputError(
             f"protection.components={kept}: the collector's features are {len(flat)} rows of {flat.shape[1]} "
@@ -53,8 +36,11 @@ def fit_components(network: nn.Module, collected: Collected) -> Components:
         )
     state = seeding.derive(collected.seed, "components", "solver") % 2**32
     pca = PCA(kept, svd_solver="randomized" if kept < min(flat.shape) else "full", random_state=state)
-    scores = pca.fit_transform(flat)
-    return Components(np.asarray(pca.mean_), np.asarray(pca.components_), scores, examples)
+    components = pca.fit_transform(flat)
+    low, high = np.percentile(components, RANGE, axis=0)
+    values = {"mean": pca.mean_, "basis": pca.components_, "low": low, "high": np.maximum(high, low + 1e-6)}
+    for name, value in values.items():
+        getattr(network, name).copy_(from_numpy(np.ascontiguousarray(value, np.float32)))
 
 
 def encoded(network: Projection | Erasure, collected: Collected) -> tuple[np.ndarray, np.ndarray]:
@@ -73,15 +59,6 @@ def encoded(network: Projection | Erasure, collected: Collected) -> tuple[np.nda
 def _most_rows(values: int) -> int:
     """Rows of features of ``values`` values that are read at most."""
     return max(2, min(MOST_ROWS, MOST_BYTES // (4 * values)))
-
-
-def set_projection(
-    network: nn.Module, mean: np.ndarray, basis: np.ndarray, low: np.ndarray, high: np.ndarray
-) -> None:
-    """Sets what a ``Projection`` subtracts, multiplies by, and scales to [0, 1]."""
-    values = {"mean": mean, "basis": basis, "low": low, "high": np.maximum(high, low + 1e-6)}
-    for name, value in values.items():
-        getattr(network, name).copy_(from_numpy(np.ascontiguousarray(value, np.float32)))
 
 
 def _features(collected: Collected, most: int) -> tuple[np.ndarray, np.ndarray]:

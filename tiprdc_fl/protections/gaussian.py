@@ -17,18 +17,16 @@ from typing import Any
 import numpy as np
 from scipy.optimize import bisect
 from scipy.stats import norm
-from torch import nn
 
 from tiprdc_fl.errors import InputError
 from tiprdc_fl.models.architecture import Architecture
 from tiprdc_fl.protections import encoder
-from tiprdc_fl.protections.components import check_components, fit_components, set_projection
-from tiprdc_fl.protections.protection import ENCODING, Collected, Protection, Settings
+from tiprdc_fl.protections.components import check_components, fit_projection
+from tiprdc_fl.protections.protection import ENCODING, Protection, Settings
 
 DELTA = 1e-5
 MOST_COMPONENTS = 16
 PERSON = 20  # examples of a person, as CelebA has them, for whom the report states the guarantee
-RANGE = (1.0, 99.0)  # percentiles that a component is clipped to and scaled from
 
 
 @dataclass(frozen=True)
@@ -55,17 +53,6 @@ def apply(architecture: Architecture, settings: Settings) -> Architecture:
         noise="gaussian",
         noise_scale=settings.noise_multiplier * (settings.components or MOST_COMPONENTS) ** 0.5,
     )
-
-
-def fit(network: nn.Module, collected: Collected) -> None:
-    """The encoder's weights, the principal components of its features and each component's range.
-
-    Raises:
-        InputError: the collector's features have fewer components than are asked for.
-    """
-    fitted = fit_components(network, collected)
-    low, high = np.percentile(fitted.scores, RANGE, axis=0)
-    set_projection(network, fitted.mean, fitted.basis, low, high)
 
 
 def guarantee(noise_multiplier: float, examples: int) -> Guarantee:
@@ -120,7 +107,7 @@ GAUSSIAN = Protection(
     label="few components of an encoder's features, with calibrated Gaussian noise",
     apply=apply,
     train=encoder.train,
-    fit=fit,
+    fit=fit_projection,
     describe=_describe,
     reads=("protection.noise_multiplier", "protection.components", "protection.encoder", *ENCODING),
     modalities=("image",),
