@@ -18,6 +18,7 @@ _LIKELIHOOD = {
     "training.pretrain_epochs": "4",
     "training.epochs": "4",
     "training.negatives": "1",
+    "training.pretrain_batch_size": "64",
     "training.batch_size": "64",
     "training.pretrain_learning_rate": "3e-3",
     "training.learning_rate": "1e-3",
@@ -36,7 +37,7 @@ _TRAININGS = {
     "AdamW": _PAPER | {"training.optimiser": "adamw"},
     "learning rate 1e-4": _PAPER
     | {"training.learning_rate": "1e-4", "training.pretrain_learning_rate": "1e-4"},
-    "batches of 256": _PAPER | {"training.batch_size": "256"},
+    "batches of 256": _PAPER | {"training.batch_size": "256", "training.pretrain_batch_size": "256"},
     "16 other examples": _PAPER | {"training.negatives": "16"},
     "InfoNCE, 16 others": _PAPER | {"training.negatives": "16", "training.objective": "infonce"},
     "16 epochs": _PAPER | {"training.epochs": "16"},

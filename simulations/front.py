@@ -34,7 +34,11 @@ def _cases(config: Config, options: Options) -> list[Case]:
     modality = modality_of(config.data.name, config.data.root)
     cases = [
         *budget_cases(),
-        *(_case(name, "training.budget", value) for name in ("ensemble", "maxent") for value in BUDGETS),
+        *(
+            _case(name, "training.budget", value)
+            for name in ("ensemble", "maxent", "mmd")
+            for value in BUDGETS
+        ),
         _case("leace"),
         *(_case("gaussian", "protection.noise_multiplier", value) for value in NOISE_MULTIPLIERS),
         _case("encoder"),

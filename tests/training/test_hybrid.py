@@ -28,6 +28,7 @@ PLAN = Plan(
     adversaries=1,
     hiding="cross_entropy",
     restarts=0,
+    pretrain_batch_size=8,
     batch_size=8,
     pretrain_learning_rate=2e-3,
     learning_rate=1e-3,
@@ -125,6 +126,12 @@ def test_pretraining_on_information_trains_no_adversary(objective, tmp_path):
         assert (
             epoch["extractor_loss"] != -epoch["mutual_information_bound"] != 0
         )  # before and after omega's update
+
+
+def test_without_adversaries_they_have_no_figures(tmp_path):
+    history = train_extractor(people_examples(), IMAGE, replace(PLAN, hiding="mmd"), tmp_path)
+    assert [epoch["adversary_loss"] is None for epoch in history] == [False, True, True]
+    assert history[-1]["adversary_balanced_accuracy"] == {}
 
 
 def test_the_likelihood_rises(tmp_path):
@@ -226,7 +233,9 @@ def test_the_learning_rate_is_a_tenth_late_in_a_phase(tmp_path, monkeypatch):
 
     monkeypatch.setattr("tiprdc_fl.training.loop.pretrain_step", pretrained)
     monkeypatch.setattr("tiprdc_fl.training.loop.hybrid_step", trained)
-    plan = replace(PLAN, pretrain_epochs=3, epochs=4, decay_at=2 / 3, batch_size=66)  # a step an epoch
+    plan = replace(
+        PLAN, pretrain_epochs=3, epochs=4, decay_at=2 / 3, pretrain_batch_size=66, batch_size=66
+    )  # a step an epoch
     train_extractor(people_examples(), IMAGE, plan, tmp_path)
     tenth = pytest.approx(0.1 * plan.learning_rate)
     before = [[rate] * 2 for rate in (2e-3, 2e-3, pytest.approx(2e-4))]
@@ -239,7 +248,7 @@ def test_losses_of_an_epoch_are_means_over_its_examples(tmp_path, monkeypatch):
     monkeypatch.setattr(
         "tiprdc_fl.training.loop.pretrain_step", lambda players, x, u: torch.tensor(float(next(losses)))
     )
-    plan = replace(PLAN, pretrain_epochs=1, epochs=0, batch_size=16)
+    plan = replace(PLAN, pretrain_epochs=1, epochs=0, pretrain_batch_size=16)
     (figures,) = train_extractor(people_examples(), IMAGE, plan, tmp_path)
     assert figures["adversary_loss"] == pytest.approx((17 * 1 + 17 * 2 + 16 * 3 + 16 * 4) / 66)
 

@@ -88,13 +88,15 @@ class Training:
     adversaries: int = _key(1, "adversaries that the extractor is trained against; paper: 1", low=1)
     hiding: str = _key(
         "cross_entropy",
-        "what of the adversaries' predictions the extractor maximises; paper: cross_entropy (Eq. 8)",
-        choices=("cross_entropy", "entropy"),
+        "what the extractor maximises to hide: the adversaries' cross_entropy (paper, Eq. 8) or entropy; mmd: "
+        "minus the discrepancy of the features' distributions, without adversaries",
+        choices=("cross_entropy", "entropy", "mmd"),
     )
     restarts: int = _key(
         0, "epochs of Algorithm 1 after which the next adversary starts anew, in turn; 0: none does", low=0
     )
-    batch_size: int = _key(64, "examples in a batch; paper: 64", low=2)
+    pretrain_batch_size: int = _key(64, "examples in a batch of pretraining; paper: 64", low=2)
+    batch_size: int = _key(64, "examples in a batch of Algorithm 1; paper: 64", low=2)
     pretrain_learning_rate: float = _key(3e-3, "learning rate in pretraining; paper: 1e-4", above=0)
     learning_rate: float = _key(1e-3, "learning rate in Algorithm 1; paper: 1e-4", above=0)
     optimiser: str = _key(

@@ -16,6 +16,7 @@ from tiprdc_fl.protections.gaussian import GAUSSIAN
 from tiprdc_fl.protections.hybrid import HYBRID
 from tiprdc_fl.protections.leace import LEACE
 from tiprdc_fl.protections.maxent import MAXENT
+from tiprdc_fl.protections.mmd import MMD
 from tiprdc_fl.protections.noisy import NOISY
 from tiprdc_fl.protections.protection import Collected, Protection, Settings, settings_of
 from tiprdc_fl.protections.raw import RAW
@@ -37,6 +38,7 @@ PROTECTIONS: dict[str, Protection] = {
     "tiprdc": TIPRDC,
     "ensemble": ENSEMBLE,
     "maxent": MAXENT,
+    "mmd": MMD,
     "leace": LEACE,
     "gaussian": GAUSSIAN,
     "encoder": ENCODER,

@@ -17,6 +17,7 @@ def train(plan: Plan, settings: Settings, tasks: tuple[str, ...]) -> Plan:
         adversaries=1,
         hiding="cross_entropy",
         restarts=0,
+        batch_size=plan.pretrain_batch_size,
         learning_rate=plan.pretrain_learning_rate,
     )
     if settings.encoder == "tasks":

@@ -19,6 +19,7 @@ TRAINING = tuple(
         "epochs",
         "pretrain_epochs",
         "pretraining",
+        "pretrain_batch_size",
         "batch_size",
         "pretrain_learning_rate",
         "learning_rate",
@@ -32,7 +33,8 @@ TRAINING = tuple(
     )
 )
 # Those of them that the training of an encoder reads: it is a pretraining.
-ENCODING = tuple(key for key in TRAINING if key not in ("training.learning_rate", "training.pretraining"))
+_UNREAD = ("training.batch_size", "training.learning_rate", "training.pretraining")
+ENCODING = tuple(key for key in TRAINING if key not in _UNREAD)
 
 
 @dataclass(frozen=True)

@@ -104,6 +104,7 @@ def plan_of(config: Config, device: str) -> Plan:
         adversaries=settings.adversaries,
         hiding=settings.hiding,
         restarts=settings.restarts,
+        pretrain_batch_size=settings.pretrain_batch_size,
         batch_size=settings.batch_size,
         pretrain_learning_rate=settings.pretrain_learning_rate,
         learning_rate=settings.learning_rate,

@@ -11,6 +11,7 @@ from torch.optim import Adam, AdamW, Optimizer
 
 from tiprdc_fl.models.architecture import Architecture, build_classifier, build_extractor
 from tiprdc_fl.models.extractor import autocast
+from tiprdc_fl.training.discrepancy import discrepancy
 from tiprdc_fl.training.information import Information, Objective
 from tiprdc_fl.training.objectives import adversary_loss, extractor_objective, hiding_loss, one_hot
 
@@ -28,7 +29,8 @@ class Players:
         omega: optimiser of the estimator.
         information: what the estimator says of a batch, see ``Objective``.
         classes: number of classes of each head of an adversary.
-        hiding: what of the adversaries' predictions the extractor maximises, see ``hiding_loss``.
+        hiding: what the extractor maximises to hide u: of the adversaries' predictions, see ``hiding_loss``, or
+            the negative of ``discrepancy``.
         precision: "bfloat16" or "float32".
     """
 
@@ -88,7 +90,7 @@ def build_players(
         weight_decay: of the optimisers.
         device: "cpu" or "cuda".
         adversaries: their number.
-        hiding: "cross_entropy" or "entropy", see ``hiding_loss``.
+        hiding: "cross_entropy", "entropy" or "mmd".
         optimiser: "adamw" or "adam".
     """
     extractor = build_extractor(architecture)
@@ -154,7 +156,7 @@ def hybrid_step(
         u: the adversaries' labels, int64 [batch, heads].
         order: indices of each example's x' (Eq. 9), int64 [negatives, batch].
         budget: the paper's lambda. At 1 the information is skipped, at 0 the adversaries' term.
-        adversaries: whether psi is updated; else its loss is not computed either, and the budget must be 0.
+        adversaries: whether psi is updated; else nothing else may need it: the budget is 0, or "mmd" hides.
 
     Returns:
         The losses before each update.
@@ -194,7 +196,9 @@ def _objective(
 ) -> Tensor:
     """Eq. 18 on the current weights, in nats; with several adversaries, their mean stands for Eq. 8."""
     adversary = bound = torch.zeros((), device=z.device)
-    if budget > 0:
+    if budget > 0 and players.hiding == "mmd":
+        adversary = -discrepancy(z, u)
+    elif budget > 0:
         hidden = [
             hiding_loss(network(z), u, players.classes, players.hiding) for network in players.adversaries
         ]

@@ -41,9 +41,10 @@ class Plan:
         pretraining: "information": extractor and estimator as at budget 0; "private": extractor and adversaries on
             the private attribute, as the paper has it.
         adversaries: number of adversaries.
-        hiding: "cross_entropy" or "entropy", see ``objectives.hiding_loss``.
+        hiding: "cross_entropy" or "entropy", see ``objectives.hiding_loss``, or "mmd", see ``discrepancy``.
         restarts: epochs of Algorithm 1 after which the next adversary starts anew, in turn; 0: none does.
-        batch_size: examples in a batch.
+        pretrain_batch_size: examples in a batch of pretraining.
+        batch_size: examples in a batch of Algorithm 1.
         pretrain_learning_rate: learning rate in pretraining.
         learning_rate: learning rate in Algorithm 1.
         optimiser: "adamw" or "adam".
@@ -66,6 +67,7 @@ class Plan:
     adversaries: int
     hiding: str
     restarts: int
+    pretrain_batch_size: int
     batch_size: int
     pretrain_learning_rate: float
     learning_rate: float
@@ -221,16 +223,17 @@ def _epoch(
     for network in (players.extractor, players.adversaries, players.estimator):
         network.train()
     start, sums, examples = perf_counter(), np.zeros(3), 0
-    for step, rows in enumerate(_batches(data.training, plan.batch_size, generator)):
+    size = plan.pretrain_batch_size if pretraining else plan.batch_size
+    for step, rows in enumerate(_batches(data.training, size, generator)):
         losses = _step(players, data, plan, rows, pretraining, generator)
         _check_finite(losses, pretraining, epoch, step)
         sums, examples = sums + losses * len(rows), examples + len(rows)
         on_batch(len(rows))
     rate = examples / (perf_counter() - start)
     return _figures(plan, epoch, sums / examples, rate) | {
-        "adversary_balanced_accuracy": {}
-        if pretraining and plan.pretraining == "information"
-        else _adversary_accuracy(players, data, plan)
+        "adversary_balanced_accuracy": _adversary_accuracy(players, data, plan)
+        if _adversarial(plan, pretraining)
+        else {}
     }
 
 
@@ -267,7 +270,12 @@ def _step(
         return np.array([pretrain_step(players, x, u).item(), 0.0, 0.0])
     order = pair(len(rows), plan.pairing, plan.negatives, generator).to(plan.device)
     losses = hybrid_step(
-        players, x, u, order, budget=0.0 if pretraining else plan.budget, adversaries=not pretraining
+        players,
+        x,
+        u,
+        order,
+        budget=0.0 if pretraining else plan.budget,
+        adversaries=_adversarial(plan, pretraining),
     )
     return torch.stack([losses.adversary, losses.bound, losses.extractor]).cpu().numpy().astype(float)
 
@@ -278,6 +286,11 @@ def _batches(rows: np.ndarray, size: int, generator: np.random.Generator) -> Ite
     yield from np.array_split(shuffled, max(1, len(shuffled) // size))
 
 
+def _adversarial(plan: Plan, pretraining: bool) -> bool:
+    """Whether adversaries are trained in a phase."""
+    return plan.pretraining == "private" if pretraining else plan.hiding != "mmd"
+
+
 def _figures(plan: Plan, epoch: int, losses: np.ndarray, rate: float) -> dict[str, Any]:
     """Figures of an epoch for ``training.json``: means over its examples in nats; None where there is none."""
     pretraining = epoch < plan.pretrain_epochs
@@ -286,7 +299,7 @@ def _figures(plan: Plan, epoch: int, losses: np.ndarray, rate: float) -> dict[st
     return {
         "epoch": epoch + 1,
         "phase": "pretrain" if pretraining else "hybrid",
-        "adversary_loss": None if pretraining and not private else adversary,
+        "adversary_loss": adversary if _adversarial(plan, pretraining) else None,
         "mutual_information_bound": None if private or (plan.budget == 1 and not pretraining) else bound,
         "extractor_loss": None if private else extractor,
         "examples_per_second": rate,
