@@ -96,8 +96,8 @@ STUDY = Study(
     question="What does Algorithm 1 keep when it has nothing to hide?",
     about=(
         "At budget 0 the extractor maximises information alone, so every attribute should be as plain as in raw "
-        "data, and no training should end below an extractor that was never trained (random). Each of the first "
-        "cases changes one thing of the first, Eq. 9 as the paper has it with a learning rate for this size; "
+        "data, and no training should end below an extractor that was never trained (random). The first is Eq. 9 "
+        "as the paper has it, with a learning rate for this size, and most of the next change one thing of it; "
         "'tasks known' is what the architecture can do."
     ),
     paper=(),

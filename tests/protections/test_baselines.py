@@ -182,7 +182,8 @@ def test_ensemble_maxent_and_mmd_are_algorithm_1_with_another_adversary():
     assert ensemble(PLAN, SETTINGS, ()) == replace(PLAN, adversaries=3, restarts=1)
     assert maxent(PLAN, SETTINGS, ()) == replace(PLAN, hiding="entropy")
     assert PROTECTIONS["mmd"].train is not None
-    assert PROTECTIONS["mmd"].train(PLAN, SETTINGS, ()) == replace(PLAN, hiding="mmd", batch_size=256)
+    other = replace(PLAN, adversaries=3, restarts=2, batch_size=512)
+    assert PROTECTIONS["mmd"].train(other, SETTINGS, ()) == replace(PLAN, hiding="mmd", batch_size=256)
 
 
 def test_untrained_and_trained_extractors_differ_only_in_their_weights():

@@ -16,6 +16,7 @@ from tests.protections.test_baselines import (
 )
 from tiprdc_fl.errors import InputError
 from tiprdc_fl.models.extractor import batch_reader, forward, preprocess
+from tiprdc_fl.models.onnx import to_int8
 from tiprdc_fl.protections.leace import combinations, eraser
 
 
@@ -114,6 +115,16 @@ def test_many_values_are_erased_without_their_covariance(monkeypatch):
     erased = erased_of(x, labels)
     hot = np.eye(3)[labels[:, 0]]
     assert np.abs(erased.T @ (hot - hot.mean(axis=0))).max() < 1e-6 * np.abs(x.T @ hot).max()
+
+
+def test_there_are_as_many_directions_as_the_attribute_needs():
+    assert protected("leace").architecture.components == 1
+
+
+def test_an_8_bit_file_is_refused():
+    images = preprocess(IMAGES, open_dataset(SOURCE).load(range(4)).loaded)
+    with pytest.raises(InputError, match=r"8-bit features are others: export in float32"):
+        to_int8(protected("leace"), b"", images)
 
 
 def test_a_padded_step_of_a_message_stays_zero():

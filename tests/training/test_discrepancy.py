@@ -1,4 +1,4 @@
-"""The discrepancy against chance, known shifts and the kernel's own formula."""
+"""The discrepancy against chance, known differences and the kernel's own formula."""
 
 import math
 
@@ -7,9 +7,10 @@ import torch
 from torch import Tensor
 
 from tiprdc_fl import seeding
-from tiprdc_fl.training.discrepancy import FREQUENCIES, _random_features, _squared, discrepancy
+from tiprdc_fl.training.discrepancy import BANDWIDTHS, WEIGHT, _kernel, _neighbourhoods, discrepancy
 
 COUNT = 64
+STRANGERS = torch.arange(COUNT)
 
 
 def normal(*shape: int, seed: int = 0) -> Tensor:
@@ -20,17 +21,31 @@ def labels(classes: int = 2) -> Tensor:
     return (torch.arange(COUNT) % classes)[:, None]
 
 
-def mean_of(make, classes: int = 2, draws: int = 60) -> tuple[float, float]:
+def mean_of(make, u: Tensor, people: Tensor = STRANGERS, draws: int = 60) -> tuple[float, float]:
     """Mean over draws, and its standard error."""
-    seeding.seed_torch(0, "discrepancy")
-    values = torch.stack([discrepancy(make(seed), labels(classes)) for seed in range(draws)])
+    values = torch.stack([discrepancy(make(seed), u, people) for seed in range(draws)])
     return values.mean().item(), (values.std() / math.sqrt(draws)).item()
 
 
-@pytest.mark.parametrize("classes", [2, 3])
-def test_independent_features_have_none_on_average(classes):
-    mean, error = mean_of(lambda seed: normal(COUNT, 3, 4, 4, seed=seed), classes)
+@pytest.mark.parametrize("u", [labels(2), labels(3), (torch.arange(COUNT) < 5).long()[:, None]])
+def test_independent_features_have_none_on_average(u):
+    mean, error = mean_of(lambda seed: normal(COUNT, 3, 4, 4, seed=seed), u)
     assert abs(mean) < 4 * error
+
+
+def test_examples_of_one_person_are_alike_whatever_u_is():
+    """Eight people with eight examples each, half of them with u: as strangers, they look like a leak."""
+    people = torch.arange(COUNT) // 8
+    u = (people % 2)[:, None]
+
+    def clustered(seed: int) -> Tensor:
+        own = normal(8, 3, 4, 4, seed=seed)[people]
+        return own + 0.3 * normal(COUNT, 3, 4, 4, seed=1000 + seed)
+
+    mean, error = mean_of(clustered, u, people)
+    assert abs(mean) < 4 * error
+    naive, error = mean_of(clustered, u)
+    assert naive > 10 * error
 
 
 def moved(seed: int) -> Tensor:
@@ -54,53 +69,60 @@ def message(seed: int) -> Tensor:
 
 @pytest.mark.parametrize("make", [moved, widened, message])
 def test_a_difference_is_seen_whether_of_means_or_not(make):
-    mean, error = mean_of(make)
+    mean, error = mean_of(make, labels())
     assert mean > 4 * error
 
 
-def test_shrinking_or_shifting_channels_hides_nothing():
-    z, scale, shift = moved(0), torch.tensor([1e-2, 5.0, 1.0]), torch.tensor([3.0, -1.0, 0.0])
-    values = []
-    for changed in (z, z * scale[:, None, None] + shift[:, None, None]):
-        seeding.seed_torch(1, "discrepancy")
-        values.append(discrepancy(changed, labels()).item())
-    assert values[0] == pytest.approx(values[1], rel=0.05)
+@pytest.mark.parametrize("scale", [1e-6, 1e3])
+def test_neither_a_scale_nor_a_pattern_hides_anything(scale):
+    z = moved(0)
+    pattern = 100 * torch.linspace(-1, 1, 16).reshape(4, 4)
+    plain, changed = (discrepancy(one, labels(), STRANGERS).item() for one in (z, scale * (z + pattern)))
+    assert plain == pytest.approx(changed, rel=0.02)
 
 
-def test_random_features_estimate_the_gaussian_kernel():
-    """E cos(wx + b) cos(wy + b) 2 = exp(-|x - y|^2 b^2 / 2 d), by Bochner's theorem."""
-    seeding.seed_torch(0, "discrepancy")
-    x, y = normal(1, 1, 6), normal(1, 1, 6, seed=1)
-    products = [(f[0] * f[1]).sum() for f in (_random_features(torch.cat([x, y]), 2.0) for _ in range(400))]
-    exact = torch.exp(-0.5 * (x - y).square().sum() * 4 / 6)
-    assert torch.stack(products).mean().item() == pytest.approx(
-        exact.item(), abs=4 / math.sqrt(400 * FREQUENCIES)
-    )
+def test_the_kernel_is_gaussian_in_the_distance_over_the_root_of_the_values():
+    x = torch.tensor([[[0.0, 0.0]], [[1.0, 2.0]]])  # a squared distance of 5 at one position of two values
+    expected = sum(math.exp(-5 / (2 * 2 * width**2)) for width in BANDWIDTHS) / len(BANDWIDTHS)
+    kernel = _kernel(x)
+    assert kernel[0, 1].item() == pytest.approx(expected, rel=1e-5)
+    assert torch.allclose(kernel.diagonal(), torch.ones(2))
 
 
-def test_the_squared_distance_by_hand():
-    """Without the products of a row with itself: (2*3 + 2*3) / 2 + (1*1 + 1*1) / 2 - 2 * 2.5 * 1."""
-    first, second = torch.tensor([2.0, 3.0])[:, None, None], torch.tensor([1.0, 1.0])[:, None, None]
-    assert _squared(first, second).item() == pytest.approx(6 + 1 - 5)
+def test_a_message_s_discrepancy_by_hand():
+    """Two and two messages of one step and one value: standardised -1 and 1, so equal within a class."""
+    z = torch.tensor([-2.0, 2.0, -2.0, 2.0])[:, None, None]
+    across = sum(math.exp(-4 / (2 * width**2)) for width in BANDWIDTHS) / len(BANDWIDTHS)
+    value = discrepancy(z, torch.tensor([[0], [1], [0], [1]]), torch.arange(4)).item()
+    assert value == pytest.approx(WEIGHT * (1 + 1 - 2 * across), rel=1e-4)
 
 
-def test_a_batch_of_one_class_has_none():
+def test_neighbourhoods_are_those_of_a_convolution():
+    z = normal(2, 3, 5, 6)
+    ours, theirs = _neighbourhoods(z, 0), torch.nn.functional.unfold(z, 3, padding=1).transpose(1, 2)
+    channels_last = theirs.reshape(2, 30, 3, 9).transpose(2, 3).reshape(2, 30, 27)
+    assert torch.equal(ours, channels_last)
+
+
+def test_of_many_positions_some_are_seen():
+    z = normal(2, 3, 20, 30)
+    assert _neighbourhoods(z, 0).shape == (2, 64, 27)
+    assert not torch.equal(_neighbourhoods(z, 0), _neighbourhoods(z, 1))
+    assert math.isfinite(discrepancy(normal(8, 4, 54, 44), labels()[:8], STRANGERS[:8]).item())
+
+
+@pytest.mark.parametrize("u", [torch.zeros(COUNT, 1, dtype=torch.int64), (STRANGERS == 0).long()[:, None]])
+def test_a_batch_that_knows_one_class_has_none_and_can_be_trained_on(u):
     z = normal(COUNT, 3, 4, 4).requires_grad_()
-    value = discrepancy(z, torch.zeros(COUNT, 1, dtype=torch.int64))
+    value = discrepancy(z, u, STRANGERS)
+    value.backward()
     assert value.item() == 0
-
-
-def test_large_features_are_seen_in_part():
-    """Features of the paper's size do not need its memory."""
-    z = normal(8, 4, 54, 44)
-    assert math.isfinite(discrepancy(z, labels()[:8]).item())
+    assert z.grad is not None and not z.grad.any()
 
 
 def test_it_has_a_gradient_towards_equal_distributions():
     z = moved(0).requires_grad_()
-    seeding.seed_torch(2, "discrepancy")
-    before = discrepancy(z, labels())
+    before = discrepancy(z, labels(), STRANGERS)
     before.backward()
-    seeding.seed_torch(2, "discrepancy")
     assert z.grad is not None
-    assert discrepancy(z - 0.5 * z.grad / z.grad.norm(), labels()).item() < before.item()
+    assert discrepancy(z - 0.5 * z.grad / z.grad.norm(), labels(), STRANGERS).item() < before.item()

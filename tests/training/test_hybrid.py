@@ -134,6 +134,20 @@ def test_without_adversaries_they_have_no_figures(tmp_path):
     assert history[-1]["adversary_balanced_accuracy"] == {}
 
 
+def test_the_discrepancy_trains_the_extractor_and_leaves_adversaries_as_they_are():
+    players = replace(players_of(IMAGE), hiding="mmd")
+    before = [
+        {name: value.clone() for name, value in network.named_parameters()}
+        for network in (players.extractor, players.adversaries)
+    ]
+    u = torch.tensor([[0], [1]] * 3)
+    losses = hybrid_step(players, batch_of(), u, torch.arange(6).roll(1)[None], 1.0, adversaries=False)
+    assert losses.extractor != 0
+    extractor, adversaries = players.extractor.named_parameters(), players.adversaries.named_parameters()
+    assert any(not torch.equal(value, before[0][name]) for name, value in extractor)
+    assert all(torch.equal(value, before[1][name]) for name, value in adversaries)
+
+
 def test_the_likelihood_rises(tmp_path):
     plan = replace(PLAN, pretraining="information", pretrain_epochs=4, epochs=0)
     history = train_extractor(people_examples(), IMAGE, plan, tmp_path)
@@ -226,7 +240,7 @@ def test_the_learning_rate_is_a_tenth_late_in_a_phase(tmp_path, monkeypatch):
         rates.append([optimiser.param_groups[0]["lr"] for optimiser in (players.theta, *players.psi)])
         return torch.zeros(())
 
-    def trained(players, x, u, order, budget, adversaries):
+    def trained(players, x, u, order, budget, adversaries, people):
         optimisers = (players.theta, *players.psi, players.omega)
         rates.append([optimiser.param_groups[0]["lr"] for optimiser in optimisers])
         return Losses(torch.zeros(()), torch.zeros(()), torch.zeros(()))

@@ -111,7 +111,9 @@ class Training:
         "how x' of Eq. 9 is chosen in a batch; authors' code: shift",
         choices=("derangement", "shift"),
     )
-    negatives: int = _key(1, "other examples x' of Eq. 9 for each x; paper: 1", low=1)
+    negatives: int = _key(
+        1, "other examples x' of Eq. 9 for each x, at most all of the batch; paper: 1", low=1
+    )
     private_heads: str = _key(
         "joint",
         "several private attributes: one joint softmax, or a softmax head for each",

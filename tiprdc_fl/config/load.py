@@ -205,14 +205,6 @@ def _conflicts(values: Mapping[str, Any]) -> Iterator[str]:
             f"training.extractor={show(given)} is what the devices run, and protection.name={protection} asks for "
             "something else; leave one of the two out"
         )
-    negatives = values.get("training.negatives")
-    for name in ("training.batch_size", "training.pretrain_batch_size"):
-        batch = values.get(name)
-        if isinstance(negatives, int) and isinstance(batch, int) and negatives >= batch:
-            yield (
-                f"training.negatives={negatives}: in a batch of {name}={batch} each example has {batch - 1} "
-                "others; lower the one or raise the other"
-            )
     if values.get("evaluation.curve") and "insider" not in values.get("evaluation.adversaries", ["insider"]):
         yield "evaluation.curve is the insider's; add insider to evaluation.adversaries or leave the curve out"
     if re.search(r"[/\\]", values.get("name") or ""):

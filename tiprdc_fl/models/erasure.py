@@ -16,7 +16,7 @@ class Erasure(nn.Module):
     Args:
         encoder: inputs -> features z.
         shape: shape of one example's features; a leading -1 for messages.
-        rank: directions that are taken out; those that an attribute does not need are zeros.
+        rank: directions that are taken out.
     """
 
     def __init__(self, encoder: nn.Module, shape: tuple[int, ...], rank: int):
@@ -34,6 +34,8 @@ class Erasure(nn.Module):
         messages = self.shape[0] < 0
         flat = z if messages else z.flatten(1)
         with torch.autocast(x.device.type, enabled=False):
-            strength = aligned_product(flat - self.mean, self.into)
-            erased = (flat - (strength[..., None] * self.back).sum(dim=-2)).reshape(z.shape)
+            strengths = aligned_product(flat - self.mean, self.into).unbind(dim=-1)
+            for strength, direction in zip(strengths, self.back, strict=True):
+                flat = flat - strength.unsqueeze(-1) * direction
+        erased = flat.reshape(z.shape)
         return erased * valid_steps(z).unsqueeze(2) if messages else erased

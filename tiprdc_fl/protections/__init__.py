@@ -80,7 +80,7 @@ def apply_protection(
     Raises:
         InputError: the protection cannot be fitted to the collector's examples.
     """
-    device = protection.apply(architecture, settings)
+    device = protection.adapt(protection.apply(architecture, settings), collected)
     seeding.seed_torch(collected.seed, "untrained")
     network = build_extractor(device)
     protection.fit(network, collected)

@@ -10,7 +10,7 @@ RESTARTS = 1  # epochs after which the next adversary starts anew
 
 def train(plan: Plan, settings: Settings, tasks: tuple[str, ...]) -> Plan:
     """The plan with ``adversaries`` adversaries, of which one starts anew after every epoch."""
-    return replace(plan, adversaries=settings.adversaries, restarts=RESTARTS)
+    return replace(plan, adversaries=settings.adversaries, restarts=RESTARTS, hiding="cross_entropy")
 
 
 ENSEMBLE = Protection(
@@ -18,5 +18,5 @@ ENSEMBLE = Protection(
     apply=send_features,
     train=train,
     describe=lambda keys: f"budget {keys['training.budget']:g}, {keys['protection.adversaries']} adversaries",
-    reads=("training.budget", "training.hiding", "protection.adversaries", *TRAINING),
+    reads=("training.budget", "protection.adversaries", *TRAINING),
 )

@@ -1,9 +1,9 @@
 """Least-squares concept erasure of the private attributes from an encoder's features (Belrose et al. 2023).
 
 The encoder is trained to keep information, or on the tasks; the erasure is a closed form. On the rows that it is
-fitted to, no linear classifier with any convex loss does better than one that ignores the features (Theorem 3.1).
-On other people it holds as far as the covariance of features and attribute carries over. Adversaries that are not
-linear are not covered.
+fitted to, images or single steps of messages, no linear classifier with any convex loss does better than one that
+ignores the features (Theorem 3.1). On other people it holds as far as the covariance of features and attribute
+carries over. Adversaries that are not linear, or read a message's steps in their order, are not covered.
 """
 
 from dataclasses import replace
@@ -26,16 +26,20 @@ MOST_VALUES = 8192  # of an example's features, of which the covariance is estim
 
 def apply(architecture: Architecture, settings: Settings) -> Architecture:
     """The device computes features and takes directions out of them."""
-    return replace(architecture, transform="erase", components=MOST_DIRECTIONS)
+    return replace(architecture, transform="erase", components=1)
+
+
+def adapt(architecture: Architecture, collected: Collected) -> Architecture:
+    """One direction fewer than the private attributes have combinations.
+
+    Raises:
+        InputError: these are one, or too many.
+    """
+    return replace(architecture, components=int(combinations(collected.private).max()))
 
 
 def fit(network: nn.Module, collected: Collected) -> None:
-    """The encoder's weights, and the map that takes the private attributes out.
-
-    Raises:
-        InputError: the collector's people have one value of the private attributes, or these have too many
-            combinations.
-    """
+    """The encoder's weights, and the map that takes the private attributes out."""
     if not isinstance(network, Erasure):
         raise TypeError("LEACE needs an Erasure")
     z, examples = encoded(network, collected)
@@ -96,6 +100,7 @@ LEACE = Protection(
     label="an encoder's features with the private attributes erased (LEACE)",
     apply=apply,
     train=encoder.train,
+    adapt=adapt,
     fit=fit,
     reads=("protection.encoder", *ENCODING),
 )

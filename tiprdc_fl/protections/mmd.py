@@ -5,12 +5,12 @@ from dataclasses import replace
 from tiprdc_fl.protections.protection import TRAINING, Protection, Settings, send_features
 from tiprdc_fl.training.loop import Plan
 
-BATCH = 256  # examples, at least: the distance is that of a batch, and its chance falls with their number
+BATCH = 256  # examples of Algorithm 1: what is chance in the distance of a batch falls with their number
 
 
 def train(plan: Plan, settings: Settings, tasks: tuple[str, ...]) -> Plan:
     """The plan without adversaries: what hides is a distance between the features' distributions."""
-    return replace(plan, hiding="mmd", adversaries=1, restarts=0, batch_size=max(BATCH, plan.batch_size))
+    return replace(plan, hiding="mmd", adversaries=1, restarts=0, batch_size=BATCH)
 
 
 MMD = Protection(
@@ -18,5 +18,5 @@ MMD = Protection(
     apply=send_features,
     train=train,
     describe=lambda keys: f"budget {keys['training.budget']:g}",
-    reads=("training.budget", *TRAINING),
+    reads=("training.budget", *(key for key in TRAINING if key != "training.batch_size")),
 )

@@ -91,7 +91,8 @@ class Protection:
         label: the protection in a few words.
         apply: (architecture of an extractor, settings) -> architecture of what the device computes and adds.
         train: (TIPRDC's plan, settings, tasks) -> plan of the encoder's training; None: nothing is trained.
-        fit: sets the weights of the network that ``apply``'s architecture has.
+        adapt: (what ``apply`` gives, collected) -> architecture with what the collector's examples decide.
+        fit: sets the weights of the network that this architecture has.
         describe: the configuration's keys -> the values that matter, such as "epsilon 0.5".
         reads: the configuration's keys that it reads.
         modalities: of examples that it protects.
@@ -104,6 +105,7 @@ class Protection:
     label: str
     apply: Callable[[Architecture, Settings], Architecture]
     train: Callable[[Plan, Settings, tuple[str, ...]], Plan] | None = None
+    adapt: Callable[[Architecture, Collected], Architecture] = lambda architecture, collected: architecture
     fit: Callable[[nn.Module, Collected], None] = keep_weights
     describe: Callable[[Mapping[str, Any]], str] = lambda keys: ""
     reads: tuple[str, ...] = ()

@@ -40,6 +40,8 @@ def unused_keys(config: Config) -> list[str]:
         idle.append("devices.correlation")
     if not config.evaluation.reconstruction:
         idle.append("evaluation.reconstruction_steps")
+    if config.training.hiding == "mmd" and config.training.pretraining != "private":
+        idle += ["training.adversaries", "training.restarts"]
     default, changed = flatten(Config()), flatten(config)
     idle = [name for name in dict.fromkeys(idle) if changed[name] != default[name]]
     return [*unused(config, choices()), *idle]

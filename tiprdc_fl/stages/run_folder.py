@@ -68,7 +68,11 @@ def _check_same_run(folder: RunFolder, config: Config) -> None:
     if not stored.is_file():
         raise InputError(f"run_dir={folder} holds files but no run: name a folder that is new or empty")
     before, written = load_config(str(stored), []), OmegaConf.load(stored)
-    lacking = [name for name in keys() if OmegaConf.select(written, name, default=...) is ...]
+    lacking = [
+        name
+        for name in keys()
+        if name not in FREE_KEYS and OmegaConf.select(written, name, default=...) is ...
+    ]
     if lacking:  # their defaults of today may not be what that version did
         raise InputError(
             f"run_dir={folder} holds a run of an earlier version of tiprdc_fl, which did not have "

@@ -6,82 +6,92 @@ follows the extractor from behind. Louizos et al. (2016) train representations f
 stands for Eq. 8.
 """
 
-import math
-from itertools import combinations, product
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from tiprdc_fl.models.text import valid_steps
 
-BANDWIDTHS = (
-    2.0,
-    4.0,
-    8.0,
-)  # of standardised values, each times the root of their number over the frequency's
-FREQUENCIES = 128  # random ones a bandwidth (Rahimi and Recht 2007), drawn anew at every step
-POSITIONS = 64  # of an image's features, drawn at every step where there are more
+BANDWIDTHS = (0.5, 1.0, 2.0)  # of the Gaussian kernels, times the root of the number of standardised values
+POSITIONS = 64  # of an image's features, others in every batch where there are more
 COARSE = 8  # positions along each side of an image's features as a whole
+WEIGHT = 100.0  # brings budgets of 0.5 to 0.9 to where information in nats a pixel balances it
 
 
-def discrepancy(z: Tensor, u: Tensor) -> Tensor:
-    """Unbiased estimate of the squared discrepancy, times the examples of the batch; 0 on average by chance.
+def discrepancy(z: Tensor, u: Tensor, people: Tensor) -> Tensor:
+    """WEIGHT times the squared discrepancy, estimated without bias from one batch; 0 on average by chance.
 
-    It is the mean over kernels, over pairs of classes, and over what a kernel sees: of images every neighbourhood
-    of 3x3 positions and the whole, of messages the mean of their states.
+    It is the mean over kernels and over what they see: of images every neighbourhood of 3x3 positions and the
+    whole, of messages the mean of their states. Pairs of one person's examples do not count: they are alike
+    whatever u is. Of more than two classes every pair counts by how well the batch knows it.
 
     Args:
         z: features, float [batch, c, h, w] or [batch, length, d].
         u: labels, int64 [batch, heads].
+        people: person of each example, int64 [batch].
 
     Returns:
-        The discrepancy, scalar; 0 where the batch has no two examples of two classes.
+        A scalar without unit; 0 where the batch knows no two classes.
     """
     _, classes = u.unique(dim=0, return_inverse=True)
-    counts = torch.bincount(classes)
-    found = [number for number, count in enumerate(counts.tolist()) if count > 1]
-    total, parts = z.new_zeros(()).float(), 0
+    hot = F.one_hot(classes).float()
+    others = (people[:, None] != people).float()
+    counts = hot.T @ others @ hot  # pairs of examples by their classes
     with torch.autocast(z.device.type, enabled=False):  # differences of means are small
-        for view, bandwidth in product(_views(z.float()), BANDWIDTHS):
-            features = _random_features(view, bandwidth)
-            for first, second in combinations(found, 2):
-                total = total + _squared(features[classes == first], features[classes == second])
-                parts += 1
-    return len(z) * total / max(1, parts)
+        views = _views(z.float(), first=int(people.sum()))
+        kernels = torch.stack([_kernel(view) for view in views]).mean(dim=0) * others
+        means = hot.T @ kernels @ hot / counts.clamp_min(1)
+    own = means.diagonal()
+    squared = own[:, None] + own - 2 * means
+    sizes = hot.sum(dim=0)
+    known = (counts.diagonal() > 0)[:, None] & (counts.diagonal() > 0) & (counts > 0)
+    weights = known.float().triu(1) * sizes[:, None] * sizes / (sizes[:, None] + sizes)
+    return WEIGHT * (weights * squared).sum() / weights.sum().clamp_min(1e-6)
 
 
-def _views(z: Tensor) -> list[Tensor]:
-    """What the kernels see, [batch, positions, values], standardised over the batch."""
+def _views(z: Tensor, first: int) -> list[Tensor]:
+    """What the kernels see, float [batch, positions, values], standardised over the batch."""
     if z.dim() == 3:
         valid = valid_steps(z).unsqueeze(2)
         return [_standardised((z * valid).sum(dim=1) / valid.sum(dim=1)).unsqueeze(1)]
-    z = _standardised(z)
-    windows = F.unfold(z, 3, padding=1).transpose(1, 2)
-    chosen = torch.randperm(windows.shape[1], device=z.device)[:POSITIONS]
     coarse = F.adaptive_avg_pool2d(z, COARSE) if max(z.shape[2:]) > COARSE else z
-    return [windows[:, chosen], coarse.flatten(1).unsqueeze(1)]
+    return [_neighbourhoods(_standardised(z), first), _standardised(coarse).flatten(1).unsqueeze(1)]
 
 
 def _standardised(z: Tensor) -> Tensor:
-    """Channels of mean 0 and variance 1 over the batch, so that shrinking the features hides nothing."""
+    """Every value with mean 0 over the batch, every channel with variance 1.
+
+    Neither shrinking the features hides anything then, nor a pattern that is the same for everybody.
+    """
+    centred = z - z.mean(dim=0)
     axes = tuple(axis for axis in range(z.dim()) if axis != 1)
-    return (z - z.mean(dim=axes, keepdim=True)) / (z.std(dim=axes, keepdim=True) + 1e-4)
+    return centred / centred.square().mean(dim=axes, keepdim=True).sqrt().clamp_min(1e-20)
 
 
-def _random_features(view: Tensor, bandwidth: float) -> Tensor:
-    """Cosines whose products average to a Gaussian kernel, [batch, positions, FREQUENCIES]."""
-    size = view.shape[2]
-    frequencies = torch.randn(size, FREQUENCIES, device=view.device) * bandwidth / math.sqrt(size)
-    phases = 2 * math.pi * torch.rand(FREQUENCIES, device=view.device)
-    return torch.cos(view @ frequencies + phases) * math.sqrt(2 / FREQUENCIES)
+def _neighbourhoods(z: Tensor, first: int) -> Tensor:
+    """3x3 neighbourhoods of POSITIONS positions at most, [batch, positions, 9 * c]; zeros beyond the border.
+
+    Args:
+        z: features, float [batch, c, h, w].
+        first: a position; the others follow it at equal distances. From the batch, it is as random as the batch is.
+    """
+    height, breadth = z.shape[2:]
+    count = height * breadth
+    seen = min(POSITIONS, count)
+    chosen = (first + torch.arange(seen, device=z.device) * count // seen) % count
+    rows, columns = chosen // breadth, chosen % breadth
+    padded = F.pad(z, (1, 1, 1, 1))
+    parts = [padded[:, :, rows + i, columns + j] for i in range(3) for j in range(3)]
+    return torch.cat(parts, dim=1).transpose(1, 2)
 
 
-def _squared(first: Tensor, second: Tensor) -> Tensor:
-    """Unbiased squared distance between the means of rows [n, positions, values] and [m, ...]."""
-    sums = first.sum(dim=0), second.sum(dim=0)
-    own = [
-        (total.square().sum(dim=1) - rows.square().sum(dim=(0, 2))) / (len(rows) * (len(rows) - 1))
-        for total, rows in zip(sums, (first, second), strict=True)
-    ]
-    return (sum(own) - 2 * (sums[0] * sums[1]).sum(dim=1) / (len(first) * len(second))).mean()
+def _kernel(view: Tensor) -> Tensor:
+    """Mean of the Gaussian kernels over bandwidths and positions, [batch, batch]."""
+    rows = view.transpose(0, 1)  # [positions, batch, values]
+    squares = rows.square().sum(dim=2)
+    distances = squares[:, :, None] + squares[:, None] - 2 * rows @ rows.transpose(1, 2)
+    size = 2 * view.shape[2]
+    return sum(
+        (torch.exp(-distances / (size * bandwidth**2)).mean(dim=0) for bandwidth in BANDWIDTHS),
+        torch.zeros_like(distances[0]),
+    ) / len(BANDWIDTHS)

@@ -142,7 +142,13 @@ def pretrain_step(players: Players, x: Tensor, u: Tensor) -> Tensor:
 
 
 def hybrid_step(
-    players: Players, x: Tensor, u: Tensor, order: Tensor, budget: float, adversaries: bool = True
+    players: Players,
+    x: Tensor,
+    u: Tensor,
+    order: Tensor,
+    budget: float,
+    adversaries: bool = True,
+    people: Tensor | None = None,
 ) -> Losses:
     """One step of Algorithm 1, lines 3 to 5: updates psi, omega and theta in turn, each on the current weights.
 
@@ -157,6 +163,7 @@ def hybrid_step(
         order: indices of each example's x' (Eq. 9), int64 [negatives, batch].
         budget: the paper's lambda. At 1 the information is skipped, at 0 the adversaries' term.
         adversaries: whether psi is updated; else nothing else may need it: the budget is 0, or "mmd" hides.
+        people: person of each example, int64 [batch]; None: each of another. Only "mmd" asks.
 
     Returns:
         The losses before each update.
@@ -180,7 +187,7 @@ def hybrid_step(
         _frozen(players.adversaries),
         _frozen(players.estimator),
     ):
-        loss = -_objective(players, x, z, u, hot, order, budget)
+        loss = -_objective(players, x, z, u, hot, order, budget, people)
     _update(loss, players.theta)
     return Losses(adversary.detach() / len(players.adversaries), bound.detach(), loss.detach())
 
@@ -192,12 +199,22 @@ def _adversaries_loss(players: Players, z: Tensor, u: Tensor) -> Tensor:
 
 
 def _objective(
-    players: Players, x: Tensor, z: Tensor, u: Tensor, hot: Tensor, order: Tensor, budget: float
+    players: Players,
+    x: Tensor,
+    z: Tensor,
+    u: Tensor,
+    hot: Tensor,
+    order: Tensor,
+    budget: float,
+    people: Tensor | None,
 ) -> Tensor:
-    """Eq. 18 on the current weights, in nats; with several adversaries, their mean stands for Eq. 8."""
+    """Eq. 18 on the current weights, in nats; with several adversaries, their mean stands for Eq. 8.
+
+    With "mmd" its first term is the discrepancy, which has no unit.
+    """
     adversary = bound = torch.zeros((), device=z.device)
     if budget > 0 and players.hiding == "mmd":
-        adversary = -discrepancy(z, u)
+        adversary = -discrepancy(z, u, torch.arange(len(z), device=z.device) if people is None else people)
     elif budget > 0:
         hidden = [
             hiding_loss(network(z), u, players.classes, players.hiding) for network in players.adversaries

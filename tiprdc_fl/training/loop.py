@@ -90,6 +90,7 @@ class _Data:
         read: row numbers -> preprocessed inputs [n, ...].
         labels: labels of the private attributes, int [rows, attributes].
         attribute_classes: number of classes of each private attribute.
+        people: person of each row, int64 [rows].
         u: labels that the adversary predicts, int64 [rows, heads].
         head_classes: number of classes of each head of the adversary.
         training: numbers of the training rows.
@@ -99,6 +100,7 @@ class _Data:
     read: Callable[[np.ndarray], Tensor]
     labels: np.ndarray
     attribute_classes: tuple[int, ...]
+    people: Tensor
     u: Tensor
     head_classes: tuple[int, ...]
     training: np.ndarray
@@ -193,6 +195,7 @@ def _prepare(examples: Examples, architecture: Architecture, plan: Plan) -> _Dat
         read=read,
         labels=labels,
         attribute_classes=classes,
+        people=torch.from_numpy(examples.people.astype(np.int64)),
         u=u,
         head_classes=head_classes,
         training=training,
@@ -276,6 +279,7 @@ def _step(
         order,
         budget=0.0 if pretraining else plan.budget,
         adversaries=_adversarial(plan, pretraining),
+        people=data.people[rows].to(plan.device),
     )
     return torch.stack([losses.adversary, losses.bound, losses.extractor]).cpu().numpy().astype(float)
 

@@ -66,8 +66,8 @@ class Epoch(Model):
     not a bound; jsd, Eq. 9, at most 0; infonce, at most log(1 + training.negatives). Null where pretraining learns
     the private attribute, and at budget 1."""
     extractor_loss: float | None
-    """What the extractor minimises, the terms weighted by the budget, in nats; null where pretraining learns the
-    private attribute."""
+    """What the extractor minimises, the terms weighted by the budget, in nats; with training.hiding=mmd its first
+    term has no unit. Null where pretraining learns the private attribute."""
     examples_per_second: NotNegative
     """Examples trained on in a second."""
     adversary_balanced_accuracy: ShareByAttribute
