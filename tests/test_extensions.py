@@ -28,6 +28,7 @@ from tiprdc_fl.stages.prepare import unused_keys
 from tiprdc_fl.stages.registries import choices, load_config
 from tiprdc_fl.store.codec import CODECS, Codec
 from tiprdc_fl.store.formats import floats
+from tiprdc_fl.training.information import OBJECTIVES, Objective
 
 TINY = (
     "clients=12",
@@ -57,6 +58,7 @@ CODECS["whole"] = Codec(floats(32))
 CHOSEN = (
     "data.name=stripes",
     "partition.name=in_turn",
+    "training.objective=brightness",
     "protection.name=blurred",
     "evaluation.attacks=[channels]",
     "federation.codec=whole",
@@ -99,6 +101,11 @@ def channels(architecture, classes) -> torch.nn.Module:
     return torch.nn.Sequential(pool, Perceptron(seen_shape(architecture)[0], classes))
 
 
+def brightness(estimator, x, z, u, order) -> torch.Tensor:
+    """Features should be large."""
+    return estimator(z.float().mean().reshape(1)).sum()
+
+
 def first_five(settings) -> Strategy:
     """All are asked, five answers are enough."""
     return Strategy(
@@ -124,6 +131,11 @@ def toys(monkeypatch):
     for names, name, record in (
         (DATASETS, "stripes", dataset),
         (PARTITIONERS, "in_turn", Partition("examples dealt like cards", in_turn, ("partition.alpha",))),
+        (
+            OBJECTIVES,
+            "brightness",
+            Objective("large features", lambda *of: torch.nn.Linear(1, 1), brightness),
+        ),
         (PROTECTIONS, "blurred", noise),
         (ATTACKS, "channels", Attack("means of channels", channels, ("image",))),
         (CODECS, "whole", Codec(numbers)),
@@ -135,6 +147,7 @@ def toys(monkeypatch):
 LABELS = {
     "data.name": {"stripes": "forty people in grey"},
     "partition.name": {"in_turn": "examples dealt like cards"},
+    "training.objective": {"brightness": "large features"},
     "protection.name": {"blurred": "features with a little noise"},
     "federation.codec": {"whole": "whole numbers; error: none"},
     "strategy.name": {"first_five": "the first five answers"},
@@ -173,10 +186,19 @@ def test_help_and_errors_name_toys(toys):
     assert line.endswith("did you mean stripes?")
 
 
+def test_a_toy_objective_trains_an_extractor(toys, tmp_path):
+    keys = (*TINY, *SMALL, "training.pretrain_epochs=1", "training.objective=brightness")
+    report = run(load_config(None, [*keys, f"run_dir={tmp_path / 'run'}"]), Console(file=io.StringIO()))
+    (epoch,) = report.training
+    assert epoch.mutual_information_bound is not None
+    assert report.names["training.objective"] == {"brightness": "large features"}
+
+
 def test_keys_that_the_chosen_names_do_not_read_are_noted(toys):
     changed = ("partition.alpha=1", "protection.sigma=1", "training.batch_size=8", "partition.strength=2")
     assert unused_keys(load_config(None, [*CHOSEN, *changed])) == [
         "partition.strength",
+        "training.objective",  # the toy trains nothing
         "training.batch_size",
     ]
     assert unused_keys(load_config(None, changed[:2])) == ["partition.alpha", "protection.sigma"]

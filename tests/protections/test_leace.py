@@ -16,8 +16,8 @@ from tests.protections.test_baselines import (
 )
 from tiprdc_fl.errors import InputError
 from tiprdc_fl.models.extractor import batch_reader, forward, preprocess
-from tiprdc_fl.models.onnx import to_int8
 from tiprdc_fl.protections.leace import combinations, eraser
+from tiprdc_fl.stages.runtime import check_runtime
 
 
 def rows(classes: int, count: int = 600, size: int = 12) -> tuple[np.ndarray, np.ndarray]:
@@ -121,10 +121,12 @@ def test_there_are_as_many_directions_as_the_attribute_needs():
     assert protected("leace").architecture.components == 1
 
 
-def test_an_8_bit_file_is_refused():
-    images = preprocess(IMAGES, open_dataset(SOURCE).load(range(4)).loaded)
-    with pytest.raises(InputError, match=r"8-bit features are others: export in float32"):
-        to_int8(protected("leace"), b"", images)
+def test_a_network_of_8_bits_is_refused():
+    with pytest.raises(
+        InputError, match=r"int8: protection.name=leace .* set federation.runtime=onnxruntime"
+    ):
+        check_runtime("onnxruntime-int8", "leace")
+    check_runtime("onnxruntime", "leace")
 
 
 def test_a_padded_step_of_a_message_stays_zero():

@@ -38,7 +38,7 @@ def test_every_way_has_its_turn_and_the_first_does_not_count():
 def test_the_literal_form_starts_from_the_same_weights_in_pytorch_s_own_memory_format():
     players, plain = (players_of(Size(32, 4, 8), "float32") for _ in range(2))
     training.plain(plain)
-    for name in ("extractor", "adversary", "estimator"):
+    for name in ("extractor", "adversaries", "estimator"):
         mine, theirs = getattr(players, name).parameters(), getattr(plain, name).parameters()
         for weight, other in zip(mine, theirs, strict=True):
             assert torch.equal(weight, other) and other.is_contiguous()

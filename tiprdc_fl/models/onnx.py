@@ -120,11 +120,6 @@ def to_int8(extractor: Extractor, model: bytes, examples: Tensor) -> bytes:
         model: bytes of the file, as ``to_onnx`` returns them.
         examples: preprocessed inputs for the calibration.
     """
-    if extractor.architecture.transform == "erase":
-        raise InputError(
-            "protection.name=leace holds for the features it was fitted to, and 8-bit features are others: export "
-            "in float32, or set federation.runtime=onnxruntime"
-        )
     from onnx import load_from_string
     from onnxruntime import quantization
 

@@ -102,5 +102,6 @@ LEACE = Protection(
     train=encoder.train,
     adapt=adapt,
     fit=fit,
+    quantisable=False,  # it is fitted to the features that the network has in full precision
     reads=("protection.encoder", *ENCODING),
 )

@@ -97,6 +97,7 @@ class Protection:
         reads: the configuration's keys that it reads.
         modalities: of examples that it protects.
         network: whether the device runs a network; else it adds noise at most.
+        quantisable: whether what it promises holds for a network in 8 bits, too.
         check: (settings, shape of an example's features, the collector's examples) -> nothing; raises InputError
             where the settings do not fit.
         defaults: key -> what null stands for.
@@ -111,6 +112,7 @@ class Protection:
     reads: tuple[str, ...] = ()
     modalities: tuple[str, ...] = ("image", "text")
     network: bool = True
+    quantisable: bool = True
     check: Callable[[Settings, tuple[int, ...], int], None] | None = None
     defaults: Mapping[str, Any] = field(default_factory=dict)
 

@@ -17,11 +17,12 @@ from tiprdc_fl.models.runtime import RUNTIMES, model_path
 from tiprdc_fl.protections import PROTECTIONS
 
 CALIBRATED_ON = 64  # people
+INT8 = "onnxruntime-int8"
 OF_A_PERSON = 2  # most examples: values of many people have a wider range than many values of a few people
 
 
 def check_runtime(runtime: str, protection: str) -> None:
-    """Raises InputError when a runtime's packages are missing, or the protection runs no network.
+    """Raises InputError when a runtime's packages are missing, or the protection does not go with it.
 
     Args:
         runtime: key of RUNTIMES.
@@ -34,6 +35,11 @@ def check_runtime(runtime: str, protection: str) -> None:
         raise InputError(
             f"federation.runtime={runtime} runs a network, and protection.name={protection} has none: set "
             "federation.runtime=torch"
+        )
+    if runtime == INT8 and not PROTECTIONS[protection].quantisable:
+        raise InputError(
+            f"federation.runtime={runtime}: protection.name={protection} is fitted to features of full precision, "
+            "and those of 8 bits are others; set federation.runtime=onnxruntime"
         )
 
 
@@ -57,7 +63,7 @@ def write_model(extractor: Path, runtime: str, dataset: Dataset, people: np.ndar
     if path.is_file() and digest_of(path.read_bytes()) == loaded.digest:
         return
     model = to_onnx(loaded)
-    if runtime == "onnxruntime-int8":
+    if runtime == INT8:
         model = to_int8(loaded, model, calibration(loaded.architecture, dataset, people, seed))
     write_bytes(path, model)
 
