@@ -1,7 +1,5 @@
 """Every protection at its settings: ``python -m simulations.front [key=value ...]``."""
 
-from collections.abc import Sequence
-
 from simulations.common.arguments import Options
 from simulations.common.command import start
 from simulations.common.datasets import modality_of
@@ -13,6 +11,7 @@ from simulations.common.figures import (
     Span,
     best,
     floor,
+    highest,
     mean_span,
     pooled,
     private_of,
@@ -77,8 +76,8 @@ def _measure(case: Case, report: Report) -> list[Row]:
     row: Row = {**case.facts, "front": "", **attribute_cells(report)}
     row |= {f"pooled_{name}": pooled(report, name) for name in leaks}
     row |= {
-        "over_floor": _highest([_difference(leak, floor(report, name)) for name, leak in leaks.items()]),
-        "leakage": _highest(list(leaks.values())),
+        "over_floor": highest([_difference(leak, floor(report, name)) for name, leak in leaks.items()]),
+        "leakage": highest(list(leaks.values())),
         "utility": mean_span([best(report, name) for name in tasks_of(report)]),
         "bytes": report.federation.sent_bytes_per_example,
         "milliseconds": _milliseconds(report),
@@ -91,11 +90,6 @@ def _difference(leak: Span, least: Span) -> Span:
     if leak.value is None or least.value is None:
         return UNDEFINED
     return Span(leak.value - least.value)
-
-
-def _highest(spans: Sequence[Span]) -> Span:
-    known = [span for span in spans if span.value is not None]
-    return max(known, key=lambda span: span.value or 0.0, default=UNDEFINED)
 
 
 def _milliseconds(report: Report) -> Span:

@@ -13,12 +13,12 @@ from matplotlib.figure import Figure
 from simulations.common.arguments import Options
 from simulations.common.command import start
 from simulations.common.figures import (
-    UNDEFINED,
     Column,
     Report,
     Row,
     Span,
     best,
+    highest,
     mean_span,
     pooled,
     private_of,
@@ -100,13 +100,12 @@ def _columns(config: Config) -> list[Column]:
 
 def _measure(case: Case, report: Report) -> list[Row]:
     private = private_of(report)
-    leaks = [best(report, name) for name in private]
     row: Row = {**case.facts, "front": "", **attribute_cells(report)}
     row |= {f"bits_{name}": best(report, name, "usable_bits") for name in private}
     row |= {f"pooled_{name}": pooled(report, name) for name in private}
     row |= {
         "reidentified": reidentified(report),
-        "leakage": max((leak for leak in leaks if leak.value is not None), default=UNDEFINED, key=_value),
+        "leakage": highest([best(report, name) for name in private]),
         "utility": mean_span([best(report, name) for name in tasks_of(report)]),
         "bytes": report.federation.sent_bytes_per_example,
     }

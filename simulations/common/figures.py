@@ -107,6 +107,12 @@ def tasks_of(report: Report) -> list[str]:
     return list(report.configuration.data.tasks or ())
 
 
+def highest(spans: Sequence[Span]) -> Span:
+    """The largest of the figures that are defined."""
+    known = [span for span in spans if span.value is not None]
+    return max(known, key=lambda span: span.value or 0.0, default=UNDEFINED)
+
+
 def mean_span(spans: Sequence[Span]) -> Span:
     """The mean of the figures that are defined; its bounds are the mean bounds, at least as wide as its own.
 

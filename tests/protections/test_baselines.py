@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from tests.training.test_hybrid import PLAN as HYBRID_PLAN
 from tiprdc_fl import seeding
 from tiprdc_fl.data.source import DataSource, open_dataset
 from tiprdc_fl.errors import InputError
@@ -16,7 +17,6 @@ from tiprdc_fl.models.projection import Projection
 from tiprdc_fl.models.text import build_vocabulary
 from tiprdc_fl.protections import PROTECTIONS, Collected, Settings, apply_protection, check_protection
 from tiprdc_fl.store.codec import channels, decode
-from tiprdc_fl.training.loop import Plan
 
 SETTINGS = Settings(
     sigma=40.0, epsilon=0.5, components=8, encoder="information", adversaries=3, noise_multiplier=1.0
@@ -25,30 +25,7 @@ SOURCE = DataSource("faces", None, (32, 32), 0, most=6)
 IMAGES = Architecture("image", 4, image_size=(32, 32))
 TEXTS = ["so it goes", "and so on", "so on and on it goes and goes"] * 20
 WORDS = Architecture("text", 8, vocabulary=build_vocabulary(TEXTS, list(range(60)), 20), max_tokens=6)
-PLAN = Plan(
-    private=("Male",),
-    budget=0.9,
-    objective="jsd",
-    epochs=3,
-    pretrain_epochs=1,
-    pretraining="private",
-    adversaries=1,
-    hiding="cross_entropy",
-    restarts=0,
-    pretrain_batch_size=64,
-    batch_size=64,
-    pretrain_learning_rate=2e-3,
-    learning_rate=1e-3,
-    optimiser="adamw",
-    weight_decay=1e-4,
-    decay_at=0.75,
-    pairing="derangement",
-    negatives=1,
-    heads="joint",
-    convolutions=3,
-    seed=0,
-    device="cpu",
-)
+PLAN = replace(HYBRID_PLAN, epochs=3, batch_size=64)
 
 
 def encoder_of(architecture: Architecture):

@@ -7,7 +7,7 @@ import pytest
 import torch
 from scipy.stats import norm
 
-from tests.protections.test_baselines import SETTINGS, protected, sent
+from tests.protections.test_baselines import IMAGES, SETTINGS, protected, sent
 from tiprdc_fl.errors import InputError
 from tiprdc_fl.protections import PROTECTIONS
 from tiprdc_fl.protections.gaussian import DELTA, epsilon_of, guarantee
@@ -38,12 +38,12 @@ def test_examples_compose_as_one_mechanism_of_their_root():
 
 def test_nobody_tells_the_two_furthest_examples_apart_better_than_is_guaranteed():
     """The best test, along the diagonal of the components' cube."""
-    noise_multiplier, size, count = 1.0, 16, 200_000
+    settings, count = replace(SETTINGS, noise_multiplier=0.7), 200_000
+    noise, furthest = PROTECTIONS["gaussian"].apply(IMAGES, settings).noise_scale, SETTINGS.components**0.5
     generator = np.random.default_rng(0)
-    low = noise_multiplier * size**0.5 * generator.normal(size=count)
-    high = size**0.5 + noise_multiplier * size**0.5 * generator.normal(size=count)
-    accuracy = 0.5 * ((low < size**0.5 / 2).mean() + (high > size**0.5 / 2).mean())
-    assert accuracy == pytest.approx(guarantee(noise_multiplier, 1).accuracy, abs=3e-3)
+    low, high = (start + noise * generator.normal(size=count) for start in (0, furthest))
+    accuracy = 0.5 * ((low < furthest / 2).mean() + (high > furthest / 2).mean())
+    assert accuracy == pytest.approx(guarantee(0.7, 1).accuracy, abs=3e-3)
 
 
 def test_the_noise_is_that_many_times_the_sensitivity():

@@ -32,9 +32,9 @@ TRAINING = tuple(
         "library",
     )
 )
-# Those of them that the training of an encoder reads: it is a pretraining.
-_UNREAD = ("training.batch_size", "training.learning_rate", "training.pretraining")
-ENCODING = tuple(key for key in TRAINING if key not in _UNREAD)
+_OF_ALGORITHM_1 = ("training.batch_size", "training.learning_rate", "training.pretraining")
+# Those that the training of an encoder reads: it is a pretraining alone.
+ENCODING = tuple(key for key in TRAINING if key not in _OF_ALGORITHM_1)
 
 
 @dataclass(frozen=True)
