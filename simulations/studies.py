@@ -9,6 +9,7 @@ from simulations import (
     heterogeneity,
     leakage_curve,
     multi_attribute,
+    per_person,
     reconstruction,
     strategies,
     text,
@@ -22,6 +23,7 @@ STUDIES: dict[str, Study] = {
     for module in (
         tradeoff,
         front,
+        per_person,
         ablation,
         budget,
         multi_attribute,

@@ -72,8 +72,10 @@ PROJECTED = {"transform": "project", "components": 7, **NOISE}
         replace(TEXT, precision="bfloat16"),
         *(replace(one, **PROJECTED) for one in (IMAGE, TEXT)),
         replace(IMAGE, transform="pass", noise="gaussian", noise_scale=0.1),
+        *(replace(one, per="person", **PROJECTED) for one in (IMAGE, TEXT)),
+        replace(TEXT, per="person"),
     ],
-    ids=lambda one: f"{one.modality}-{one.transform}-{one.precision}",
+    ids=lambda one: f"{one.modality}-{one.transform}-{one.precision}-{one.per}",
 )
 def test_features_do_not_depend_on_who_is_asked_together(architecture):
     extractor, rng = extractor_of(architecture), np.random.default_rng(0)

@@ -19,7 +19,13 @@ from tiprdc_fl.protections import PROTECTIONS, Collected, Settings, apply_protec
 from tiprdc_fl.store.codec import channels, decode
 
 SETTINGS = Settings(
-    sigma=40.0, epsilon=0.5, components=8, encoder="information", adversaries=3, noise_multiplier=1.0
+    sigma=40.0,
+    epsilon=0.5,
+    components=8,
+    encoder="information",
+    adversaries=3,
+    noise_multiplier=1.0,
+    per="example",
 )
 SOURCE = DataSource("faces", None, (32, 32), 0, most=6)
 IMAGES = Architecture("image", 4, image_size=(32, 32))
@@ -48,6 +54,12 @@ def sent(extractor, person: int, seed: int = 0) -> np.ndarray:
     assert failures == []
     rows, _ = decode(found.payload, found.payload_bytes, "float32", channels(layout.shape)[1])
     return rows.reshape(-1, *layout.shape).numpy()
+
+
+@pytest.mark.parametrize("name", PROTECTIONS)
+def test_what_an_item_is_sent_for_is_in_the_file_of_every_protection(name):
+    assert protected(name).architecture.per == "example"
+    assert protected(name, settings=replace(SETTINGS, per="person")).architecture.per == "person"
 
 
 @pytest.mark.parametrize(("name", "scale"), [("noisy", 40 / 255), ("dp", 1 / 0.5)])

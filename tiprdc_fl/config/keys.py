@@ -146,6 +146,11 @@ class Protection:
         choices=("information", "tasks"),
     )
     adversaries: int = _key(3, "adversaries of the ensemble", low=1)
+    per: str = _key(
+        "example",
+        "what a device sends one item for; person: the mean of its features, most frequent labels",
+        choices=("example", "person"),
+    )
     noise_multiplier: float = _key(
         1.0, "gaussian: standard deviation of the noise, as a multiple of the sensitivity", above=0
     )

@@ -205,6 +205,11 @@ def _conflicts(values: Mapping[str, Any]) -> Iterator[str]:
             f"training.extractor={show(given)} is what the devices run, and protection.name={protection} asks for "
             "something else; leave one of the two out"
         )
+    per = values.get("protection.per")
+    if given is not None and per not in (None, "example"):
+        yield f"protection.per={per}: training.extractor={show(given)} says itself what an item is sent for"
+    if values.get("evaluation.reconstruction") and per == "person":
+        yield "evaluation.reconstruction=true rebuilds examples and protection.per=person sends none; leave one out"
     if values.get("evaluation.curve") and "insider" not in values.get("evaluation.adversaries", ["insider"]):
         yield "evaluation.curve is the insider's; add insider to evaluation.adversaries or leave the curve out"
     if re.search(r"[/\\]", values.get("name") or ""):

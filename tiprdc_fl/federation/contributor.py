@@ -13,9 +13,10 @@ from torch import Tensor
 
 from tiprdc_fl import seeding
 from tiprdc_fl.data import Dataset
-from tiprdc_fl.data.examples import Examples
+from tiprdc_fl.data.examples import Examples, by_person
 from tiprdc_fl.errors import InputError
 from tiprdc_fl.federation.contribution import MAX_CLASSES, Contributions, concatenate
+from tiprdc_fl.federation.person_means import PersonMeans
 from tiprdc_fl.models.architecture import feature_shape
 from tiprdc_fl.models.extractor import Extractor, batch_reader
 from tiprdc_fl.models.runtime import ROWS, RUNTIMES, Runner, extraction_threads
@@ -76,7 +77,8 @@ def contribute(
 ) -> tuple[Contributions, list[Failure]]:
     """Computes the contributions of several contributors; a failure of one leaves the others unaffected.
 
-    A contribution holds features, task labels and measurements: no raw data and no private attribute.
+    A contribution holds features, task labels and measurements: no raw data and no private attribute. Where the
+    architecture sends one item a person, that is the mean of the features with each task's most frequent label.
 
     Args:
         extractor: the frozen extractor.
@@ -146,24 +148,20 @@ def _extract_group(work: _Work, group: list[int]) -> Contributions:
     with _stage("load", group, seconds):
         examples = work.dataset.load(group)
         counts = np.array([np.count_nonzero(examples.people == contributor) for contributor in group])
-    with _stage("prepare", group, seconds):
-        read = batch_reader(work.extractor.architecture, examples.loaded) if len(examples) else None
     generators = {contributor: seeding.generator(work.seed, "noise", contributor) for contributor in group}
-    for start in range(0, len(examples), EXTRACTION_BATCH):
-        batch = np.arange(start, min(start + EXTRACTION_BATCH, len(examples)))
-        with _stage("prepare", group, seconds):
-            prepared = read(batch)  # pyright: ignore[reportOptionalCall]
+    for z, people in _sent(work, examples, group, seconds):
         with _stage("forward", group, seconds):
-            channel_rows, steps = _features(work, prepared)
-            owners = np.repeat(examples.people[batch], steps)
+            channel_rows, steps = _codec_rows(z, work.extractor.architecture.modality)
+            owners = np.repeat(people, steps)
             channel_rows = _noisy(channel_rows, owners, work.extractor, generators)
         with _stage("encode", group, seconds):
             payload, size = encode(channel_rows, steps, work.layout.codec)
             payloads.append(payload)
             sizes.append(size)
     with _stage("encode", group, seconds):
-        labels = _labels(examples, work.layout.tasks)
         share = counts / counts.sum() if counts.sum() else np.full(len(group), 1 / len(group))
+        if work.extractor.architecture.per == "person":
+            examples, counts = by_person(examples), np.minimum(counts, 1)
         return Contributions(
             contributor=np.array(group, np.int64),
             examples=counts.astype(np.int32),
@@ -171,8 +169,49 @@ def _extract_group(work: _Work, group: list[int]) -> Contributions:
             payload=np.concatenate([np.empty(0, np.uint8), *payloads]),
             payload_bytes=np.concatenate([np.empty(0, np.int64), *sizes]).astype(np.int32),
             raw_bytes=examples.raw_bytes.astype(np.int32),
-            labels=labels,
+            labels=_labels(examples, work.layout.tasks),
         )
+
+
+def _sent(
+    work: _Work, examples: Examples, group: Sequence[int], seconds: np.ndarray
+) -> Iterator[tuple[Tensor, np.ndarray]]:
+    """What a group sends, before noise and codec: features of each batch, or each person's mean of all of them.
+
+    Args:
+        work: holds the runner and the architecture.
+        examples: of the group.
+        group: ids of the contributors.
+        seconds: seconds of each stage, float64 [stages]; entries grow.
+
+    Yields:
+        Features [n, ...], and the person of each of the n items, int64 [n].
+    """
+    batches = _batches(work, examples, group, seconds)
+    if work.extractor.architecture.per == "example":
+        yield from batches
+        return
+    means = PersonMeans()
+    for z, people in batches:
+        with _stage("forward", group, seconds):
+            means.add(z, people)
+    if len(examples):
+        yield means.means()
+
+
+def _batches(
+    work: _Work, examples: Examples, group: Sequence[int], seconds: np.ndarray
+) -> Iterator[tuple[Tensor, np.ndarray]]:
+    """Features of each batch of a group's examples, [n, ...], and the person of each example, int64 [n]."""
+    with _stage("prepare", group, seconds):
+        read = batch_reader(work.extractor.architecture, examples.loaded) if len(examples) else None
+    for start in range(0, len(examples), EXTRACTION_BATCH):
+        batch = np.arange(start, min(start + EXTRACTION_BATCH, len(examples)))
+        with _stage("prepare", group, seconds):
+            prepared = read(batch)  # pyright: ignore[reportOptionalCall]
+        with _stage("forward", group, seconds):
+            z = work.run(prepared)
+        yield z, examples.people[batch]
 
 
 @contextmanager
@@ -197,19 +236,18 @@ def _stage(name: str, group: Sequence[int], seconds: np.ndarray) -> Iterator[Non
     seconds[STAGES.index(name)] += perf_counter() - start
 
 
-def _features(work: _Work, prepared: Tensor) -> tuple[Tensor, np.ndarray]:
-    """Features of a batch as the codec takes them.
+def _codec_rows(z: Tensor, modality: str) -> tuple[Tensor, np.ndarray]:
+    """Features as the codec takes them.
 
     Args:
-        work: holds the runner and the architecture.
-        prepared: the extractor's input, [batch, ...].
+        z: features of n examples or persons, [n, ...].
+        modality: "image" or "text".
 
     Returns:
-        Channels of the images or steps of the messages, float [r, values], and how many of the r rows each example
-        has, int [batch].
+        Channels of the images or steps of the messages, float [r, values], and how many of the r rows each of the n
+        has, int [n].
     """
-    z = work.run(prepared)
-    if work.extractor.architecture.modality == "text":  # the steps of each message without its padding
+    if modality == "text":  # the steps of each message without its padding
         valid = valid_steps(z)
         return z[valid], valid.sum(dim=1).numpy()
     number, values = channels(z.shape[1:])

@@ -15,6 +15,7 @@ from tiprdc_fl.models.text import TextClassifier, TextEstimator, TextExtractor, 
 Precision = Literal["bfloat16", "float32"]
 Transform = Literal["extract", "project", "erase", "pass"]
 Noise = Literal["none", "gaussian", "laplace"]
+Per = Literal["example", "person"]
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,8 @@ class Architecture:
         components: number of principal components of "project", of directions of "erase".
         noise: distribution of the noise that the device adds to every value independently.
         noise_scale: standard deviation of the Gaussian, or scale b of the Laplace distribution.
+        per: what the device sends one item for: each "example", or a "person": the mean of the features of all of
+            that person's examples (of all steps of messages first); noise is added to the mean.
     """
 
     modality: Literal["image", "text"]
@@ -45,6 +48,7 @@ class Architecture:
     components: int = 0
     noise: Noise = "none"
     noise_scale: float = 0.0
+    per: Per = "example"
 
     def __post_init__(self) -> None:
         """Checks the image size.

@@ -5,6 +5,8 @@ is validated, stored and attacked the same way as TIPRDC's features. A new prote
 a line in PROTECTIONS.
 """
 
+from dataclasses import replace
+
 from tiprdc_fl import seeding
 from tiprdc_fl.errors import InputError
 from tiprdc_fl.models.architecture import Architecture, build_extractor
@@ -80,7 +82,7 @@ def apply_protection(
     Raises:
         InputError: the protection cannot be fitted to the collector's examples.
     """
-    device = protection.adapt(protection.apply(architecture, settings), collected)
+    device = protection.adapt(protection.apply(replace(architecture, per=settings.per), settings), collected)
     seeding.seed_torch(collected.seed, "untrained")
     network = build_extractor(device)
     protection.fit(network, collected)

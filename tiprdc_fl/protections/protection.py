@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor, nn
 
-from tiprdc_fl.models.architecture import Architecture
+from tiprdc_fl.models.architecture import Architecture, Per
 from tiprdc_fl.models.extractor import Extractor
 from tiprdc_fl.training.loop import Plan
 
@@ -48,6 +48,7 @@ class Settings:
         encoder: "information" or "tasks", what an encoder is trained on.
         adversaries: number of adversaries of an ensemble.
         noise_multiplier: standard deviation of Gaussian noise, as a multiple of the sensitivity.
+        per: "example" or "person", what a device sends one item for.
     """
 
     sigma: float
@@ -56,6 +57,7 @@ class Settings:
     encoder: str
     adversaries: int
     noise_multiplier: float
+    per: Per
 
 
 @dataclass(frozen=True)

@@ -127,12 +127,9 @@ def calibrate(
         times = [_once(plain, source, contributors[place], layout, seed, timed) for _ in range(REPEATED)]
         if contribution is not None:
             seconds.append(np.median([timing.seconds[0] for timing in times if timing is not None], axis=0))
-            size = (
-                int(contribution.examples[0]),
-                int(contribution.raw_bytes.sum()),
-                int(sent_bytes(contribution, layout)[0]),
-            )
-            sizes.append(size)
+            worked = source.labels([contributors[place]])
+            sent = int(sent_bytes(contribution, layout)[0])
+            sizes.append((len(worked), int(worked.raw_bytes.sum()), sent))
     if not seconds:
         raise InputError(
             "no contributor's work can be measured: nobody has an example that the extractor takes"

@@ -135,7 +135,8 @@ def protection_text(config: Config) -> str:
     if config.training.extractor is not None:
         return f"the extractor given as {config.training.extractor}"
     name = config.protection.name
-    return ", ".join(filter(None, (name, PROTECTIONS[name].describe(flatten(config)))))
+    per = "one item a person" if config.protection.per == "person" else ""
+    return ", ".join(filter(None, (name, PROTECTIONS[name].describe(flatten(config)), per)))
 
 
 def co_trained(current: Run, history: Sequence[Epoch]) -> dict[str, float | None]:

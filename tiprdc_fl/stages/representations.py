@@ -11,12 +11,12 @@ from torch import Tensor
 
 from tiprdc_fl import seeding
 from tiprdc_fl.attacks.probe import Rows
-from tiprdc_fl.data.examples import Examples, pick, select
+from tiprdc_fl.data.examples import Examples, by_person, pick, select
 from tiprdc_fl.data.source import hold, renumber
 from tiprdc_fl.disk import write_bytes
 from tiprdc_fl.errors import InputError
 from tiprdc_fl.federation.engine import run_inline
-from tiprdc_fl.models.architecture import Architecture, extracting
+from tiprdc_fl.models.architecture import Architecture, Per, extracting
 from tiprdc_fl.models.extractor import Extractor, batch_reader, load_extractor, restore, to_bytes
 from tiprdc_fl.protections import untrained
 from tiprdc_fl.stages.progress import stage
@@ -78,10 +78,11 @@ def open_views(current: Run, trained: Trained, stored: FeatureStore) -> Views:
     config, extractor = current.config, trained.extractor
     most, controls = config.evaluation.max_examples, config.evaluation.controls
     learners = np.unique(stored.keys.column("contributor").to_numpy())
-    examples = draw(current, learners, most, inputs=bool(controls))
-    holdout = draw(current, current.people.holdout, None)
+    per = extractor.architecture.per
+    examples = draw(current, learners, most, inputs=bool(controls), per=per)
+    holdout = draw(current, current.people.holdout, None, per=per)
     auxiliary = {"auxiliary", "both"} & set(config.evaluation.adversaries) or config.evaluation.reconstruction
-    own = draw(current, current.people.collector, most) if auxiliary else None
+    own = draw(current, current.people.collector, most, per=per) if auxiliary else None
     everybody = [examples] if own is None else [examples, own]
     total = len(holdout) + len(own or ())
     total += (sum(map(len, everybody)) + len(holdout)) * ("random" in controls)
@@ -96,18 +97,26 @@ def open_views(current: Run, trained: Trained, stored: FeatureStore) -> Views:
         shown = {"features": Representation(extractor.architecture, learned, measured)}
         if "random" in controls:
             shown["random"] = _random(current, extractor, everybody, holdout, advance)
-    if "raw" in controls:
+    if "raw" in controls and (per == "example" or current.dataset.modality == "image"):  # no mean of words
         raw = replace(extracting(extractor.architecture), transform="pass")
         parts = [raw_rows(current, extractor, part) for part in everybody]
         shown["raw"] = Representation(raw, joined(*parts), raw_rows(current, extractor, holdout))
     return Views(
         shown=shown,
-        contributors=len(examples),
+        contributors=len(items(examples, per)),
         auxiliary=mine,
         collector=own,
         holdout=holdout,
-        sizes=(_sizes(current, everybody), _sizes(current, [holdout])),
+        sizes=(
+            _sizes(current, [items(part, per) for part in everybody]),
+            _sizes(current, [items(holdout, per)]),
+        ),
     )
+
+
+def items(examples: Examples, per: Per) -> Examples:
+    """What is sent for: the examples themselves, or one item for each of their people."""
+    return by_person(examples) if per == "person" else examples
 
 
 def _sizes(current: Run, parts: Sequence[Examples]) -> dict[str, np.ndarray]:
@@ -176,21 +185,27 @@ def _random(
     return Representation(architecture, joined(*rows[:-1]), rows[-1])
 
 
-def draw(current: Run, people: np.ndarray, most: int | None, inputs: bool = True) -> Examples:
+def draw(
+    current: Run, people: np.ndarray, most: int | None, inputs: bool = True, per: Per = "example"
+) -> Examples:
     """Examples for probes: of people in random order, at most ``evaluation.max_per_person`` of each.
 
     A person may have written most messages of a corpus (chitchat). The cap keeps that person's traits from being
-    most of what a probe learns or is measured on.
+    most of what a probe learns or is measured on. Where a person sends one item, it is of all of that person's
+    examples, and ``most`` is a number of people.
 
     Args:
         current: the run.
         people: ids to draw from.
         most: people are taken until this many examples are reached; None takes all.
         inputs: whether the raw examples are wanted, beside their labels.
+        per: what an item is sent for.
     """
     seed, cap = current.config.seed, current.config.evaluation.max_per_person
     order = seeding.generator(seed, "probe", "people").permutation(np.sort(people))
     examples = current.dataset.labels(np.sort(order[:most]))
+    if per == "person":
+        return pick(current.dataset, examples.people, examples.rows) if inputs else examples
     ids, starts, counts = np.unique(examples.people, return_index=True, return_counts=True)
     if most is not None:
         taken = np.minimum(cap, counts[np.searchsorted(ids, order[:most])])
@@ -235,12 +250,13 @@ def rows_of(
     Args:
         current: the run.
         store: of features.
-        examples: which of its rows.
+        examples: which of its rows; one row for each of their people where the extractor sends that.
         extractor: that made them; restores principal components to features.
 
     Raises:
         InputError: the store lacks some of these examples.
     """
+    examples = items(examples, extractor.architecture.per)
     wanted = _key(examples.people, examples.rows)
     keys = store.keys.filter(np.isin(_key(store.keys["contributor"], store.keys["row"]), wanted))
     if len(keys) != len(examples):
@@ -258,7 +274,17 @@ def _key(people: Any, rows: Any) -> np.ndarray:
 
 
 def raw_rows(current: Run, extractor: Extractor, examples: Examples) -> Rows:
-    """The examples themselves as rows."""
-    names = (*current.tasks, *current.private)
-    labels = {name: examples.attributes[name].astype(np.int64) for name in names}
-    return Rows(batch_reader(extractor.architecture, examples.loaded), examples.people, labels)
+    """The examples themselves as rows, or the mean image of each person where a person sends one item."""
+    architecture, names = extractor.architecture, (*current.tasks, *current.private)
+    shown = items(examples, architecture.per)
+    labels = {name: shown.attributes[name].astype(np.int64) for name in names}
+    read = batch_reader(architecture, examples.loaded)
+    if architecture.per == "example":
+        return Rows(read, examples.people, labels)
+
+    def means(chosen: np.ndarray) -> Tensor:
+        return torch.stack(
+            [read(np.flatnonzero(examples.people == person)).mean(dim=0) for person in shown.people[chosen]]
+        )
+
+    return Rows(means, shown.people, labels)
