@@ -24,6 +24,8 @@ from tiprdc_fl.config.keys import flatten
 from tiprdc_fl.data.source import open_dataset
 from tiprdc_fl.evaluation.paired import load_predictions
 from tiprdc_fl.federation.collection import features_path
+from tiprdc_fl.report.differences import difference
+from tiprdc_fl.report.floor import figure_of
 from tiprdc_fl.report.queries import strongest
 from tiprdc_fl.report.schema import Report
 from tiprdc_fl.stages import collect, probing
@@ -521,6 +523,17 @@ def test_private_attributes_alone_have_a_label_floor_and_traits_alone_sets(whole
     assert kinds == {(kind, source) for kind in ("features", "metadata") for source in SOURCES}
     assert {row["balanced_accuracy"]["value"] for row in sets} == {None}
     assert None not in {row["per_person"]["value"] for row in sets}
+
+
+def test_what_the_features_add_to_the_floor_is_the_difference_of_the_figures_over_the_same_people(whole):
+    told = Report.model_validate(report(whole))
+    assert {(row.attribute, row.per_person) for row in told.beyond_floor} >= {(name, False) for name in PRIVATE}
+    for row in told.beyond_floor:
+        kinds = (row.representation, "metadata")
+        above, below = (figure_of(told, row.attribute, kind, row.per_person) for kind in kinds)
+        apart = difference(above, below)
+        assert row.added.value == pytest.approx(apart.value, abs=1e-6)
+        assert row.added.low < row.added.value < row.added.high
 
 
 def test_the_strongest_probe_is_chosen_on_validation_people_and_its_predictions_are_kept(whole):

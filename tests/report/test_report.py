@@ -506,6 +506,14 @@ def test_features_that_add_nothing_to_the_floor_are_said_to_add_nothing():
     assert "the features add 1.0 points (±2.8, within the intervals)." in text
 
 
+def test_what_the_features_add_is_paired_where_the_report_has_it():
+    report = report_of(results(0.6, floor=0.69))
+    added = {"value": 0.01, "low": 0.004, "high": 0.016}
+    row = {"attribute": PRIVATE, "per_person": False, "representation": "features+metadata", "added": added}
+    text = words(shown(report | {"beyond_floor": [row | {"per_person": True}, row]}, full=False))
+    assert "the features add 1.0 points (±0.6)." in text
+
+
 def test_a_figure_below_chance_is_a_leak_of_the_other_sign():
     text = words(shown(report_of(results(0.35)), full=False))  # the strongest has 40 %
     assert (

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 
 from tiprdc_fl.report.differences import Difference, difference
-from tiprdc_fl.report.queries import chance_of, pooled_row, strongest
-from tiprdc_fl.report.schema import ProbeResult, Report, ShareFigure
+from tiprdc_fl.report.queries import beside_floor, chance_of, pooled_row, strongest
+from tiprdc_fl.report.schema import Figure, ProbeResult, Report, ShareFigure
 from tiprdc_fl.report.words import share
 
 PARTS = {
@@ -46,18 +46,14 @@ def beyond_floor(report: Report, attribute: str, per_person: bool = False) -> It
         return
     parts = "; ".join(f"{100 * (figure.value or 0.0):.1f} {PARTS[kind]}" for kind, figure in figures.items())
     name = f"{attribute}, per person" if per_person else attribute
-    best = figures[_stronger(report, attribute, per_person)]
-    yield f"{name}: {parts}: {_added(difference(best, figures['metadata']))}."
+    best = figures[beside_floor(report.results, attribute, per_person)]
+    yield f"{name}: {parts}: {_added(difference(best, figures['metadata'], added(report, attribute, per_person)))}."
 
 
-def _stronger(report: Report, attribute: str, per_person: bool) -> str:
-    """Features alone, or with what travels with them where validation people say that this is more."""
-    alone, together = (
-        strongest(report.results, attribute, kind) for kind in ("features", "features+metadata")
-    )
-    if per_person or alone is None or together is None or together.balanced_accuracy.value is None:
-        return "features"
-    return "features+metadata" if (together.validation or 0) >= (alone.validation or 0) else "features"
+def added(report: Report, attribute: str, per_person: bool) -> Figure | None:
+    """What the features add to the label floor, over the same people; None where it is not in the report."""
+    wanted = (attribute, per_person)
+    return next((row.added for row in report.beyond_floor if (row.attribute, row.per_person) == wanted), None)
 
 
 def _added(apart: Difference) -> str:

@@ -1,7 +1,7 @@
 """Questions that several readers put to a report: the strongest probe, the headline, shares of groups."""
 
 from collections.abc import Iterable, Sequence
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 from tiprdc_fl.report.schema import CurvePoint, GroupResult, ProbeResult, Report, WorstOffResult
 from tiprdc_fl.report.words import TITLES
@@ -43,6 +43,19 @@ def pooled_row(
     """The strongest probe from all of a person's examples; None where no figure is defined."""
     wanted = (attribute, representation)
     return highest((row for row in rows if (row.attribute, row.representation) == wanted), "per_person")
+
+
+def beside_floor(
+    rows: Sequence[ProbeResult], attribute: str, per_person: bool
+) -> Literal["features", "features+metadata"]:
+    """What is set against the label floor: features, or with them what travels along.
+
+    The two together count where validation people say that this is more; per person they have no figure.
+    """
+    alone, together = (strongest(rows, attribute, kind) for kind in ("features", "features+metadata"))
+    if per_person or alone is None or together is None or together.balanced_accuracy.value is None:
+        return "features"
+    return "features+metadata" if _known(together.validation) >= _known(alone.validation) else "features"
 
 
 def ranked(rows: Iterable[ProbeResult]) -> dict[str, list[ProbeResult]]:

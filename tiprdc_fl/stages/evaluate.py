@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator, Sequence
+from itertools import product
 
 import numpy as np
 
@@ -11,12 +12,14 @@ from tiprdc_fl.disk import reading, write_json
 from tiprdc_fl.evaluation.groups import DeviceOf, by_group, groupings
 from tiprdc_fl.evaluation.intervals import people_of
 from tiprdc_fl.evaluation.matching import same_person
-from tiprdc_fl.evaluation.paired import RowPredictions, save_predictions
+from tiprdc_fl.evaluation.paired import RowPredictions, paired_difference, save_predictions
 from tiprdc_fl.evaluation.results import SET, Probed, Result, majority
 from tiprdc_fl.evaluation.worst_off import worst_off
-from tiprdc_fl.report.queries import pooled_row, strongest
+from tiprdc_fl.report.queries import beside_floor, pooled_row, strongest
 from tiprdc_fl.report.schema import (
+    Figure,
     Figures,
+    FloorResult,
     GroupResult,
     ProbeResult,
     ReidentificationResult,
@@ -82,6 +85,7 @@ def _measured(
     save_predictions(current.folder.predictions, _predictions(rows, probed, features.measured))
     return Figures(
         results=rows,
+        beyond_floor=beyond_floor(rows, probed, features.measured, current.private),
         groups=groups,
         worst_off=worst,
         curve=learning_curve(current, views, fit),
@@ -115,23 +119,52 @@ def _predictions(
     rows: Sequence[ProbeResult], probed: Sequence[Probed], measured: Rows
 ) -> dict[str, RowPredictions]:
     """What the strongest probes on the features infer of each holdout row, by attribute."""
-    person = np.unique(measured.people, return_inverse=True)[1]
-    kept = {}
-    for attribute, labels in measured.labels.items():
-        single, pooled = strongest(rows, attribute, "features"), pooled_row(rows, attribute)
-        if single is None:
+    of_all = {name: _predicted(rows, probed, measured, name, "features") for name in measured.labels}
+    return {name: predictions for name, predictions in of_all.items() if predictions is not None}
+
+
+def _predicted(
+    rows: Sequence[ProbeResult], probed: Sequence[Probed], measured: Rows, attribute: str, kind: str
+) -> RowPredictions | None:
+    """What the strongest probes on the representation ``kind`` infer of each holdout row; None without a figure."""
+    single, pooled = strongest(rows, attribute, kind), pooled_row(rows, attribute, kind)
+    if single is None:
+        return None
+    together = None
+    if pooled is not None:
+        logits = probed[rows.index(pooled)].prediction.balanced
+        person = np.unique(measured.people, return_inverse=True)[1]
+        together = logits[person] if pooled.probe.startswith(SET) else logits
+    return RowPredictions(
+        people=measured.people,
+        labels=measured.labels[attribute],
+        single=probed[rows.index(single)].prediction.balanced,
+        pooled=together,
+    )
+
+
+def beyond_floor(
+    rows: Sequence[ProbeResult], probed: Sequence[Probed], measured: Rows, private: Sequence[str]
+) -> tuple[FloorResult, ...]:
+    """What the features add to the label floor, of one example and per person, over the same people.
+
+    Args:
+        rows: of the report's results.
+        probed: the probes behind the first of them, in their order.
+        measured: of the holdout people.
+        private: names of the private attributes.
+    """
+    found = []
+    for attribute, per_person in product(private, (False, True)):
+        kind = beside_floor(rows, attribute, per_person)
+        pair = [_predicted(rows, probed, measured, attribute, one) for one in (kind, "metadata")]
+        if pair[0] is None or pair[1] is None:
             continue
-        together = None
-        if pooled is not None:
-            logits = probed[rows.index(pooled)].prediction.balanced
-            together = logits[person] if pooled.probe.startswith(SET) else logits
-        kept[attribute] = RowPredictions(
-            people=measured.people,
-            labels=labels,
-            single=probed[rows.index(single)].prediction.balanced,
-            pooled=together,
-        )
-    return kept
+        added = paired_difference(pair[0], pair[1], pooled=per_person)
+        if added is not None:
+            row = {"attribute": attribute, "per_person": per_person, "representation": kind}
+            found.append(FloorResult(**row, added=Figure.model_validate(added)))
+    return tuple(found)
 
 
 def _recognisable(current: Run) -> bool:

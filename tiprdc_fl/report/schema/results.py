@@ -261,12 +261,28 @@ class ReidentificationResult(Model):
     """Pairs that are compared."""
 
 
+class FloorResult(Model):
+    """What the features add to what travels with them, the label floor, as a difference of balanced accuracies."""
+
+    attribute: str
+    """Name of a private attribute."""
+    per_person: bool
+    """Whether a guess is from all of a person's examples."""
+    representation: Literal["features", "features+metadata"]
+    """What is set against the floor: the features, or both together where validation people say that is more."""
+    added: Figure
+    """Difference of the two strongest probes' figures. Its interval is paired: over the same people."""
+
+
 class Figures(Model):
     """All figures that stage 3 measures on holdout people."""
 
     results: Annotated[tuple[ProbeResult, ...], Field(min_length=1)]
     """A row for each attribute, representation and probe. The leakage of a private attribute is that of the
     strongest probe on the representation features."""
+    beyond_floor: tuple[FloorResult, ...] = ()
+    """What the features add to the label floor, for each private attribute; empty where no adversary learns from
+    metadata."""
     groups: tuple[GroupResult, ...]
     """Results by group: for each attribute its strongest probe on the features, on the holdout examples of each
     device class and of each attribute's values. Attributes whose balanced accuracy is null are left out."""
