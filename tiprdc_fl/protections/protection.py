@@ -1,5 +1,6 @@
 """What a protection is: how its encoder is trained, how it is fitted, and what the device applies."""
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
@@ -120,6 +121,11 @@ class Protection:
 def settings_of(keys: Mapping[str, Any]) -> Settings:
     """The settings among the configuration's dotted keys."""
     return Settings(**{item.name: keys[f"protection.{item.name}"] for item in fields(Settings)})
+
+
+def composed(epsilon: float, values: int) -> str:
+    """The epsilon of ``values`` values that are each epsilon-differentially private, rounded up."""
+    return f"{math.ceil(round(epsilon * values, 6)):,}"
 
 
 def send_features(architecture: Architecture, settings: Settings) -> Architecture:

@@ -131,7 +131,7 @@ def build_report(current: Run, trained: Trained, collected: CollectionResult, fi
 
 
 def protection_text(config: Config) -> str:
-    """What the devices did before they sent, such as "hybrid, epsilon 0.5, 64 components"."""
+    """What the devices did before they sent, such as "noisy, sigma 40"."""
     if config.training.extractor is not None:
         return f"the extractor given as {config.training.extractor}"
     name = config.protection.name

@@ -38,7 +38,7 @@ class Report(Figures):
     """Every key of the run's configuration, with the dataset's own defaults filled in; the same as config.yaml.
     The command line's --help has the meaning, unit and bounds of each key."""
     protection: Annotated[str, Field(min_length=1)]
-    """What the devices did before they sent, such as "hybrid, epsilon 0.5, 64 components"."""
+    """What the devices did before they sent, such as "noisy, sigma 40"."""
     names: dict[str, dict[str, str]]
     """By key that chooses extensions, such as data.name: each name chosen, with what it stands for."""
     environment: Environment
