@@ -31,7 +31,7 @@ class Architecture:
         transform: what the device computes: "extract" features (Tables 1 and 2), "project" them to principal
             components, "erase" directions of them, or "pass" the preprocessed input on.
         components: number of principal components of "project", of directions of "erase".
-        pooled: whether "project" averages a message's features over its steps first, so that one step is sent (text).
+        pooled: whether "project" averages a message's features over its steps first, so that it has one (text).
         noise: distribution of the noise that the device adds to every value independently.
         noise_scale: standard deviation of the Gaussian, or scale b of the Laplace distribution.
     """

@@ -23,6 +23,7 @@ from tiprdc_fl.errors import InputError
 from tiprdc_fl.models.architecture import Architecture
 from tiprdc_fl.protections import encoder
 from tiprdc_fl.protections.components import check_components, fit_projection
+from tiprdc_fl.protections.fisher import bound_reconstruction
 from tiprdc_fl.protections.protection import ENCODING, Protection, Settings
 
 DELTA = 1e-5
@@ -115,6 +116,7 @@ GAUSSIAN = Protection(
     fit=fit_projection,
     describe=_describe,
     reads=("protection.noise_multiplier", "protection.components", "protection.encoder", *ENCODING),
+    certify=bound_reconstruction,
     check=check,
     defaults={"protection.components": MOST_COMPONENTS},
 )

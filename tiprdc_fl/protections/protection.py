@@ -78,6 +78,29 @@ class Collected:
     seed: int
 
 
+@dataclass(frozen=True)
+class ReconstructionBound:
+    """How near to an image anyone can come from what a device sends of it: see ``protections.fisher``.
+
+    Errors are root mean squares over an image's values, in grey levels of 255.
+
+    Attributes:
+        examples: images at which it is computed.
+        values: of an image.
+        information: diagonal Fisher information leakage, mean over the images; of values in [0, 1].
+        unbiased: least error of an unbiased reconstruction of any of them; None where nothing depends on the image.
+        informed: least error of who knows mean and covariance of images and no more.
+        mean_image: error of the images' mean, which needs nothing that is sent.
+    """
+
+    examples: int
+    values: int
+    information: float
+    unbiased: float | None
+    informed: float
+    mean_image: float
+
+
 def keep_weights(network: nn.Module, collected: Collected) -> None:
     """The weights of the trained encoder; those that the network has where there is none."""
     if collected.encoder is not None:
@@ -99,6 +122,7 @@ class Protection:
         modalities: of examples that it protects.
         network: whether the device runs a network; else it adds noise at most.
         quantisable: whether what it promises holds for a network in 8 bits, too.
+        certify: (what runs on the device, collected) -> how near to an image anyone can come; None: not known.
         check: (settings, shape of an example's features, the collector's examples) -> nothing; raises InputError
             where the settings do not fit.
         defaults: key -> what null stands for.
@@ -114,6 +138,7 @@ class Protection:
     modalities: tuple[str, ...] = ("image", "text")
     network: bool = True
     quantisable: bool = True
+    certify: Callable[[Extractor, Collected], ReconstructionBound | None] | None = None
     check: Callable[[Settings, tuple[int, ...], int], None] | None = None
     defaults: Mapping[str, Any] = field(default_factory=dict)
 
