@@ -30,7 +30,7 @@ def test_a_protection_without_a_bound_says_nothing():
             51_000.06,
             "at least 51,000.0 (Maeng et al. 2023), more than the mean image: to be unbiased is no sensible",
         ),
-        (40.0, "at least 40.0 (Maeng et al. 2023)."),
+        (40.0, "at least 40.0 (Maeng et al. 2023); a biased one may come nearer."),
         (None, "No reconstruction is unbiased: at these images no component depends on the image."),
     ],
 )

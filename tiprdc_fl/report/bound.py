@@ -29,7 +29,7 @@ def _unbiased(bound: ReconstructionBound) -> str:
         return "No reconstruction is unbiased: at these images no component depends on the image."
     text = f"An unbiased reconstruction errs by at least {_down(bound.unbiased)} (Maeng et al. 2023)"
     if bound.unbiased < bound.mean_image:
-        return f"{text}."
+        return f"{text}; a biased one may come nearer."
     return (
         f"{text}, more than the mean image: to be unbiased is no sensible demand here, and this says nothing."
     )
