@@ -71,6 +71,7 @@ PROJECTED = {"transform": "project", "components": 7, **NOISE}
         replace(IMAGE, **NOISE),
         replace(TEXT, precision="bfloat16"),
         *(replace(one, **PROJECTED) for one in (IMAGE, TEXT)),
+        replace(TEXT, pooled=True, precision="bfloat16", **PROJECTED),
         replace(IMAGE, transform="pass", noise="gaussian", noise_scale=0.1),
         *(replace(one, per="person", **PROJECTED) for one in (IMAGE, TEXT)),
         replace(TEXT, per="person"),

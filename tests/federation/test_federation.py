@@ -349,6 +349,8 @@ def test_messages_stay_within_a_size(tmp_path, weights):
     small = Architecture("image", 16, image_size=(32, 32))
     assert cohort_size(paper, "float32") == 1
     assert 20 < cohort_size(small, "float16") < 1000
+    words = Architecture("text", 16, max_tokens=30, transform="project", components=500)
+    assert cohort_size(replace(words, pooled=True), "float32") > 20 * cohort_size(words, "float32")
     collection = collection_in(tmp_path, weights)
     assert cohorts(range(1000), replace(collection, contributors_per_message=400)) == [
         tuple(range(400)),

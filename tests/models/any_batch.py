@@ -22,6 +22,7 @@ WIDE = {
         TEXT, width=16
     ),  # 75 values a step: rows begin at any multiple of 4 bytes
     "their components": replace(TEXT, width=16, **PROJECTED),
+    "their pooled components": replace(TEXT, width=16, pooled=True, **PROJECTED),
     "images of width 16": replace(IMAGE, width=16),
     "images of width 64": replace(IMAGE, width=64),
 }

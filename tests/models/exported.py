@@ -25,6 +25,7 @@ ARCHITECTURES = {
     "erased": replace(IMAGE, **ERASED),
     "messages": TEXT,
     "messages' components": replace(TEXT, **PROJECTED),
+    "messages' pooled components": replace(TEXT, pooled=True, **PROJECTED),
     "messages, erased": replace(TEXT, **ERASED),
 }
 

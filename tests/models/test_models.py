@@ -23,6 +23,7 @@ from tiprdc_fl.models.text import (
     TextExtractor,
     build_vocabulary,
     last_valid,
+    mean_step,
     text_size,
     tokenise,
     valid_steps,
@@ -33,6 +34,13 @@ SMALL = Architecture("image", 4, image_size=(32, 40))
 WORDS = Architecture(
     "text", 8, vocabulary=build_vocabulary(["to be or not to be"] * 3, [1, 2, 3], 20), max_tokens=5
 )
+
+
+def test_the_mean_step_is_that_of_the_valid_ones():
+    z = torch.tensor(
+        [[[1.0, -2.0], [3.0, 0.0], [0.0, 0.0]], [[5.0, 6.0], [0.0, 0.0], [0.0, 0.0]], [[0.0, 0.0]] * 3]
+    )
+    assert mean_step(z).tolist() == [[[2.0, -1.0]], [[5.0, 6.0]], [[0.0, 0.0]]]
 
 
 def parameters(network: nn.Module) -> int:

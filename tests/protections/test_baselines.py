@@ -144,6 +144,20 @@ def test_hybrid_sends_only_components():
     assert isinstance(extractor.network, Projection)
 
 
+@pytest.mark.parametrize(
+    ("name", "keys", "text"),
+    [
+        ("dp", {"epsilon": 0.9, "size": (32, 32)}, "epsilon 0.9 a value: 2,765 an image"),
+        ("dp", {"epsilon": 0.5, "size": (218, 178)}, "epsilon 0.5 a value: 58,206 an image"),
+        ("hybrid", {"epsilon": 0.7}, "64 components, epsilon 0.7 a value: 45 an image or step of a message"),
+    ],
+)
+def test_the_report_says_what_an_epsilon_composes_to(name, keys, text):
+    """3 * 32 * 32 * 0.9 = 2,764.8; 3 * 218 * 178 * 0.5 = 58,206; 64 * 0.7 = 44.8."""
+    values = {"protection.epsilon": keys["epsilon"], "protection.components": 64}
+    assert PROTECTIONS[name].describe(values | {"data.image_size": keys.get("size")}) == text
+
+
 def test_more_components_than_the_features_have_are_refused():
     with pytest.raises(InputError, match=r"protection.components=100000: .* lower it"):
         protected("hybrid", settings=replace(SETTINGS, components=100_000))

@@ -7,10 +7,16 @@ import pytest
 import torch
 from scipy.stats import norm
 
-from tests.protections.test_baselines import IMAGES, SETTINGS, protected, sent
+from tests.protections.test_baselines import IMAGES, SETTINGS, TEXTS, WORDS, encoder_of, protected, sent
 from tiprdc_fl.errors import InputError
+from tiprdc_fl.federation.contributor import layout_of
+from tiprdc_fl.models.apply import extract
+from tiprdc_fl.models.architecture import seen_shape
+from tiprdc_fl.models.extractor import forward, preprocess, restore
+from tiprdc_fl.models.text import PAD
 from tiprdc_fl.protections import PROTECTIONS
 from tiprdc_fl.protections.gaussian import DELTA, epsilon_of, guarantee
+from tiprdc_fl.store.codec import encode, faults
 
 
 @pytest.mark.parametrize(("mu", "epsilon"), [(1.0, 4.377), (0.5, 1.993), (2.0, 9.997)])
@@ -63,12 +69,59 @@ def test_whatever_the_image_its_components_stay_within_the_sensitivity():
     assert components.min() >= 0 and components.max() <= 1
 
 
+def test_whatever_the_message_it_is_one_step_within_the_sensitivity():
+    """Short, long, cut, empty, of unknown words: the layout has no room for a second step."""
+    extractor = protected("gaussian", WORDS)
+    assert layout_of(extractor, "float32", ()).shape == (1, SETTINGS.components)
+    components = extract(extractor, ["so", " ".join(TEXTS), "", "\n", "?" * 900, "so it goes " * 2])
+    assert components.shape == (6, 1, SETTINGS.components)
+    assert components.min() > 0 and components.max() <= 1
+
+
+def test_a_message_without_a_valid_step_sends_components_within_the_sensitivity():
+    extractor = protected("gaussian", WORDS)
+    components = forward(extractor, torch.full((3, 4), PAD))
+    assert components.min() > 0 and components.max() <= 1
+    assert torch.equal(components, components[:1].expand_as(components))
+
+
+def test_two_steps_are_no_message():
+    layout = layout_of(protected("gaussian", WORDS), "float32", ())
+    payload, sizes = encode(torch.rand(3, SETTINGS.components), np.array([1, 2]), "float32")
+    assert list(faults(payload, sizes, "float32", layout.shape)) == [1]
+
+
+def test_all_components_of_a_message_restore_its_mean():
+    extractor = protected("gaussian", WORDS, replace(SETTINGS, components=4))
+    tokens = preprocess(WORDS, TEXTS[:3])
+    z, components = forward(encoder_of(WORDS), tokens), forward(extractor, tokens)
+    assert restore(extractor, components).shape == (3, 1, seen_shape(WORDS)[-1])
+    mean = torch.stack([one[valid].mean(dim=0) for one, valid in zip(z, tokens != PAD, strict=True)])
+    spread = (mean - mean.mean(dim=0)).pow(2).sum()
+    assert (restore(extractor, components)[:, 0] - mean).pow(2).sum() < 0.05 * spread
+
+
+def test_components_of_a_message_of_zeros_are_no_padding():
+    extractor = protected("gaussian", WORDS)
+    assert (restore(extractor, torch.zeros(2, 1, SETTINGS.components)) != 0).any()
+
+
 def test_many_components_are_refused():
     check = PROTECTIONS["gaussian"].check
     assert check is not None
     with pytest.raises(InputError, match=r"components=17: .* at most 16"):
         check(replace(SETTINGS, components=17), (8, 8, 8), 1000)
     check(replace(SETTINGS, components=16), (8, 8, 8), 1000)
+
+
+def test_as_many_messages_are_needed_as_components():
+    """A message has one row, where hybrid has one for each step."""
+    check, of_steps = PROTECTIONS["gaussian"].check, PROTECTIONS["hybrid"].check
+    assert check is not None and of_steps is not None
+    with pytest.raises(InputError, match=r"so at most 5; lower it"):
+        check(SETTINGS, (-1, 75), 5)
+    of_steps(SETTINGS, (-1, 75), 5)
+    check(SETTINGS, (-1, 75), 8)
 
 
 def test_the_report_says_what_is_guaranteed():

@@ -40,7 +40,11 @@ def faces(count: int = 3) -> Pictures:
 
 def least() -> dict[str, Any]:
     """A report of a run that asked for as little as it could."""
-    report = without_devices() | {"reconstruction": None, "co_trained_adversary": {}}
+    report = without_devices() | {
+        "reconstruction": None,
+        "reconstruction_bound": None,
+        "co_trained_adversary": {},
+    }
     report |= {key: [] for key in ("curve", "reidentification", "training", "groups", "worst_off")}
     report["strategy"] |= {"timeline": [], "participation": {"device": [], "attribute": {}}}
     report["partition"]["private_share"] = {}

@@ -20,7 +20,7 @@ from simulations import studies
 from simulations.__main__ import show
 from simulations.codecs import Sample, cost, jpeg_bytes, sample_of
 from simulations.common import paper
-from simulations.common.arguments import preset_values
+from simulations.common.arguments import Options, preset_values
 from simulations.common.command import help_of, main
 from simulations.common.datasets import modality_of
 from simulations.common.figures import (
@@ -683,6 +683,14 @@ def test_the_front_is_what_nobody_beats():
     points = [(0.9, 0.9), (0.6, 0.8), (0.6, 0.7), (0.5, 0.5), (0.7, 0.8), (None, 0.9), (0.5, 0.5)]
     assert pareto(points) == [True, True, False, True, False, False, True]
     assert pareto([]) == []
+
+
+def test_the_front_of_messages_has_what_protects_them():
+    options = Options(Path(), seeds=1, preset=None, overrides=())
+    cases = STUDIES["front"].cases(load_config(None, ["data.name=chitchat"]), options)
+    labels = {case.label for case in cases}
+    assert {"gaussian 0.1", "gaussian 0.3", "gaussian 1", "hybrid 9", "random"} <= labels
+    assert not {case.facts["method"] for case in cases} & {"dp", "noisy", "raw"}
 
 
 def test_controls_do_not_compete(study, tmp_path):

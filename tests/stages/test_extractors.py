@@ -43,6 +43,22 @@ def origin_of(folder: Path) -> dict[str, str] | None:
     return json.loads(path.read_text()) if path.exists() else None
 
 
+def test_a_bound_on_reconstructions_is_kept(tmp_path, no_training):
+    keys = ("protection.name=gaussian", "protection.components=4")
+    bound = train(opened(tmp_path / "run", *keys)).bound
+    assert bound is not None and bound.examples == 24
+    no_training()
+    assert train(opened(tmp_path / "run", *keys)).bound == bound
+    RunFolder(tmp_path / "run").reconstruction_bound.write_text("{")
+    with pytest.raises(InputError, match=r"reconstruction_bound.json"):
+        train(opened(tmp_path / "run", *keys))
+
+
+def test_other_protections_keep_none(tmp_path):
+    assert train(opened(tmp_path / "run", "protection.name=random")).bound is None
+    assert not RunFolder(tmp_path / "run").reconstruction_bound.exists()
+
+
 @pytest.fixture
 def no_training(monkeypatch):
     """Training anything is an error from here on."""

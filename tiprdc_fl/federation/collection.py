@@ -177,6 +177,7 @@ def writes_drafts(collection: Collection) -> bool:
 
 def cohort_size(architecture: Architecture, codec: str) -> int:
     """Number of contributors in a message so that its reply stays near REPLY_BYTES; from 1 to MAX_COHORT."""
-    unit = payload_unit(codec, feature_shape(architecture))
-    example = unit * architecture.max_tokens if architecture.modality == "text" else unit
+    shape = feature_shape(architecture)
+    unit = payload_unit(codec, shape)
+    example = unit * architecture.max_tokens if shape[0] < 0 else unit
     return max(1, min(MAX_COHORT, REPLY_BYTES // (example * TYPICAL_EXAMPLES)))

@@ -32,6 +32,7 @@ class Architecture:
         transform: what the device computes: "extract" features (Tables 1 and 2), "project" them to principal
             components, "erase" directions of them, or "pass" the preprocessed input on.
         components: number of principal components of "project", of directions of "erase".
+        pooled: whether "project" averages a message's features over its steps first, so that it has one (text).
         noise: distribution of the noise that the device adds to every value independently.
         noise_scale: standard deviation of the Gaussian, or scale b of the Laplace distribution.
         per: what the device sends one item for: each "example", or a "person": the mean of the features of all of
@@ -46,6 +47,7 @@ class Architecture:
     precision: Precision = "float32"
     transform: Transform = "extract"
     components: int = 0
+    pooled: bool = False
     noise: Noise = "none"
     noise_scale: float = 0.0
     per: Per = "example"
@@ -71,13 +73,16 @@ class Architecture:
 def feature_shape(architecture: Architecture) -> tuple[int, ...]:
     """Shape of what a device sends for one example; a leading -1 stands for a message of any length.
 
-    It is (2w, h/4, w/4) or (-1, d) for features, (k,) or (-1, k) for principal components, (3, h, w) for an image.
+    It is (2w, h/4, w/4) or (-1, d) for features, (k,) or (-1, k) for principal components, (1, k) for those of a
+    pooled message, (3, h, w) for an image.
     """
     if architecture.transform in ("extract", "erase"):
         return seen_shape(architecture)
     if architecture.transform == "pass":
         return (3, *architecture.image_size)
-    return (architecture.components,) if architecture.modality == "image" else (-1, architecture.components)
+    if architecture.modality == "image":
+        return (architecture.components,)
+    return (1 if architecture.pooled else -1, architecture.components)
 
 
 def seen_shape(architecture: Architecture) -> tuple[int, ...]:
@@ -92,7 +97,9 @@ def seen_shape(architecture: Architecture) -> tuple[int, ...]:
 
 def extracting(architecture: Architecture) -> Architecture:
     """The same architecture with features as its output and without noise."""
-    return replace(architecture, transform="extract", components=0, noise="none", noise_scale=0.0)
+    return replace(
+        architecture, transform="extract", components=0, pooled=False, noise="none", noise_scale=0.0
+    )
 
 
 def build_extractor(architecture: Architecture) -> nn.Module:
@@ -100,8 +107,11 @@ def build_extractor(architecture: Architecture) -> nn.Module:
     if architecture.transform == "pass":
         return nn.Identity()
     if architecture.transform in ("project", "erase"):
-        plain, kind = extracting(architecture), Projection if architecture.transform == "project" else Erasure
-        return kind(build_extractor(plain), feature_shape(plain), architecture.components)
+        plain, kept = extracting(architecture), architecture.components
+        encoder, shape = build_extractor(plain), feature_shape(plain)
+        if architecture.transform == "erase":
+            return Erasure(encoder, shape, kept)
+        return Projection(encoder, shape, kept, architecture.pooled)
     if architecture.modality == "text":
         return TextExtractor(architecture.width, len(architecture.vocabulary))
     return ImageExtractor(architecture.width)

@@ -81,6 +81,15 @@ def valid_steps(z: Tensor) -> Tensor:
     return (z != 0).any(dim=2)
 
 
+def mean_step(z: Tensor) -> Tensor:
+    """Mean of the valid steps, as one step: [batch, length, d] -> [batch, 1, d]; zeros for a message without any.
+
+    A cumulative sum adds the steps in their order. The order of a plain sum depends on the message's place in the
+    batch.
+    """
+    return z.cumsum(dim=1)[:, -1:] / valid_steps(z).sum(dim=1).clamp(min=1)[:, None, None]
+
+
 class TextExtractor(nn.Module):
     """Feature extractor: embedding-d, lstm-d (Table 2, left).
 

@@ -20,7 +20,7 @@ from tiprdc_fl.protections.leace import LEACE
 from tiprdc_fl.protections.maxent import MAXENT
 from tiprdc_fl.protections.mmd import MMD
 from tiprdc_fl.protections.noisy import NOISY
-from tiprdc_fl.protections.protection import Collected, Protection, Settings, settings_of
+from tiprdc_fl.protections.protection import Collected, Protection, ReconstructionBound, Settings, settings_of
 from tiprdc_fl.protections.raw import RAW
 from tiprdc_fl.protections.tiprdc import TIPRDC
 from tiprdc_fl.protections.untrained import RANDOM, untrained
@@ -29,6 +29,7 @@ __all__ = [
     "PROTECTIONS",
     "Collected",
     "Protection",
+    "ReconstructionBound",
     "Settings",
     "apply_protection",
     "check_protection",

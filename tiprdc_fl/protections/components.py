@@ -11,7 +11,7 @@ from tiprdc_fl.errors import InputError
 from tiprdc_fl.models.erasure import Erasure
 from tiprdc_fl.models.extractor import Extractor, forward
 from tiprdc_fl.models.projection import Projection
-from tiprdc_fl.models.text import valid_steps
+from tiprdc_fl.models.text import mean_step, valid_steps
 from tiprdc_fl.protections.protection import Collected, Settings
 
 MOST_ROWS = 20_000  # examples, or steps of messages, that components are fitted to
@@ -47,13 +47,14 @@ def encoded(network: Projection | Erasure, collected: Collected) -> tuple[np.nda
     """Gives the network's encoder the trained weights, and reads the collector's features.
 
     Returns:
-        Features of examples drawn at random, float32 [rows, values], where a row is an image or a step of a
-        message; and the number of the example of each row, int64 [rows].
+        Features of examples drawn at random, float32 [rows, values], where a row is an image, a pooled message or a
+        step of another; and the number of the example of each row, int64 [rows].
     """
     if collected.encoder is None:
         raise TypeError("this protection needs a trained encoder")
     network.encoder.load_state_dict(collected.encoder.network.state_dict())
-    return _features(collected, most=_most_rows(len(network.mean)))
+    pooled = isinstance(network, Projection) and network.pooled
+    return _features(collected, pooled, most=_most_rows(len(network.mean)))
 
 
 def _most_rows(values: int) -> int:
@@ -61,11 +62,11 @@ def _most_rows(values: int) -> int:
     return max(2, min(MOST_ROWS, MOST_BYTES // (4 * values)))
 
 
-def _features(collected: Collected, most: int) -> tuple[np.ndarray, np.ndarray]:
+def _features(collected: Collected, pooled: bool, most: int) -> tuple[np.ndarray, np.ndarray]:
     """Features of examples drawn at random as at most ``most`` rows of numbers, and the example of each row."""
     order = seeding.generator(collected.seed, "components").permutation(collected.examples)
     rows, owners, count = [], [], 0
-    for numbers, flat in _flat(collected.encoder, collected.read, order[:most]):
+    for numbers, flat in _flat(collected.encoder, collected.read, order[:most], pooled):
         rows.append(flat)
         owners.append(numbers)
         count += len(flat)
@@ -75,12 +76,13 @@ def _features(collected: Collected, most: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _flat(
-    encoder: Extractor | None, read: Callable[[np.ndarray], Tensor], rows: np.ndarray
+    encoder: Extractor | None, read: Callable[[np.ndarray], Tensor], rows: np.ndarray, pooled: bool
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Numbers of the examples [r] and their features [r, values]: one row an image, one row a step of a message."""
+    """Numbers of the examples [r] and their features [r, values]: a row is an image, a pooled message or a step."""
     assert encoder is not None
     for chosen in np.array_split(rows, max(1, len(rows) // 64)):
         z = forward(encoder, read(chosen)).float()
+        z = mean_step(z).squeeze(1) if pooled else z
         if z.dim() == 3:
             valid = valid_steps(z)
             yield np.repeat(chosen, valid.sum(dim=1).numpy()), z[valid].numpy()

@@ -3,10 +3,12 @@
 A pixel is epsilon-differentially private, an image of n values (n * epsilon): budgets compose over pixels.
 """
 
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 from tiprdc_fl.models.architecture import Architecture
-from tiprdc_fl.protections.protection import Protection, Settings
+from tiprdc_fl.protections.protection import Protection, Settings, composed
 
 
 def apply(architecture: Architecture, settings: Settings) -> Architecture:
@@ -14,10 +16,15 @@ def apply(architecture: Architecture, settings: Settings) -> Architecture:
     return replace(architecture, transform="pass", noise="laplace", noise_scale=1 / settings.epsilon)
 
 
+def _describe(keys: Mapping[str, Any]) -> str:
+    epsilon, (height, breadth) = keys["protection.epsilon"], keys["data.image_size"]
+    return f"epsilon {epsilon:g} a value: {composed(epsilon, 3 * height * breadth)} an image"
+
+
 DP = Protection(
     label="the image with Laplace noise: each pixel is differentially private",
     apply=apply,
-    describe=lambda keys: f"epsilon {keys['protection.epsilon']:g}",
+    describe=_describe,
     reads=("protection.epsilon",),
     modalities=("image",),
     network=False,

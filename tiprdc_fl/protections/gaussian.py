@@ -1,7 +1,8 @@
 """Gaussian mechanism on few bounded components of an encoder's features, with what it guarantees.
 
 Each of k <= 16 components lies in [0, 1], so two examples' components differ by at most sqrt(k) in the Euclidean
-norm (the sensitivity), whatever the images. Noise of standard deviation ``noise_multiplier * sqrt(k)`` is added to
+norm (the sensitivity), whatever the images. A message's features are averaged over its steps first, so that it
+sends k components, too, whatever its length. Noise of standard deviation ``noise_multiplier * sqrt(k)`` is added to
 each. What a device sends of n examples is one Gaussian mechanism of sensitivity sqrt(n * k) (Dong et al. 2022,
 Corollary 3.3), from which every figure of ``guarantee`` follows.
 
@@ -22,6 +23,7 @@ from tiprdc_fl.errors import InputError
 from tiprdc_fl.models.architecture import Architecture
 from tiprdc_fl.protections import encoder
 from tiprdc_fl.protections.components import check_components, fit_projection
+from tiprdc_fl.protections.fisher import bound_reconstruction
 from tiprdc_fl.protections.protection import ENCODING, Protection, Settings
 
 DELTA = 1e-5
@@ -45,11 +47,15 @@ class Guarantee:
 
 
 def apply(architecture: Architecture, settings: Settings) -> Architecture:
-    """The device computes features, projects them to ``components`` within [0, 1] and adds Gaussian noise."""
+    """The device computes features, projects them to ``components`` within [0, 1] and adds Gaussian noise.
+
+    It averages the features of a message over its steps first.
+    """
     return replace(
         architecture,
         transform="project",
         components=settings.components or MOST_COMPONENTS,
+        pooled=architecture.modality == "text",
         noise="gaussian",
         noise_scale=settings.noise_multiplier * (settings.components or MOST_COMPONENTS) ** 0.5,
     )
@@ -85,7 +91,7 @@ def check(settings: Settings, shape: tuple[int, ...], examples: int) -> None:
             f"protection.components={settings.components}: protection.name=gaussian sends at most "
             f"{MOST_COMPONENTS}, because its noise grows with their number"
         )
-    check_components(settings, shape, examples)
+    check_components(settings, shape[1:] if shape[0] < 0 else shape, examples)  # a message has one row
 
 
 def _describe(keys: Mapping[str, Any]) -> str:
@@ -110,7 +116,7 @@ GAUSSIAN = Protection(
     fit=fit_projection,
     describe=_describe,
     reads=("protection.noise_multiplier", "protection.components", "protection.encoder", *ENCODING),
-    modalities=("image",),
+    certify=bound_reconstruction,
     check=check,
     defaults={"protection.components": MOST_COMPONENTS},
 )

@@ -4,12 +4,14 @@ Each component is clipped to [0, 1] and the noise has scale 1/epsilon. Budgets c
 make k times epsilon, those of a message k times its steps times epsilon.
 """
 
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 from tiprdc_fl.models.architecture import Architecture
 from tiprdc_fl.protections import encoder
 from tiprdc_fl.protections.components import check_components, fit_projection
-from tiprdc_fl.protections.protection import ENCODING, Protection, Settings
+from tiprdc_fl.protections.protection import ENCODING, Protection, Settings, composed
 
 DEFAULT = 64  # components
 
@@ -25,14 +27,18 @@ def apply(architecture: Architecture, settings: Settings) -> Architecture:
     )
 
 
+def _describe(keys: Mapping[str, Any]) -> str:
+    epsilon, kept = keys["protection.epsilon"], keys["protection.components"]
+    each = composed(epsilon, kept)
+    return f"{kept} components, epsilon {epsilon:g} a value: {each} an image or step of a message"
+
+
 HYBRID = Protection(
     label="principal components of an encoder's features, with Laplace noise",
     apply=apply,
     train=encoder.train,
     fit=fit_projection,
-    describe=lambda keys: (
-        f"epsilon {keys['protection.epsilon']:g}, {keys['protection.components']} components"
-    ),
+    describe=_describe,
     reads=("protection.epsilon", "protection.components", "protection.encoder", *ENCODING),
     check=check_components,
     defaults={"protection.components": DEFAULT},

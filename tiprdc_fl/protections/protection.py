@@ -1,5 +1,6 @@
 """What a protection is: how its encoder is trained, how it is fitted, and what the device applies."""
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
@@ -79,6 +80,29 @@ class Collected:
     seed: int
 
 
+@dataclass(frozen=True)
+class ReconstructionBound:
+    """How near to an image anyone can come from what a device sends of it: see ``protections.fisher``.
+
+    Errors are root mean squares over an image's values, in grey levels of 255.
+
+    Attributes:
+        examples: images at which it is computed.
+        values: of an image.
+        information: diagonal Fisher information leakage, mean over the images; of values in [0, 1].
+        unbiased: least error of an unbiased reconstruction of any of them; None where nothing depends on the image.
+        informed: least error of who knows mean and covariance of images and no more.
+        mean_image: error of the images' mean, which needs nothing that is sent.
+    """
+
+    examples: int
+    values: int
+    information: float
+    unbiased: float | None
+    informed: float
+    mean_image: float
+
+
 def keep_weights(network: nn.Module, collected: Collected) -> None:
     """The weights of the trained encoder; those that the network has where there is none."""
     if collected.encoder is not None:
@@ -100,6 +124,7 @@ class Protection:
         modalities: of examples that it protects.
         network: whether the device runs a network; else it adds noise at most.
         quantisable: whether what it promises holds for a network in 8 bits, too.
+        certify: (what runs on the device, collected) -> how near to an image anyone can come; None: not known.
         check: (settings, shape of an example's features, the collector's examples) -> nothing; raises InputError
             where the settings do not fit.
         defaults: key -> what null stands for.
@@ -115,6 +140,7 @@ class Protection:
     modalities: tuple[str, ...] = ("image", "text")
     network: bool = True
     quantisable: bool = True
+    certify: Callable[[Extractor, Collected], ReconstructionBound | None] | None = None
     check: Callable[[Settings, tuple[int, ...], int], None] | None = None
     defaults: Mapping[str, Any] = field(default_factory=dict)
 
@@ -122,6 +148,11 @@ class Protection:
 def settings_of(keys: Mapping[str, Any]) -> Settings:
     """The settings among the configuration's dotted keys."""
     return Settings(**{item.name: keys[f"protection.{item.name}"] for item in fields(Settings)})
+
+
+def composed(epsilon: float, values: int) -> str:
+    """The epsilon of ``values`` values that are each epsilon-differentially private, rounded up."""
+    return f"{math.ceil(round(epsilon * values, 6)):,}"
 
 
 def send_features(architecture: Architecture, settings: Settings) -> Architecture:

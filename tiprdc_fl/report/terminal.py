@@ -6,6 +6,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from tiprdc_fl.report.bound import bound_lines
 from tiprdc_fl.report.convergence import late_probes
 from tiprdc_fl.report.details import ROLES, grid, say, show_details
 from tiprdc_fl.report.floor import below_chance, beyond_floor, figure_of
@@ -42,7 +43,8 @@ def show(report: Report, console: Console, full: bool = False) -> None:
         f"\n{readable(report.name)}: {configuration.data.name}, seed {configuration.seed}",
         style="bold",
     )
-    say(console, f"Protection: {report.protection}\n")
+    for line in (f"Protection: {report.protection}", *bound_lines(report), ""):
+        say(console, line)
     say(
         console,
         "Balanced accuracy in % (50 is chance for two classes) of the strongest probe: chosen on validation "

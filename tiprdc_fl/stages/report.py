@@ -102,6 +102,7 @@ def build_report(current: Run, trained: Trained, collected: CollectionResult, fi
         run_dir=str(current.folder),
         configuration=current.config,
         protection=protection_text(current.config),
+        reconstruction_bound=trained.bound,
         names=chosen_labels(current.config, chosen_attacks(current.config, current.dataset.modality)),
         environment=Environment.model_validate_json(current.folder.environment.read_bytes()),
         people=count_people(current, len(own)),
@@ -131,7 +132,7 @@ def build_report(current: Run, trained: Trained, collected: CollectionResult, fi
 
 
 def protection_text(config: Config) -> str:
-    """What the devices did before they sent, such as "hybrid, epsilon 0.5, 64 components"."""
+    """What the devices did before they sent, such as "noisy, sigma 40"."""
     if config.training.extractor is not None:
         return f"the extractor given as {config.training.extractor}"
     name = config.protection.name

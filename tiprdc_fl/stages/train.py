@@ -1,7 +1,7 @@
 """Stage 1: what runs on the devices: trained now, found in a library, given as a file, or never trained."""
 
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +14,10 @@ from tiprdc_fl.data.source import DataSource
 from tiprdc_fl.disk import reading, write_bytes, write_copy, write_json
 from tiprdc_fl.errors import InputError
 from tiprdc_fl.models.architecture import Architecture
-from tiprdc_fl.models.extractor import Extractor, batch_reader, load_extractor
+from tiprdc_fl.models.extractor import Extractor, batch_reader, from_bytes, load_extractor
 from tiprdc_fl.models.text import build_vocabulary
 from tiprdc_fl.protections import PROTECTIONS, Collected, Settings, apply_protection, settings_of
-from tiprdc_fl.report.schema import Epoch, Origin
+from tiprdc_fl.report.schema import Epoch, Origin, ReconstructionBound
 from tiprdc_fl.stages.library import FILES, keep, training_configuration, training_key
 from tiprdc_fl.stages.progress import stage
 from tiprdc_fl.stages.run import Run
@@ -37,12 +37,14 @@ class Trained:
         extractor: the frozen extractor, with the digest that names it.
         origin: where it comes from; None where this run trained it.
         history: figures of each epoch; empty where nothing was trained.
+        bound: how near to an image anyone can come from what is sent; None where the protection does not say.
     """
 
     path: Path
     extractor: Extractor
     origin: Origin | None
     history: tuple[Epoch, ...]
+    bound: ReconstructionBound | None
 
 
 def train(current: Run) -> Trained:
@@ -57,7 +59,13 @@ def train(current: Run) -> Trained:
         _make(current) if given is None else _take(current, Path(given))
     with reading(folder.history):
         history = _HISTORY.validate_json(folder.history.read_bytes())
-    return Trained(folder.extractor, load_extractor(folder.extractor), _origin_of(folder), history)
+    return Trained(
+        path=folder.extractor,
+        extractor=load_extractor(folder.extractor),
+        origin=_origin_of(folder),
+        history=history,
+        bound=_bound_of(folder),
+    )
 
 
 def _make(current: Run) -> None:
@@ -83,6 +91,11 @@ def _make(current: Run) -> None:
     )
     with timed(folder, "extractor"):
         data = apply_protection(protection, settings, architecture, collected)
+    if protection.certify is not None:
+        with timed(folder, "reconstruction bound"):
+            bound = protection.certify(from_bytes(data), collected)
+        if bound is not None:
+            write_json(folder.reconstruction_bound, asdict(bound))
     write_bytes(folder.extractor, data)  # last: it ends the stage
 
 
@@ -207,3 +220,15 @@ def _train_in(current: Run, plan: Plan, architecture: Architecture, examples: Ex
 def _origin_of(folder: RunFolder) -> Origin | None:
     """Where a run's extractor comes from when this run did not train it."""
     return Origin.model_validate_json(folder.origin.read_bytes()) if folder.origin.exists() else None
+
+
+def _bound_of(folder: RunFolder) -> ReconstructionBound | None:
+    """How near to an image anyone can come, where the protection says it.
+
+    Raises:
+        InputError: the file is damaged.
+    """
+    if not folder.reconstruction_bound.exists():
+        return None
+    with reading(folder.reconstruction_bound):
+        return ReconstructionBound.model_validate_json(folder.reconstruction_bound.read_bytes())

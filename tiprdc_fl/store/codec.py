@@ -55,7 +55,8 @@ def channels(shape: Sequence[int]) -> tuple[int, int]:
     """Number of rows of one example, and number of values in a row.
 
     Args:
-        shape: shape of an example's features: (c, h, w), (k,), or (-1, d) for messages of any number of steps.
+        shape: shape of an example's features: (c, h, w), (k,), (-1, d) for messages of any number of steps, or
+            (1, k) for messages of one.
 
     Returns:
         Rows, -1 for a message, which has one row for each step; and values of a row.

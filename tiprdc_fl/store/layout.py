@@ -29,7 +29,8 @@ class Layout:
     Attributes:
         extractor: digest of the extractor that made the features.
         codec: key of CODECS, which encoded the features.
-        shape: shape of one example's features: (c, h, w), (k,), or (-1, d) for messages of any number of steps.
+        shape: shape of one example's features: (c, h, w), (k,), (-1, d) for messages of any number of steps, or
+            (1, k) for messages of one.
         tasks: names of the task attributes whose labels are stored.
     """
 

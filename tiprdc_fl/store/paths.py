@@ -66,6 +66,11 @@ class RunFolder:
         return self.path / "training_from.json"
 
     @property
+    def reconstruction_bound(self) -> Path:
+        """How near to an image anyone can come from what is sent, where the protection says it."""
+        return self.path / "reconstruction_bound.json"
+
+    @property
     def tensorboard(self) -> Path:
         """Folder of TensorBoard's events."""
         return self.path / "tensorboard"

@@ -12,6 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from tiprdc_fl.config.keys import show
+from tiprdc_fl.report.bound import bound_lines
 from tiprdc_fl.report.convergence import late_probes
 from tiprdc_fl.report.differences import RULE, in_words
 from tiprdc_fl.report.floor import below_chance, beyond_floor
@@ -61,6 +62,7 @@ MODULES = (curves, groups, inference, latency, participation, partition, run, tr
 TEMPLATES.globals |= {module.__name__.rpartition(".")[2]: module for module in MODULES}
 TEMPLATES.globals |= {
     "below_chance": below_chance,
+    "bound_lines": bound_lines,
     "beyond_floor": beyond_floor,
     "caveat": CAVEAT,
     "changed": changed,

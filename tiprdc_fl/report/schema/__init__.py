@@ -36,7 +36,7 @@ from tiprdc_fl.report.schema.results import (
     VerificationResult,
     WorstOffResult,
 )
-from tiprdc_fl.report.schema.run import Environment, Epoch, Group, Memory, Origin, People
+from tiprdc_fl.report.schema.run import Environment, Epoch, Group, Memory, Origin, People, ReconstructionBound
 from tiprdc_fl.report.schema.strategy import (
     DeviceParticipation,
     ModelledCost,
@@ -90,6 +90,7 @@ __all__ = [
     "PrivateShare",
     "ProbeResult",
     "Quantiles",
+    "ReconstructionBound",
     "ReconstructionResult",
     "ReidentificationResult",
     "Report",

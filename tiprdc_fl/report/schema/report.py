@@ -9,7 +9,15 @@ from tiprdc_fl.report.schema.devices import DeviceFigures
 from tiprdc_fl.report.schema.federation import FederationFigures, LatencyFigures
 from tiprdc_fl.report.schema.partition import PartitionFigures
 from tiprdc_fl.report.schema.results import Figures
-from tiprdc_fl.report.schema.run import Environment, Epoch, Memory, Origin, People, ShareByAttribute
+from tiprdc_fl.report.schema.run import (
+    Environment,
+    Epoch,
+    Memory,
+    Origin,
+    People,
+    ReconstructionBound,
+    ShareByAttribute,
+)
 from tiprdc_fl.report.schema.strategy import StrategyFigures
 from tiprdc_fl.report.schema.values import NotNegative
 
@@ -38,7 +46,9 @@ class Report(Figures):
     """Every key of the run's configuration, with the dataset's own defaults filled in; the same as config.yaml.
     The command line's --help has the meaning, unit and bounds of each key."""
     protection: Annotated[str, Field(min_length=1)]
-    """What the devices did before they sent, such as "hybrid, epsilon 0.5, 64 components"."""
+    """What the devices did before they sent, such as "noisy, sigma 40"."""
+    reconstruction_bound: ReconstructionBound | None
+    """How near to an image anyone can come from what is sent of it; null where the protection does not say."""
     names: dict[str, dict[str, str]]
     """By key that chooses extensions, such as data.name: each name chosen, with what it stands for."""
     environment: Environment

@@ -84,6 +84,30 @@ class Origin(Model):
     """SHA-256 of the extractor's file."""
 
 
+class ReconstructionBound(Model):
+    """How near to an image anyone can come from the components that are sent of it, by their Fisher information.
+
+    Errors are root mean squares over an image's values, in grey levels of 255. They are estimated at some of the
+    collector's images, for the network in float32. They hold for an image by itself, from its components alone; n
+    times the same image have n times the information.
+    """
+
+    examples: Positive
+    """Images at which the information is computed."""
+    values: Positive
+    """Values of an image."""
+    information: NotNegative
+    """Diagonal Fisher information leakage (Maeng et al. 2023), mean over these images, of values in [0, 1]."""
+    unbiased: NotNegative | None
+    """Least error of an unbiased reconstruction of any of these images (Cramer and Rao); null where no component
+    depends on the image. Where it is above mean_image it says nothing: a useful reconstruction is biased."""
+    informed: NotNegative
+    """Least error, over images, of an attacker who knows their mean and covariance and no more (van Trees, as if
+    images were normal). One who knows more may come nearer."""
+    mean_image: NotNegative
+    """Error of the images' mean, which needs nothing that is sent."""
+
+
 class Memory(Model):
     """Peak resident memory."""
 
