@@ -527,7 +527,9 @@ def test_private_attributes_alone_have_a_label_floor_and_traits_alone_sets(whole
 
 def test_what_the_features_add_to_the_floor_is_the_difference_of_the_figures_over_the_same_people(whole):
     told = Report.model_validate(report(whole))
-    assert {(row.attribute, row.per_person) for row in told.beyond_floor} >= {(name, False) for name in PRIVATE}
+    assert {(row.attribute, row.per_person) for row in told.beyond_floor} >= {
+        (name, False) for name in PRIVATE
+    }
     for row in told.beyond_floor:
         kinds = (row.representation, "metadata")
         above, below = (figure_of(told, row.attribute, kind, row.per_person) for kind in kinds)

@@ -119,5 +119,12 @@ def test_messages_have_none():
     assert bound_reconstruction(extractor, collected) is None
 
 
+def test_means_of_several_images_have_none():
+    images = open_dataset(SOURCE).load(range(20)).loaded
+    extractor = protected("gaussian", settings=replace(SETTINGS, per="person"))
+    collected = Collected(None, batch_reader(IMAGES, images), len(images), np.zeros((len(images), 1)), 0)
+    assert bound_reconstruction(extractor, collected) is None
+
+
 def test_only_gaussian_has_a_bound():
     assert [name for name, protection in PROTECTIONS.items() if protection.certify] == ["gaussian"]

@@ -125,7 +125,17 @@ def test_as_many_messages_are_needed_as_components():
 
 
 def test_the_report_says_what_is_guaranteed():
-    keys = {"protection.noise_multiplier": 1.0, "protection.components": 16}
+    keys = {"protection.noise_multiplier": 1.0, "protection.components": 16, "protection.per": "example"}
     text = PROTECTIONS["gaussian"].describe(keys)
     assert f"(4.38, {DELTA:g})-differentially private" in text
     assert "at 69.15 % at most, those of a person's 20 examples at 98.74 %" in text
+
+
+def test_a_person_who_sends_one_mean_has_the_guarantee_of_an_example():
+    keys = {"protection.noise_multiplier": 1.0, "protection.components": 16, "protection.per": "person"}
+    text = PROTECTIONS["gaussian"].describe(keys)
+    assert "those of a person are (4.38" in text and "69.15 % at most" in text and "20 examples" not in text
+    extractor = protected("gaussian", settings=replace(SETTINGS, per="person"))
+    assert len(sent(extractor, 7)) == 1  # of several images
+    quiet = replace(extractor, architecture=replace(extractor.architecture, noise="none"))
+    assert 0 <= sent(quiet, 7).min() <= sent(quiet, 7).max() <= 1

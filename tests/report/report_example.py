@@ -40,7 +40,7 @@ def example(private: str = "Male", tasks: tuple[str, str] = ("Smiling", "Eyeglas
     """A report as JSON gives it, with the attributes' names as given."""
     names = dict(zip(BASES, (private, *tasks), strict=True))
     report = {
-        "schema_version": 5,
+        "schema_version": 6,
         "name": "a made-up run",
         "run_dir": "runs/made-up",
         "configuration": configuration(private, tasks),
@@ -71,6 +71,7 @@ def example(private: str = "Male", tasks: tuple[str, str] = ("Smiling", "Eyeglas
         "devices": devices(),
         "strategy": strategy(names),
         "latency": latency(),
+        "beyond_floor": [],
         "groups": groups(names),
         "worst_off": worst_off(names),
         "seconds": {

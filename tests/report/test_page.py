@@ -45,7 +45,9 @@ def least() -> dict[str, Any]:
         "reconstruction_bound": None,
         "co_trained_adversary": {},
     }
-    report |= {key: [] for key in ("curve", "reidentification", "training", "groups", "worst_off")}
+    report |= {
+        key: [] for key in ("curve", "reidentification", "training", "groups", "worst_off", "beyond_floor")
+    }
     report["strategy"] |= {"timeline": [], "participation": {"device": [], "attribute": {}}}
     report["partition"]["private_share"] = {}
     return report

@@ -36,14 +36,14 @@ GREY = 255  # levels of a value in [0, 1]
 
 
 def bound_reconstruction(extractor: Extractor, collected: Collected) -> ReconstructionBound | None:
-    """The bounds for images, estimated on the collector's; None for messages.
+    """The bounds for images, estimated on the collector's; None for messages, and for a person's mean.
 
     Args:
         extractor: sends k components of an image, with Gaussian noise.
         collected: holds the collector's images.
     """
     architecture = extractor.architecture
-    if architecture.modality != "image":
+    if architecture.modality != "image" or architecture.per != "example":
         return None
     values, order = 3 * int(np.prod(architecture.image_size)), _order(collected)
     known = collected.read(order[: max(FEWEST, min(COVARIANCE, COVARIANCE_VALUES // values))]).flatten(1)

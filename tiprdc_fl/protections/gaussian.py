@@ -4,7 +4,8 @@ Each of k <= 16 components lies in [0, 1], so two examples' components differ by
 norm (the sensitivity), whatever the images. A message's features are averaged over its steps first, so that it
 sends k components, too, whatever its length. Noise of standard deviation ``noise_multiplier * sqrt(k)`` is added to
 each. What a device sends of n examples is one Gaussian mechanism of sensitivity sqrt(n * k) (Dong et al. 2022,
-Corollary 3.3), from which every figure of ``guarantee`` follows.
+Corollary 3.3), from which every figure of ``guarantee`` follows. With ``protection.per=person`` a device sends one
+mean of its examples' components. It lies in [0, 1], too, so a person has the guarantee of one example.
 
 It holds for every adversary who reads nothing but the components of a contributor. Task labels, sizes and counts
 that travel with them are not covered, nor are the collector's own people, to whom encoder and components are
@@ -96,11 +97,16 @@ def check(settings: Settings, shape: tuple[int, ...], examples: int) -> None:
 
 def _describe(keys: Mapping[str, Any]) -> str:
     noise, kept = keys["protection.noise_multiplier"], keys["protection.components"]
-    example, person = (guarantee(noise, examples) for examples in (1, PERSON))
+    once = guarantee(noise, 1)
+    private = f"({_up(once.epsilon)}, {DELTA:g})-differentially private"
+    least = f"give any binary attribute away at {_up(100 * once.accuracy)} % at most"
+    said = f"{kept} components, noise multiplier {noise:g}: alone, those of"
+    if keys["protection.per"] == "person":
+        return f"{said} a person are {private} and {least}"
+    person = guarantee(noise, PERSON)
     return (
-        f"{kept} components, noise multiplier {noise:g}: alone, those of an example are ({_up(example.epsilon)}, "
-        f"{DELTA:g})-differentially private and give any binary attribute away at {_up(100 * example.accuracy)} % "
-        f"at most, those of a person's {PERSON} examples at {_up(100 * person.accuracy)} %"
+        f"{said} an example are {private} and {least}, those of a person's {PERSON} examples at "
+        f"{_up(100 * person.accuracy)} %"
     )
 
 

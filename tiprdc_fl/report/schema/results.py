@@ -280,7 +280,7 @@ class Figures(Model):
     results: Annotated[tuple[ProbeResult, ...], Field(min_length=1)]
     """A row for each attribute, representation and probe. The leakage of a private attribute is that of the
     strongest probe on the representation features."""
-    beyond_floor: tuple[FloorResult, ...] = ()
+    beyond_floor: tuple[FloorResult, ...]
     """What the features add to the label floor, for each private attribute; empty where no adversary learns from
     metadata."""
     groups: tuple[GroupResult, ...]
