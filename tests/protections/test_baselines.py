@@ -19,7 +19,14 @@ from tiprdc_fl.protections import PROTECTIONS, Collected, Settings, apply_protec
 from tiprdc_fl.store.codec import channels, decode
 
 SETTINGS = Settings(
-    sigma=40.0, epsilon=0.5, components=8, encoder="information", adversaries=3, noise_multiplier=1.0
+    sigma=40.0,
+    epsilon=0.5,
+    components=8,
+    encoder="information",
+    adversaries=3,
+    noise_multiplier=1.0,
+    kernel="linear",
+    rounds=2,
 )
 SOURCE = DataSource("faces", None, (32, 32), 0, most=6)
 IMAGES = Architecture("image", 4, image_size=(32, 32))

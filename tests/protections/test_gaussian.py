@@ -67,8 +67,8 @@ def test_many_components_are_refused():
     check = PROTECTIONS["gaussian"].check
     assert check is not None
     with pytest.raises(InputError, match=r"components=17: .* at most 16"):
-        check(replace(SETTINGS, components=17), (8, 8, 8), 1000)
-    check(replace(SETTINGS, components=16), (8, 8, 8), 1000)
+        check(replace(SETTINGS, components=17), (8, 8, 8), np.zeros((1000, 1)))
+    check(replace(SETTINGS, components=16), (8, 8, 8), np.zeros((1000, 1)))
 
 
 def test_the_report_says_what_is_guaranteed():

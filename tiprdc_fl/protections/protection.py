@@ -44,10 +44,12 @@ class Settings:
     Attributes:
         sigma: standard deviation of Gaussian noise, on the scale of 0 to 255.
         epsilon: Laplace noise has scale 1/epsilon.
-        components: principal components that are sent; None: all values.
+        components: components that are sent; None: the protection's number.
         encoder: "information" or "tasks", what an encoder is trained on.
         adversaries: number of adversaries of an ensemble.
         noise_multiplier: standard deviation of Gaussian noise, as a multiple of the sensitivity.
+        kernel: "linear" or "rbf", what leace works on.
+        rounds: of obliviator.
     """
 
     sigma: float
@@ -56,6 +58,8 @@ class Settings:
     encoder: str
     adversaries: int
     noise_multiplier: float
+    kernel: str
+    rounds: int
 
 
 @dataclass(frozen=True)
@@ -98,8 +102,8 @@ class Protection:
         modalities: of examples that it protects.
         network: whether the device runs a network; else it adds noise at most.
         quantisable: whether what it promises holds for a network in 8 bits, too.
-        check: (settings, shape of an example's features, the collector's examples) -> nothing; raises InputError
-            where the settings do not fit.
+        check: (settings, shape of an example's features, labels of the private attributes of the collector's
+            examples, int [examples, attributes]) -> nothing; raises InputError where the settings do not fit.
         defaults: key -> what null stands for.
     """
 
@@ -113,7 +117,7 @@ class Protection:
     modalities: tuple[str, ...] = ("image", "text")
     network: bool = True
     quantisable: bool = True
-    check: Callable[[Settings, tuple[int, ...], int], None] | None = None
+    check: Callable[[Settings, tuple[int, ...], np.ndarray], None] | None = None
     defaults: Mapping[str, Any] = field(default_factory=dict)
 
 
