@@ -118,7 +118,7 @@ def whitened(network: KernelMap, collected: Collected, protection: str) -> Rows:
     return Rows(z, (from_numpy(z) - network.mean) @ network.basis.T, classes)
 
 
-def draw_frequencies(rows: Tensor, count: int, least: float, generator: torch.Generator) -> Tensor:
+def draw_frequencies(rows: Tensor, count: int, least: float, generator: np.random.Generator) -> Tensor:
     """Frequencies of a Gaussian kernel whose bandwidth is the median distance of two rows, float [count, d].
 
     Args:
@@ -127,12 +127,12 @@ def draw_frequencies(rows: Tensor, count: int, least: float, generator: torch.Ge
         least: lower limit of the bandwidth.
         generator: draws the rows and the frequencies.
     """
-    some = rows[torch.randperm(len(rows), generator=generator)[:PAIRED]]
+    some = rows[generator.permutation(len(rows))[:PAIRED]]
     bandwidth = max(least, float(torch.pdist(some).median()))
-    return torch.randn(count, rows.shape[1], generator=generator) / bandwidth
+    return from_numpy(generator.standard_normal((count, rows.shape[1]), np.float32)) / bandwidth
 
 
-def lift(rows: Tensor, fourier: int, least: float, generator: torch.Generator) -> Tensor:
+def lift(rows: Tensor, fourier: int, least: float, generator: np.random.Generator) -> Tensor:
     """Centred random Fourier features of rows, float [n, fourier]; see ``draw_frequencies``."""
     lifted = fourier_features(rows, draw_frequencies(rows, fourier // 2, least, generator))
     return lifted - lifted.mean(dim=0)

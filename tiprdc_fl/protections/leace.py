@@ -85,7 +85,7 @@ def fit(network: nn.Module, collected: Collected) -> None:
 def _fit_kernel(network: KernelMap, collected: Collected) -> None:
     """The encoder's weights, and one round: the erasure on random Fourier features, then their components."""
     rows = whitened(network, collected, "leace")
-    (turn,), generator = rounds_of(network), seeding.torch_generator(collected.seed, "leace")
+    (turn,), generator = rounds_of(network), seeding.generator(collected.seed, "leace")
     turn.frequencies.copy_(draw_frequencies(rows.x, len(turn.frequencies), 0.0, generator))
     lifted = fourier_features(rows.x, turn.frequencies).double()
     turn.mean.copy_(lifted.mean(dim=0))

@@ -76,7 +76,7 @@ def fit(network: nn.Module, collected: Collected) -> None:
     hot, z = hot - hot.mean(dim=0), rows.x
     initial = Target(rows.x, least=2.5, trained=0.01, solved=0.2)
     for number, turn in enumerate(rounds_of(network)):
-        generator = seeding.torch_generator(collected.seed, "obliviator", number)
+        generator = seeding.generator(collected.seed, "obliviator", number)
         previous = Target(z, least=1.0, trained=0.05, solved=1.0)
         targets = [previous, initial] if number else [initial]
         train_perceptron(turn, z, hot, targets, generator)
@@ -88,7 +88,7 @@ def fit(network: nn.Module, collected: Collected) -> None:
 
 @torch.enable_grad()
 def train_perceptron(
-    turn: Round, z: Tensor, hot: Tensor, targets: Sequence[Target], generator: torch.Generator
+    turn: Round, z: Tensor, hot: Tensor, targets: Sequence[Target], generator: np.random.Generator
 ) -> None:
     """Trains a round's perceptron: independent of the private attributes, dependent on the targets.
 
@@ -102,7 +102,7 @@ def train_perceptron(
     optimiser = torch.optim.AdamW(turn.layers.parameters(), lr=LEARNING_RATE, weight_decay=WEIGHT_DECAY)
     lifted = [lift(target.rows, TRAINED, target.least, generator) for target in targets]
     for _ in range(STEPS):
-        batch = torch.randperm(len(z), generator=generator)[:BATCH]
+        batch = torch.from_numpy(generator.permutation(len(z))[:BATCH])
         w = turn.embed(z[batch])
         frequencies = draw_frequencies(w.detach(), TRAINED // 2, LEAST_W, generator)
         phi = fourier_features(w, frequencies)
@@ -121,7 +121,9 @@ def root_hsic(phi: Tensor, other: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def solve(turn: Round, z: Tensor, hot: Tensor, targets: Sequence[Target], generator: torch.Generator) -> None:
+def solve(
+    turn: Round, z: Tensor, hot: Tensor, targets: Sequence[Target], generator: np.random.Generator
+) -> None:
     """Sets a round's frequencies and the directions of its random Fourier features; arguments as above.
 
     The directions have no covariance with the private attributes. Among those they have the largest with the
