@@ -59,7 +59,8 @@ def extractor_of(architecture: Architecture) -> Extractor:
 
 def _randomise(network: KernelMap, generator: torch.Generator) -> None:
     """Constants as if they were fitted: whitened components and angles of about 1, and directions of length 1."""
-    network.basis.normal_(std=0.5 * network.basis.shape[1] ** -0.5, generator=generator)
+    spread = 4.0 if network.shape[0] < 0 else 0.5  # values of messages are small
+    network.basis.normal_(std=spread * network.basis.shape[1] ** -0.5, generator=generator)
     network.back.normal_(generator=generator)
     network.middle.normal_(generator=generator)
     for turn in network.rounds:

@@ -5,7 +5,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from tiprdc_fl.models.projection import aligned_product
+from tiprdc_fl.models.projection import ALIGNED, aligned_product
 from tiprdc_fl.models.text import valid_steps
 
 LEAST = 1e-6  # stands for an exact 0 in what is sent, because a step of zeros is padding
@@ -125,7 +125,9 @@ def fourier_features(rows: Tensor, frequencies: Tensor) -> Tensor:
 
 
 def _unit(rows: Tensor) -> Tensor:
-    return rows * (rows.square().sum(dim=-1, keepdim=True) + UNIT).rsqrt()
+    """Rows of length 1. Squares are summed by a product, whose order does not depend on a row's address."""
+    ones = rows.new_ones(ALIGNED, rows.shape[-1])
+    return rows / (aligned_product(rows.square(), ones) + UNIT).sqrt()[..., :1]
 
 
 def _constants(*shapes: tuple[int, ...]) -> tuple[nn.Parameter, ...]:
