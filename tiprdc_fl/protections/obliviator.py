@@ -34,7 +34,9 @@ from tiprdc_fl.protections.protection import ENCODING, Collected, Protection, Se
 HIDDEN = 256  # units of a perceptron's hidden layers
 LEARNING_RATE = WEIGHT_DECAY = 1e-3
 BATCH = 1024
-STEPS = 48  # of a perceptron's training: a dozen epochs of 4,000 rows
+STEPS = (
+    24  # of a perceptron's training: half a dozen epochs of 4,000 rows; more hid no more on generated faces
+)
 TRAINED = 512  # random Fourier features that a training's HSIC is estimated with
 LEAST_W = 1.5  # lower limit of a bandwidth, of a perceptron's output
 TOLERANCE = 1e-5  # share of the largest below which a covariance counts as none
