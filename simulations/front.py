@@ -26,6 +26,7 @@ from tiprdc_fl.protections import PROTECTIONS
 
 BUDGETS = ("0.9", "0.5")
 NOISE_MULTIPLIERS = ("0.1", "0.3", "1")
+ROUNDS = ("5", "15")  # of obliviator
 EPSILONS = ("0.9", "9")  # the paper's largest, and one that leaves something to learn
 
 
@@ -39,6 +40,8 @@ def _cases(config: Config, options: Options) -> list[Case]:
             for value in BUDGETS
         ),
         _case("leace"),
+        _case("leace", "protection.kernel", "rbf"),
+        *(_case("obliviator", "protection.rounds", value) for value in ROUNDS),
         *(_case("gaussian", "protection.noise_multiplier", value) for value in NOISE_MULTIPLIERS),
         _case("encoder"),
         *(_case("hybrid", "protection.epsilon", value) for value in EPSILONS),

@@ -147,7 +147,7 @@ def test_int8_is_smaller():
 
 
 def test_a_file_whose_features_differ_is_not_written(run, quickly, monkeypatch, capsys):
-    monkeypatch.setattr(command, "TOLERANCE", 1e-12)
+    monkeypatch.setattr("tiprdc_fl.models.onnx.TOLERANCE", 1e-12)
     assert command.main([str(run), "--format", "onnx"], Console(quiet=True)) == 2
     assert re.match(
         r"error: \S+ is not written: its features differ .* of the largest one, 1e-12 is allowed",

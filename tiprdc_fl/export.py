@@ -21,13 +21,13 @@ from tiprdc_fl.models.architecture import Architecture
 from tiprdc_fl.models.cost import Cost, measure
 from tiprdc_fl.models.extractor import Extractor, autocast, load_extractor, preprocess
 from tiprdc_fl.models.onnx import (
-    TOLERANCE,
     check_exportable,
     check_packages,
     example_input,
     to_int8,
     to_onnx,
     to_program,
+    tolerance_of,
 )
 from tiprdc_fl.models.runtime import RUNTIMES, Runner
 from tiprdc_fl.stages.registries import load_config
@@ -217,13 +217,14 @@ def written(
 
 
 def _checked(subject: Subject, path: Path, title: str, data: bytes, run: Runner) -> Way:
-    """Writes a float32 file, unless its features are further than TOLERANCE from the extractor's."""
+    """Writes a float32 file, unless its features are further than ``tolerance_of`` allows from the extractor's."""
     features, own = run(subject.inputs).detach().numpy(), in_torch(subject, "float32")
     share = float(np.abs(features - own).max() / max(np.abs(own).max(), 1e-30))
-    if not share <= TOLERANCE:
+    allowed = tolerance_of(subject.extractor.architecture)
+    if not share <= allowed:
         raise InputError(
             f"{path} is not written: its features differ from the extractor's by {share:.1e} of the largest one, "
-            f"{TOLERANCE:.0e} is allowed; other versions of torch and onnxruntime may do better"
+            f"{allowed:.0e} is allowed; other versions of torch and onnxruntime may do better"
         )
     return _write(path, title, data, features)
 
@@ -269,10 +270,11 @@ def _row(way: Way, own: np.ndarray, cost: Cost) -> Iterator[str]:
 
 
 def _notes(subject: Subject, own: np.ndarray) -> Iterator[str]:
+    allowed = tolerance_of(subject.extractor.architecture)
     examples = "random inputs" if subject.calibration is None else "examples of people held out"
     yield (
         f"Differences are absolute, from torch's float32 features of {len(own)} {examples}; the largest of these "
-        f"features is {np.abs(own).max():.3g}, and float32 files are within {TOLERANCE:.0e} of it. Relative is the "
+        f"features is {np.abs(own).max():.3g}, and float32 files are within {allowed:.0e} of it. Relative is the "
         "root mean square difference as a share of the features' own."
     )
     yield (

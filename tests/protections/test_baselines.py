@@ -26,6 +26,8 @@ SETTINGS = Settings(
     adversaries=3,
     noise_multiplier=1.0,
     per="example",
+    kernel="linear",
+    rounds=2,
 )
 SOURCE = DataSource("faces", None, (32, 32), 0, most=6)
 IMAGES = Architecture("image", 4, image_size=(32, 32))

@@ -110,8 +110,8 @@ def test_many_components_are_refused():
     check = PROTECTIONS["gaussian"].check
     assert check is not None
     with pytest.raises(InputError, match=r"components=17: .* at most 16"):
-        check(replace(SETTINGS, components=17), (8, 8, 8), 1000)
-    check(replace(SETTINGS, components=16), (8, 8, 8), 1000)
+        check(replace(SETTINGS, components=17), (8, 8, 8), np.zeros((1000, 1)))
+    check(replace(SETTINGS, components=16), (8, 8, 8), np.zeros((1000, 1)))
 
 
 def test_as_many_messages_are_needed_as_components():
@@ -119,9 +119,9 @@ def test_as_many_messages_are_needed_as_components():
     check, of_steps = PROTECTIONS["gaussian"].check, PROTECTIONS["hybrid"].check
     assert check is not None and of_steps is not None
     with pytest.raises(InputError, match=r"so at most 5; lower it"):
-        check(SETTINGS, (-1, 75), 5)
-    of_steps(SETTINGS, (-1, 75), 5)
-    check(SETTINGS, (-1, 75), 8)
+        check(SETTINGS, (-1, 75), np.zeros((5, 1)))
+    of_steps(SETTINGS, (-1, 75), np.zeros((5, 1)))
+    check(SETTINGS, (-1, 75), np.zeros((8, 1)))
 
 
 def test_the_report_says_what_is_guaranteed():

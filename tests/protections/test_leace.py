@@ -16,7 +16,8 @@ from tests.protections.test_baselines import (
 )
 from tiprdc_fl.errors import InputError
 from tiprdc_fl.models.extractor import batch_reader, forward, preprocess
-from tiprdc_fl.protections.leace import combinations, eraser
+from tiprdc_fl.protections.combinations import combinations
+from tiprdc_fl.protections.leace import eraser
 from tiprdc_fl.stages.runtime import check_runtime
 
 
@@ -31,7 +32,7 @@ def rows(classes: int, count: int = 600, size: int = 12) -> tuple[np.ndarray, np
 
 def erased_of(x: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """The rows, of mean 0, without the attributes."""
-    into, back = eraser(x, combinations(labels))
+    into, back = eraser(x, combinations(labels, "leace"))
     return x - x @ into.T @ back
 
 
@@ -65,7 +66,7 @@ def test_it_changes_the_rows_less_than_an_orthogonal_projection():
 
 def test_it_erases_once():
     x, labels = rows(3)
-    into, back = eraser(x, combinations(labels))
+    into, back = eraser(x, combinations(labels, "leace"))
     assert len(into) == len(back) == 2
     assert np.allclose(into @ back.T, np.eye(2))  # a projection
 
@@ -138,6 +139,6 @@ def test_a_padded_step_of_a_message_stays_zero():
 
 def test_one_value_of_the_private_attribute_is_refused():
     with pytest.raises(InputError, match=r"leace: .* 1 combinations .* raise data.collector_people"):
-        combinations(np.zeros((5, 1)))
+        combinations(np.zeros((5, 1)), "leace")
     with pytest.raises(InputError, match=r"leace: .* 20 combinations .* fewer in data.private"):
-        combinations(np.arange(20)[:, None])
+        combinations(np.arange(20)[:, None], "leace")

@@ -319,6 +319,7 @@ def test_a_study_writes_table_picture_and_json_that_agree(name, study, run, tmp_
     ("name", "cases"),
     [
         ("tradeoff", 16),
+        ("front", 25),
         ("budget", 4),
         ("multi_attribute", 12),
         ("transfer", 4),

@@ -5,6 +5,8 @@ from dataclasses import replace
 import pytest
 import torch
 
+from tests.models.exported import KERNELS
+from tests.models.exported import extractor_of as exported
 from tiprdc_fl import seeding
 from tiprdc_fl.models.architecture import Architecture, build_extractor, seen_shape
 from tiprdc_fl.models.extractor import Extractor, forward, freeze, restore
@@ -14,7 +16,12 @@ PLAIN = Architecture("image", 4, image_size=(32, 32))
 PROJECTED = replace(PLAIN, transform="project", components=5, noise="laplace", noise_scale=2.0)
 
 
+KERNEL = replace(PLAIN, **KERNELS)
+
+
 def extractor_of(architecture: Architecture) -> Extractor:
+    if architecture.transform == "kernel":
+        return exported(architecture)
     seeding.seed_torch(0, "test")
     network = build_extractor(architecture)
     if architecture.transform == "project":
@@ -27,7 +34,7 @@ def images() -> torch.Tensor:
     return torch.rand(3, 3, 32, 32, generator=seeding.torch_generator(0, "images"))
 
 
-@pytest.mark.parametrize("architecture", [PLAIN, PROJECTED])
+@pytest.mark.parametrize("architecture", [PLAIN, PROJECTED, KERNEL])
 def test_it_gives_what_the_adversary_sees_with_gradients(architecture):
     extractor, x = extractor_of(architecture), images().requires_grad_()
     encode = encoding(extractor)

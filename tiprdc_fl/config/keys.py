@@ -138,7 +138,7 @@ class Protection:
         low=0.01,
     )
     components: int | None = _key(
-        None, "principal components of the encoder's features; null: the protection's", low=1
+        None, "components of the encoder's features that are sent; null: the protection's", low=1
     )
     encoder: str = _key(
         "information",
@@ -154,6 +154,12 @@ class Protection:
     noise_multiplier: float = _key(
         1.0, "gaussian: standard deviation of the noise, as a multiple of the sensitivity", above=0
     )
+    kernel: str = _key(
+        "linear",
+        "leace: erase directions of the features, or of random Fourier features of a Gaussian kernel (rbf)",
+        choices=("linear", "rbf"),
+    )
+    rounds: int = _key(5, "obliviator: rounds of perceptron and eigenproblem", low=1, high=50)
 
 
 @dataclass(frozen=True)

@@ -9,13 +9,15 @@ from torch import nn
 from tiprdc_fl.errors import InputError
 from tiprdc_fl.models.erasure import Erasure
 from tiprdc_fl.models.image import SMALLEST_IMAGE, ImageClassifier, ImageEstimator, ImageExtractor
+from tiprdc_fl.models.kernel_map import KernelMap
 from tiprdc_fl.models.projection import Projection
 from tiprdc_fl.models.text import TextClassifier, TextEstimator, TextExtractor, text_size
 
 Precision = Literal["bfloat16", "float32"]
-Transform = Literal["extract", "project", "erase", "pass"]
+Transform = Literal["extract", "project", "erase", "kernel", "pass"]
 Noise = Literal["none", "gaussian", "laplace"]
 Per = Literal["example", "person"]
+RESTORED: tuple[Transform, ...] = ("project", "kernel")  # what is sent becomes features at the collector
 
 
 @dataclass(frozen=True)
@@ -30,9 +32,15 @@ class Architecture:
         max_tokens: number of tokens after which a message is cut (text).
         precision: "bfloat16" runs under autocast, "float32" does not.
         transform: what the device computes: "extract" features (Tables 1 and 2), "project" them to principal
-            components, "erase" directions of them, or "pass" the preprocessed input on.
-        components: number of principal components of "project", of directions of "erase".
+            components, "erase" directions of them, map them through a "kernel"'s random features, or "pass" the
+            preprocessed input on.
+        components: number of principal components of "project", of directions of "erase", of values that "kernel"
+            sends.
         pooled: whether "project" averages a message's features over its steps first, so that it has one (text).
+        inputs: whitened principal components that "kernel" begins with.
+        fourier: random Fourier features of each round of "kernel".
+        rounds: rounds of "kernel".
+        hidden: units of the hidden layers of the perceptrons of "kernel"; 0: there are none.
         noise: distribution of the noise that the device adds to every value independently.
         noise_scale: standard deviation of the Gaussian, or scale b of the Laplace distribution.
         per: what the device sends one item for: each "example", or a "person": the mean of the features of all of
@@ -48,6 +56,10 @@ class Architecture:
     transform: Transform = "extract"
     components: int = 0
     pooled: bool = False
+    inputs: int = 0
+    fourier: int = 0
+    rounds: int = 0
+    hidden: int = 0
     noise: Noise = "none"
     noise_scale: float = 0.0
     per: Per = "example"
@@ -73,8 +85,8 @@ class Architecture:
 def feature_shape(architecture: Architecture) -> tuple[int, ...]:
     """Shape of what a device sends for one example; a leading -1 stands for a message of any length.
 
-    It is (2w, h/4, w/4) or (-1, d) for features, (k,) or (-1, k) for principal components, (1, k) for those of a
-    pooled message, (3, h, w) for an image.
+    It is (2w, h/4, w/4) or (-1, d) for features, (k,) or (-1, k) for components, (1, k) for those of a pooled
+    message, (3, h, w) for an image.
     """
     if architecture.transform in ("extract", "erase"):
         return seen_shape(architecture)
@@ -86,7 +98,7 @@ def feature_shape(architecture: Architecture) -> tuple[int, ...]:
 
 
 def seen_shape(architecture: Architecture) -> tuple[int, ...]:
-    """Shape of one example as probes see it; principal components are restored to features first."""
+    """Shape of one example as probes see it; components are restored to features first."""
     if architecture.transform == "pass":
         return (3, *architecture.image_size)
     if architecture.modality == "text":
@@ -98,7 +110,16 @@ def seen_shape(architecture: Architecture) -> tuple[int, ...]:
 def extracting(architecture: Architecture) -> Architecture:
     """The same architecture with features as its output and without noise."""
     return replace(
-        architecture, transform="extract", components=0, pooled=False, noise="none", noise_scale=0.0
+        architecture,
+        transform="extract",
+        components=0,
+        pooled=False,
+        inputs=0,
+        fourier=0,
+        rounds=0,
+        hidden=0,
+        noise="none",
+        noise_scale=0.0,
     )
 
 
@@ -112,6 +133,17 @@ def build_extractor(architecture: Architecture) -> nn.Module:
         if architecture.transform == "erase":
             return Erasure(encoder, shape, kept)
         return Projection(encoder, shape, kept, architecture.pooled)
+    if architecture.transform == "kernel":
+        plain = extracting(architecture)
+        return KernelMap(
+            build_extractor(plain),
+            feature_shape(plain),
+            inputs=architecture.inputs,
+            components=architecture.components,
+            fourier=architecture.fourier,
+            rounds=architecture.rounds,
+            hidden=architecture.hidden,
+        )
     if architecture.modality == "text":
         return TextExtractor(architecture.width, len(architecture.vocabulary))
     return ImageExtractor(architecture.width)

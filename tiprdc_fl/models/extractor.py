@@ -16,7 +16,7 @@ from safetensors.torch import save as save_tensors
 from torch import Tensor, nn
 
 from tiprdc_fl.errors import InputError
-from tiprdc_fl.models.architecture import Architecture, build_extractor
+from tiprdc_fl.models.architecture import RESTORED, Architecture, build_extractor
 from tiprdc_fl.models.text import PAD, tokenise
 
 HEADER = "tiprdc_fl.architecture"
@@ -102,8 +102,8 @@ def forward(extractor: Extractor, prepared: Tensor) -> Tensor:
 
 @torch.inference_mode()
 def restore(extractor: Extractor, z: Tensor) -> Tensor:
-    """Converts what was sent to what probes see, [n, *seen_shape]: principal components become features again."""
-    return extractor.network.restore(z) if extractor.architecture.transform == "project" else z  # pyright: ignore
+    """Converts what was sent to what probes see, [n, *seen_shape]: components become features again."""
+    return extractor.network.restore(z) if extractor.architecture.transform in RESTORED else z  # pyright: ignore
 
 
 def to_bytes(network: nn.Module, architecture: Architecture) -> bytes:

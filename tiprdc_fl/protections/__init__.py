@@ -20,6 +20,7 @@ from tiprdc_fl.protections.leace import LEACE
 from tiprdc_fl.protections.maxent import MAXENT
 from tiprdc_fl.protections.mmd import MMD
 from tiprdc_fl.protections.noisy import NOISY
+from tiprdc_fl.protections.obliviator import OBLIVIATOR
 from tiprdc_fl.protections.protection import Collected, Protection, ReconstructionBound, Settings, settings_of
 from tiprdc_fl.protections.raw import RAW
 from tiprdc_fl.protections.tiprdc import TIPRDC
@@ -43,6 +44,7 @@ PROTECTIONS: dict[str, Protection] = {
     "maxent": MAXENT,
     "mmd": MMD,
     "leace": LEACE,
+    "obliviator": OBLIVIATOR,
     "gaussian": GAUSSIAN,
     "encoder": ENCODER,
     "hybrid": HYBRID,

@@ -10,6 +10,7 @@ from tiprdc_fl import seeding
 from tiprdc_fl.errors import InputError
 from tiprdc_fl.models.erasure import Erasure
 from tiprdc_fl.models.extractor import Extractor, forward
+from tiprdc_fl.models.kernel_map import KernelMap
 from tiprdc_fl.models.projection import Projection
 from tiprdc_fl.models.text import mean_step, valid_steps
 from tiprdc_fl.protections.protection import Collected, Settings
@@ -34,17 +35,31 @@ def fit_projection(network: nn.Module, collected: Collected) -> None:
             f"protection.components={kept}: the collector's features are {len(flat)} rows of {flat.shape[1]} "
             "values, which have fewer components; lower it or raise data.collector_people"
         )
-    state = seeding.derive(collected.seed, "components", "solver") % 2**32
-    pca = PCA(kept, svd_solver="randomized" if kept < min(flat.shape) else "full", random_state=state)
-    components = pca.fit_transform(flat)
+    pca = principal(flat, kept, collected.seed)
+    components = pca.transform(flat)
     low, high = np.percentile(components, RANGE, axis=0)
     values = {"mean": pca.mean_, "basis": pca.components_, "low": low, "high": np.maximum(high, low + 1e-6)}
     for name, value in values.items():
         getattr(network, name).copy_(from_numpy(np.ascontiguousarray(value, np.float32)))
 
 
-def encoded(network: Projection | Erasure, collected: Collected) -> tuple[np.ndarray, np.ndarray]:
+def principal(flat: np.ndarray, count: int, seed: int) -> PCA:
+    """The first ``count`` principal components of rows [n, values]."""
+    state = seeding.derive(seed, "components", "solver") % 2**32
+    return PCA(count, svd_solver="randomized" if count < min(flat.shape) else "full", random_state=state).fit(
+        flat
+    )
+
+
+def encoded(
+    network: Projection | Erasure | KernelMap, collected: Collected, most: int = MOST_ROWS
+) -> tuple[np.ndarray, np.ndarray]:
     """Gives the network's encoder the trained weights, and reads the collector's features.
+
+    Args:
+        network: has the trained encoder's weights afterwards.
+        collected: the collector's examples.
+        most: rows that are read.
 
     Returns:
         Features of examples drawn at random, float32 [rows, values], where a row is an image, a pooled message or a
@@ -54,10 +69,10 @@ def encoded(network: Projection | Erasure, collected: Collected) -> tuple[np.nda
         raise TypeError("this protection needs a trained encoder")
     network.encoder.load_state_dict(collected.encoder.network.state_dict())
     pooled = isinstance(network, Projection) and network.pooled
-    return _features(collected, pooled, most=_most_rows(len(network.mean)))
+    return _features(collected, pooled, most=min(most, most_rows(len(network.mean))))
 
 
-def _most_rows(values: int) -> int:
+def most_rows(values: int) -> int:
     """Rows of features of ``values`` values that are read at most."""
     return max(2, min(MOST_ROWS, MOST_BYTES // (4 * values)))
 
@@ -90,18 +105,18 @@ def _flat(
             yield chosen, z.flatten(1).numpy()
 
 
-def check_components(settings: Settings, shape: tuple[int, ...], examples: int) -> None:
+def check_components(settings: Settings, shape: tuple[int, ...], private: np.ndarray) -> None:
     """Raises InputError when more principal components are asked for than there can be; None asks for none.
 
     Args:
         settings: of the protection.
         shape: of one example's features.
-        examples: of the collector's people.
+        private: labels of the private attributes of the collector's examples, int [examples, attributes].
     """
     if settings.components is None:
         return
     values = shape[-1] if shape[0] < 0 else int(np.prod(shape))
-    most = _most_rows(values)
+    most, examples = most_rows(values), len(private)
     rows = most if shape[0] < 0 else min(most, examples)  # a message has several steps
     if settings.components > min(values, rows):
         raise InputError(

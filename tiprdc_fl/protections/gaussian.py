@@ -85,14 +85,14 @@ def epsilon_of(mu: float, delta: float) -> float:
     return bisect(excess, 0.0, mu * (mu / 2 - norm.ppf(delta)), xtol=1e-6)  # pyright: ignore[reportReturnType]
 
 
-def check(settings: Settings, shape: tuple[int, ...], examples: int) -> None:
+def check(settings: Settings, shape: tuple[int, ...], private: np.ndarray) -> None:
     """Raises InputError when there are more components than MOST_COMPONENTS, or than there can be."""
     if (settings.components or 0) > MOST_COMPONENTS:
         raise InputError(
             f"protection.components={settings.components}: protection.name=gaussian sends at most "
             f"{MOST_COMPONENTS}, because its noise grows with their number"
         )
-    check_components(settings, shape[1:] if shape[0] < 0 else shape, examples)  # a message has one row
+    check_components(settings, shape[1:] if shape[0] < 0 else shape, private)  # a message has one row
 
 
 def _describe(keys: Mapping[str, Any]) -> str:

@@ -4,6 +4,10 @@ The encoder is trained to keep information, or on the tasks; the erasure is a cl
 fitted to, images or single steps of messages, no linear classifier with any convex loss does better than one that
 ignores the features (Theorem 3.1). On other people it holds as far as the covariance of features and attribute
 carries over. Adversaries that are not linear, or read a message's steps in their order, are not covered.
+
+With ``protection.kernel=rbf`` the rows are random Fourier features of whitened principal components, and their
+leading principal components are sent: no classifier that is linear in them does better, which takes in more than
+those that are linear in the features.
 """
 
 from dataclasses import replace
@@ -12,57 +16,84 @@ import numpy as np
 from sklearn.covariance import ledoit_wolf
 from torch import from_numpy, nn
 
+from tiprdc_fl import seeding
 from tiprdc_fl.errors import InputError
 from tiprdc_fl.models.architecture import Architecture
 from tiprdc_fl.models.erasure import Erasure
+from tiprdc_fl.models.kernel_map import KernelMap, fourier_features, rounds_of
 from tiprdc_fl.protections import encoder
-from tiprdc_fl.protections.components import encoded
+from tiprdc_fl.protections.combinations import combinations
+from tiprdc_fl.protections.components import encoded, principal
+from tiprdc_fl.protections.kernel_fit import (
+    check_kernel,
+    draw_frequencies,
+    fill_in,
+    fit_restore,
+    send_kernel,
+    whitened,
+)
 from tiprdc_fl.protections.protection import ENCODING, Collected, Protection, Settings
 
 TOLERANCE = 1e-6  # share of the largest below which a variance or covariance counts as none
-MOST_DIRECTIONS = 15  # combinations of the private attributes, less one
 MOST_VALUES = 8192  # of an example's features, of which the covariance is estimated
 
 
 def apply(architecture: Architecture, settings: Settings) -> Architecture:
-    """The device computes features and takes directions out of them."""
+    """The device computes features and takes directions out of them, or out of their random Fourier features."""
+    if settings.kernel == "rbf":
+        return send_kernel(architecture, settings, rounds=1, hidden=0)
     return replace(architecture, transform="erase", components=1)
 
 
 def adapt(architecture: Architecture, collected: Collected) -> Architecture:
-    """One direction fewer than the private attributes have combinations.
+    """One direction fewer than the private attributes have combinations; with a kernel, the sizes of what is sent.
 
     Raises:
-        InputError: these are one, or too many.
+        InputError: these are one, or too many, or more components are asked for than there can be.
     """
-    return replace(architecture, components=int(combinations(collected.private).max()))
+    directions = int(combinations(collected.private, "leace").max())
+    if architecture.transform == "kernel":
+        return fill_in(architecture, collected)
+    return replace(architecture, components=directions)
+
+
+def check(settings: Settings, shape: tuple[int, ...], private: np.ndarray) -> None:
+    """Raises InputError when the private attributes cannot be erased, or the components do not fit the kernel."""
+    combinations(private, "leace")
+    if settings.kernel == "rbf":
+        check_kernel(settings, shape, private)
+    elif settings.components is not None:
+        raise InputError(
+            f"protection.components={settings.components}: protection.name=leace sends whole features; leave it "
+            "out, or set protection.kernel=rbf"
+        )
 
 
 def fit(network: nn.Module, collected: Collected) -> None:
     """The encoder's weights, and the map that takes the private attributes out."""
+    if isinstance(network, KernelMap):
+        return _fit_kernel(network, collected)
     if not isinstance(network, Erasure):
-        raise TypeError("LEACE needs an Erasure")
+        raise TypeError("LEACE needs an Erasure or a KernelMap")
     z, examples = encoded(network, collected)
     network.mean.copy_(from_numpy(z.mean(axis=0)))
-    found = eraser(z, combinations(collected.private)[examples])
+    found = eraser(z, combinations(collected.private, "leace")[examples])
     for rows, directions in zip((network.into, network.back), found, strict=True):
         rows[: len(directions)].copy_(from_numpy(directions))
 
 
-def combinations(private: np.ndarray) -> np.ndarray:
-    """Number of each example's combination of the private attributes, int64 [n].
-
-    Raises:
-        InputError: there is one combination, or more than can be erased.
-    """
-    found, number = np.unique(private, axis=0, return_inverse=True)
-    if not 1 < len(found) <= MOST_DIRECTIONS + 1:
-        raise InputError(
-            f"protection.name=leace: the collector's people have {len(found)} combinations of the private "
-            f"attributes; 2 to {MOST_DIRECTIONS + 1} can be erased: "
-            + ("raise data.collector_people" if len(found) == 1 else "name fewer in data.private")
-        )
-    return number.ravel()
+def _fit_kernel(network: KernelMap, collected: Collected) -> None:
+    """The encoder's weights, and one round: the erasure on random Fourier features, then their components."""
+    rows = whitened(network, collected, "leace")
+    (turn,), generator = rounds_of(network), seeding.generator(collected.seed, "leace")
+    turn.frequencies.copy_(draw_frequencies(rows.x, len(turn.frequencies), 0.0, generator))
+    lifted = fourier_features(rows.x, turn.frequencies).double()
+    turn.mean.copy_(lifted.mean(dim=0))
+    centred = (lifted - lifted.mean(dim=0)).numpy()
+    into, back = eraser(centred, rows.classes)
+    components = principal(centred - centred @ into.T @ back, len(turn.basis), collected.seed).components_
+    turn.basis.copy_(from_numpy(components - components @ back.T @ into))
+    fit_restore(network, turn(rows.x), rows.z)
 
 
 def eraser(x: np.ndarray, classes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -102,6 +133,8 @@ LEACE = Protection(
     train=encoder.train,
     adapt=adapt,
     fit=fit,
+    describe=lambda keys: "random Fourier features" if keys["protection.kernel"] == "rbf" else "",
     quantisable=False,  # it is fitted to the features that the network has in full precision
-    reads=("protection.encoder", *ENCODING),
+    reads=("protection.kernel", "protection.components", "protection.encoder", *ENCODING),
+    check=check,
 )

@@ -45,11 +45,13 @@ class Settings:
     Attributes:
         sigma: standard deviation of Gaussian noise, on the scale of 0 to 255.
         epsilon: Laplace noise has scale 1/epsilon.
-        components: principal components that are sent; None: all values.
+        components: components that are sent; None: the protection's number.
         encoder: "information" or "tasks", what an encoder is trained on.
         adversaries: number of adversaries of an ensemble.
         noise_multiplier: standard deviation of Gaussian noise, as a multiple of the sensitivity.
         per: "example" or "person", what a device sends one item for.
+        kernel: "linear" or "rbf", what leace works on.
+        rounds: of obliviator.
     """
 
     sigma: float
@@ -59,6 +61,8 @@ class Settings:
     adversaries: int
     noise_multiplier: float
     per: Per
+    kernel: str
+    rounds: int
 
 
 @dataclass(frozen=True)
@@ -125,8 +129,8 @@ class Protection:
         network: whether the device runs a network; else it adds noise at most.
         quantisable: whether what it promises holds for a network in 8 bits, too.
         certify: (what runs on the device, collected) -> how near to an image anyone can come; None: not known.
-        check: (settings, shape of an example's features, the collector's examples) -> nothing; raises InputError
-            where the settings do not fit.
+        check: (settings, shape of an example's features, labels of the private attributes of the collector's
+            examples, int [examples, attributes]) -> nothing; raises InputError where the settings do not fit.
         defaults: key -> what null stands for.
     """
 
@@ -141,7 +145,7 @@ class Protection:
     network: bool = True
     quantisable: bool = True
     certify: Callable[[Extractor, Collected], ReconstructionBound | None] | None = None
-    check: Callable[[Settings, tuple[int, ...], int], None] | None = None
+    check: Callable[[Settings, tuple[int, ...], np.ndarray], None] | None = None
     defaults: Mapping[str, Any] = field(default_factory=dict)
 
 

@@ -149,7 +149,9 @@ def _check_protection(config: Config, opened: Opened) -> None:
     check = PROTECTIONS[protection].check
     if check is not None:
         shape = seen_shape(Architecture(dataset.modality, config.model.width, config.data.image_size))
-        check(protection_settings(config), shape, len(dataset.labels(opened.people.collector)))
+        labels = dataset.labels(opened.people.collector).attributes
+        private = np.stack([labels[name] for name in config.data.private or ()], axis=1)
+        check(protection_settings(config), shape, private)
 
 
 def _check_partition(config: Config, opened: Opened) -> None:

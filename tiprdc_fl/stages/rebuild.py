@@ -17,7 +17,7 @@ from tiprdc_fl.attacks.verification import verify
 from tiprdc_fl.evaluation.faces_grid import grid
 from tiprdc_fl.evaluation.intervals import FEWEST_PEOPLE, People, mean, people_of
 from tiprdc_fl.evaluation.matching import same_person
-from tiprdc_fl.models.architecture import extracting
+from tiprdc_fl.models.architecture import RESTORED, extracting
 from tiprdc_fl.models.extractor import Extractor, batch_reader
 from tiprdc_fl.report.schema import (
     Figure,
@@ -88,13 +88,13 @@ def _images(views: Views) -> tuple[Images, Images]:
 def encoding(extractor: Extractor) -> Encode | None:
     """What maps images to features as the adversary sees them, with gradients; noise is not part of it.
 
-    Principal components are restored to features. None where the device sends the image itself, raw or noisy: there
+    Components are restored to features. None where the device sends the image itself, raw or noisy: there
     is nothing to invert.
     """
     transform, network = extractor.architecture.transform, extractor.network
     if transform == "pass":
         return None
-    if transform == "project":
+    if transform in RESTORED:
         return lambda x: network.restore(network(x))  # pyright: ignore[reportCallIssue]
     return network
 
