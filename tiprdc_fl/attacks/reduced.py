@@ -17,7 +17,8 @@ class Reduced:
     """Rows of the learning people and of the measured people, in the same standardised values.
 
     Attributes:
-        learned: float32 [rows, d], each value with mean 0 and variance 1 over these rows; constant values are 0.
+        learned: float32 [rows, d], each value with mean 0 over these rows and, but for values of a kernel, variance
+            1; constant values are 0.
         measured: rows of the measured people, float32 [n, d].
     """
 

@@ -143,9 +143,7 @@ ATTACKS: dict[str, Attack] = {
     "linear": Attack("L2 logistic regression", partial(_classical, learn=regress)),
     "products": Attack("logistic regression on products of pooled values", _products),
     "covariance": Attack("linear discriminant on covariances of channels", _covariance, ("image",)),
-    "kernel": Attack(
-        "kernel discriminant by random Fourier features", partial(_classical, learn=discriminate_by_kernel)
-    ),
+    "kernel": Attack("kernel discriminant", partial(_classical, learn=discriminate_by_kernel)),
     "trees": Attack("gradient-boosted trees", partial(_classical, learn=learn_trees)),
     "conv": Attack("two convolutions", _convolutions, ("image",), rate=6.0),
     "table1": Attack("convolutions, the classifier of Table 1", partial(_vgg, convolutions=3), ("image",)),
