@@ -5,7 +5,7 @@ from matplotlib.figure import Figure
 from simulations.common.arguments import Options
 from simulations.common.command import start
 from simulations.common.datasets import modality_of
-from simulations.common.figures import Column, Report, Row, pooled, private_of
+from simulations.common.figures import Column, Report, Row, best, pooled, private_of
 from simulations.common.output import Outcome
 from simulations.common.runs import Case
 from simulations.common.study import Study
@@ -47,7 +47,8 @@ def _columns(config: Config) -> list[Column]:
 def _measure(case: Case, report: Report) -> list[Row]:
     federation = report.federation
     row: Row = {**case.facts, **attribute_cells(report)}
-    row |= {f"pooled_{name}": pooled(report, name) for name in private_of(report)}
+    of_person = best if case.facts["per"] == "person" else pooled  # of one item there is nothing to pool
+    row |= {f"pooled_{name}": of_person(report, name) for name in private_of(report)}
     return [row | {"bytes": federation.sent_bytes / max(1, federation.answered)}]
 
 
@@ -65,7 +66,9 @@ STUDY = Study(
     about=(
         "An adversary that pools the guesses of a person's examples infers more than one that sees a single "
         "example. Here the device pools: it sends the mean of its features, with the most frequent label of each "
-        "task. Tasks of a person and of an example are other questions, so compare rows of the same kind."
+        "task. What an adversary then knows of a person is what pooling tells it otherwise. Tasks of a person and "
+        "of an example are other questions: compare those of rows of one kind. Protections are fitted to examples, "
+        "whatever is sent."
     ),
     paper=(),
     cases=_cases,

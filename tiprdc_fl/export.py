@@ -277,6 +277,11 @@ def _notes(subject: Subject, own: np.ndarray) -> Iterator[str]:
         f"features is {np.abs(own).max():.3g}, and float32 files are within {allowed:.0e} of it. Relative is the "
         "root mean square difference as a share of the features' own."
     )
+    if subject.extractor.architecture.per == "person":
+        yield (
+            "A device runs the file on each of its examples and sends the mean of the outputs, which is not in the "
+            "file."
+        )
     yield (
         "Measured on this host, each file in a process of its own, one thread, one example at a time, warm-up left "
         "out. Idle is that process before it reads the file."

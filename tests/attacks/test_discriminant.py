@@ -161,6 +161,25 @@ def test_lifts_see_what_a_linear_rule_does_not(learn, classes_of):
     assert accuracy(discriminate(reduced, [problem])[0], truth) < 0.6
 
 
+@pytest.mark.parametrize("rare", [10, 100])
+def test_rows_far_from_all_others_are_compared_too(rare):
+    """One component with a rare cluster at tens of standard deviations: near rows hardly differ in float32."""
+    x = GENERATOR(0).normal(size=(3000, 1))
+    x[:rare] = 1000 + 0.01 * x[:rare]
+    labels = np.arange(3000) % 2
+    x += labels[:, None]
+    (answer,) = discriminate_by_kernel(reduced_of(x), [problem_of(labels)])
+    assert np.isfinite(answer.measured).all()
+
+
+def test_the_kernel_s_values_have_its_products():
+    """Every row is a landmark, so nothing is approximated."""
+    x = torch.from_numpy(GENERATOR(0).normal(size=(200, 5)).astype(np.float32))
+    values = lifts.compared(x, x)
+    expected = torch.exp(-torch.cdist(x, x).square() / (2 * 2 * 5))
+    assert torch.allclose(values @ values.T, expected, atol=1e-3)
+
+
 def test_a_single_product_is_found_among_hundreds(monkeypatch):
     """40 values have 820 products; all together, on 1,500 rows, they hide the one that matters."""
     x, other = uniform(0, 40), uniform(1, 40)

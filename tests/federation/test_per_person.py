@@ -10,7 +10,7 @@ from tests.federation.test_contributor import IMAGE, PEOPLE, TEXT, extractor_of,
 from tiprdc_fl.data.examples import Examples, by_person
 from tiprdc_fl.data.source import hold
 from tiprdc_fl.errors import InputError
-from tiprdc_fl.federation.contribution import pack, rejections, unpack
+from tiprdc_fl.federation.contribution import MAX_RAW_BYTES, pack, rejections, unpack
 from tiprdc_fl.federation.contributor import contribute, layout_of
 from tiprdc_fl.federation.person_means import PersonMeans
 from tiprdc_fl.models.extractor import batch_reader, forward
@@ -115,9 +115,55 @@ def test_a_run_measures_one_item_a_person(tmp_path, text):
     report = run(config)
     row = next(row for row in report.results if row.representation == "features" and row.role == "private")
     assert row.measured_examples == row.measured_people <= 50
-    assert report.federation.examples == report.federation.answered
+    sent = report.federation
+    assert (
+        sent.examples == report.partition.examples if sent.unanswered == 0 else sent.examples > sent.answered
+    )
+    assert sent.raw_bytes_per_example < 3 * 32 * 32 + 1
     assert {row.representation for row in report.results} >= ({"random"} if text else {"random", "raw"})
     assert report.protection.endswith("one item a person")
+
+
+def small(tmp_path, *keys: str) -> list[str]:
+    sizes = ("clients=30", "data.collector_people=30", "data.holdout_people=30", "model.width=4")
+    quick = ("federation.engine=inline", "evaluation.attacks=[lda]", "evaluation.controls=[]")
+    return [*sizes, *quick, "protection.name=random", f"run_dir={tmp_path / 'run'}", *keys]
+
+
+def test_examples_that_were_dealt_out_are_no_person_s(tmp_path):
+    keys = small(tmp_path, "protection.per=person", "partition.name=dirichlet")
+    with pytest.raises(InputError, match=r"partition.name=dirichlet deals one person's examples to several"):
+        run(load_config(None, keys))
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_given_extractor_says_itself_what_an_item_is_sent_for(tmp_path):
+    run(load_config(None, small(tmp_path, "protection.per=person")))
+    given = [
+        f"training.extractor={tmp_path / 'run' / 'extractor.safetensors'}",
+        f"run_dir={tmp_path / 'next'}",
+    ]
+    keys = [key for key in small(tmp_path) if not key.startswith(("protection", "run_dir"))]
+    assert run(load_config(None, [*keys, *given])).protection.endswith("one item a person")
+    with pytest.raises(InputError, match=r"sends one item a person, and evaluation.reconstruction=true"):
+        run(
+            load_config(
+                None, [*keys, *given[:1], f"run_dir={tmp_path / 'third'}", "evaluation.reconstruction=true"]
+            )
+        )
+
+
+def test_many_large_images_of_a_person_are_accepted():
+    dataset = pictures()
+    heavy = replace(dataset, load=lambda people: _heavy(dataset.load(people)))
+    _, found, layout = items(replace(IMAGE, per="person"), heavy)
+    assert found.raw_bytes.max() == MAX_RAW_BYTES
+    assert rejections(unpack(pack(found, layout), layout, len(PEOPLE)), PEOPLE, layout) == {}
+
+
+def _heavy(examples: Examples) -> Examples:
+    """Of a gigabyte each: more than the column can hold of several."""
+    return replace(examples, raw_bytes=np.full(len(examples), 2**30))
 
 
 @pytest.mark.parametrize(

@@ -156,8 +156,10 @@ def test_hybrid_sends_only_components():
 )
 def test_the_report_says_what_an_epsilon_composes_to(name, keys, text):
     """3 * 32 * 32 * 0.9 = 2,764.8; 3 * 218 * 178 * 0.5 = 58,206; 64 * 0.7 = 44.8."""
-    values = {"protection.epsilon": keys["epsilon"], "protection.components": 64}
-    assert PROTECTIONS[name].describe(values | {"data.image_size": keys.get("size")}) == text
+    values = {"protection.epsilon": keys["epsilon"], "protection.components": 64, "protection.per": "example"}
+    values["data.image_size"] = keys.get("size")
+    assert PROTECTIONS[name].describe(values) == text
+    assert PROTECTIONS[name].describe(values | {"protection.per": "person"}).endswith(" a person")
 
 
 def test_more_components_than_the_features_have_are_refused():

@@ -134,7 +134,8 @@ def test_the_report_says_what_is_guaranteed():
 def test_a_person_who_sends_one_mean_has_the_guarantee_of_an_example():
     keys = {"protection.noise_multiplier": 1.0, "protection.components": 16, "protection.per": "person"}
     text = PROTECTIONS["gaussian"].describe(keys)
-    assert "those of a person are (4.38" in text and "69.15 % at most" in text and "20 examples" not in text
+    assert "those of a person, without the labels beside them, are (4.38" in text
+    assert "69.15 % at most" in text and "20 examples" not in text
     extractor = protected("gaussian", settings=replace(SETTINGS, per="person"))
     assert len(sent(extractor, 7)) == 1  # of several images
     quiet = replace(extractor, architecture=replace(extractor.architecture, noise="none"))

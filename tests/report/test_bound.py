@@ -42,7 +42,7 @@ def test_a_bound_that_says_nothing_is_said_to_say_nothing(unbiased, text):
 
 def test_a_lower_bound_is_rounded_down():
     lines = " ".join(bound_lines(report_with({"informed": 49.99, "mean_image": 52.31})))
-    assert "errs by at least 49.9 (van Trees" in lines
+    assert "errs by at least about 49.9 (van Trees" in lines
     assert "the mean image, which needs no component, errs by 52.3." in lines
 
 

@@ -44,7 +44,9 @@ def compared(x: Tensor, landmarks: Tensor) -> Tensor:
         x: rows of components of variance 1, float32 [n, d].
         landmarks: some of such rows, [m, d].
     """
-    own = _kernel(landmarks, landmarks).double()
+    own = _kernel(
+        landmarks.double(), landmarks.double()
+    )  # in float32 near landmarks differ too much for a factor
     factor = torch.linalg.cholesky(own + JITTER * torch.eye(len(own), device=own.device))
     inverse = torch.linalg.inv(factor).T.float()
     return torch.cat([_kernel(part, landmarks) @ inverse for part in x.split(BATCH)])

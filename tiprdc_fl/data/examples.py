@@ -139,7 +139,7 @@ def by_person(examples: Examples) -> Examples:
     return Examples(
         inputs=None,
         attributes={
-            name: _most_frequent(labels, owner, len(people))[order]
+            name: most_frequent(labels, owner, len(people))[order]
             for name, labels in examples.attributes.items()
         },
         people=people[order],
@@ -148,8 +148,14 @@ def by_person(examples: Examples) -> Examples:
     )
 
 
-def _most_frequent(labels: np.ndarray, owner: np.ndarray, people: int) -> np.ndarray:
-    """Most frequent label of each owner, [people], of the type of ``labels``."""
+def most_frequent(labels: np.ndarray, owner: np.ndarray, people: int) -> np.ndarray:
+    """Most frequent label of each person, [people], the smallest of several; of the type of ``labels``.
+
+    Args:
+        labels: [n].
+        owner: number of each label's person, int64 [n].
+        people: how many they are.
+    """
     values, number = np.unique(labels, return_inverse=True)
     counts = np.bincount(owner * len(values) + number, minlength=people * len(values))
     return values[counts.reshape(people, -1).argmax(axis=1)] if len(labels) else labels[:0]

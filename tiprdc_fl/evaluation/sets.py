@@ -9,6 +9,7 @@ import torch
 
 from tiprdc_fl.attacks.probe import READ_BATCH, Rows
 from tiprdc_fl.attacks.reduced import Reduce
+from tiprdc_fl.data.examples import most_frequent
 
 SPREADS = 256  # values at the end of a row of which the spread over a person's examples is taken too
 
@@ -39,12 +40,5 @@ def person_rows(rows: Rows, reduce: Reduce) -> Rows:
     means = sums / counts
     spreads = (squares / counts - means**2).clamp(min=0).sqrt()[:, -SPREADS:]
     whole = torch.cat([means, spreads, counts.log()], dim=1).float()
-    labels = {name: _most_frequent(values, person) for name, values in rows.labels.items()}
+    labels = {name: most_frequent(values, person, len(ids)) for name, values in rows.labels.items()}
     return Rows(lambda chosen: whole[torch.from_numpy(chosen)], ids, labels)
-
-
-def _most_frequent(labels: np.ndarray, person: np.ndarray) -> np.ndarray:
-    """Most frequent label of each person, int64 [people]."""
-    votes = np.zeros((person.max() + 1, labels.max() + 1), dtype=np.int64)
-    np.add.at(votes, (person, labels), 1)
-    return votes.argmax(axis=1)

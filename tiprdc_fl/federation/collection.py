@@ -180,4 +180,6 @@ def cohort_size(architecture: Architecture, codec: str) -> int:
     shape = feature_shape(architecture)
     unit = payload_unit(codec, shape)
     example = unit * architecture.max_tokens if shape[0] < 0 else unit
+    if architecture.per == "person":  # one item, of a message one step
+        return max(1, min(MAX_COHORT, REPLY_BYTES // unit))
     return max(1, min(MAX_COHORT, REPLY_BYTES // (example * TYPICAL_EXAMPLES)))

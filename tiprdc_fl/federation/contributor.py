@@ -5,6 +5,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import pairwise
 from time import perf_counter
 
 import numpy as np
@@ -15,7 +16,7 @@ from tiprdc_fl import seeding
 from tiprdc_fl.data import Dataset
 from tiprdc_fl.data.examples import Examples, by_person
 from tiprdc_fl.errors import InputError
-from tiprdc_fl.federation.contribution import MAX_CLASSES, Contributions, concatenate
+from tiprdc_fl.federation.contribution import MAX_CLASSES, MAX_RAW_BYTES, Contributions, concatenate
 from tiprdc_fl.federation.person_means import PersonMeans
 from tiprdc_fl.models.architecture import feature_shape
 from tiprdc_fl.models.extractor import Extractor, batch_reader
@@ -168,7 +169,7 @@ def _extract_group(work: _Work, group: list[int]) -> Contributions:
             seconds=share[:, None] * seconds,
             payload=np.concatenate([np.empty(0, np.uint8), *payloads]),
             payload_bytes=np.concatenate([np.empty(0, np.int64), *sizes]).astype(np.int32),
-            raw_bytes=examples.raw_bytes.astype(np.int32),
+            raw_bytes=np.minimum(examples.raw_bytes, MAX_RAW_BYTES).astype(np.int32),
             labels=_labels(examples, work.layout.tasks),
         )
 
@@ -196,7 +197,9 @@ def _sent(
         with _stage("forward", group, seconds):
             means.add(z, people)
     if len(examples):
-        yield means.means()
+        with _stage("forward", group, seconds):
+            sent = means.means()
+        yield sent
 
 
 def _batches(
@@ -269,10 +272,13 @@ def _noisy(
     if architecture.noise == "none":
         return rows
     noise = np.empty(rows.shape, np.float32)
-    for owner in dict.fromkeys(owners.tolist()):
-        own, generator = owners == owner, generators[owner]
+    ends = (
+        np.flatnonzero(np.append(owners[1:] != owners[:-1], len(owners) > 0)) + 1
+    )  # rows of one follow another
+    for start, end in pairwise([0, *ends.tolist()]):
+        generator = generators[int(owners[start])]
         draw = generator.normal if architecture.noise == "gaussian" else generator.laplace
-        noise[own] = draw(0.0, architecture.noise_scale, (int(own.sum()), rows.shape[1]))
+        noise[start:end] = draw(0.0, architecture.noise_scale, (end - start, rows.shape[1]))
     return rows.float() + torch.from_numpy(noise)
 
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from tiprdc_fl.models.architecture import Architecture
-from tiprdc_fl.protections.protection import Protection, Settings, composed
+from tiprdc_fl.protections.protection import Protection, Settings, composed, item_of
 
 
 def apply(architecture: Architecture, settings: Settings) -> Architecture:
@@ -18,7 +18,9 @@ def apply(architecture: Architecture, settings: Settings) -> Architecture:
 
 def _describe(keys: Mapping[str, Any]) -> str:
     epsilon, (height, breadth) = keys["protection.epsilon"], keys["data.image_size"]
-    return f"epsilon {epsilon:g} a value: {composed(epsilon, 3 * height * breadth)} an image"
+    return (
+        f"epsilon {epsilon:g} a value: {composed(epsilon, 3 * height * breadth)} {item_of(keys, 'an image')}"
+    )
 
 
 DP = Protection(

@@ -102,7 +102,7 @@ def _describe(keys: Mapping[str, Any]) -> str:
     least = f"give any binary attribute away at {_up(100 * once.accuracy)} % at most"
     said = f"{kept} components, noise multiplier {noise:g}: alone, those of"
     if keys["protection.per"] == "person":
-        return f"{said} a person are {private} and {least}"
+        return f"{said} a person, without the labels beside them, are {private} and {least}"
     person = guarantee(noise, PERSON)
     return (
         f"{said} an example are {private} and {least}, those of a person's {PERSON} examples at "

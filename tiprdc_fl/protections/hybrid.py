@@ -11,7 +11,7 @@ from typing import Any
 from tiprdc_fl.models.architecture import Architecture
 from tiprdc_fl.protections import encoder
 from tiprdc_fl.protections.components import check_components, fit_projection
-from tiprdc_fl.protections.protection import ENCODING, Protection, Settings, composed
+from tiprdc_fl.protections.protection import ENCODING, Protection, Settings, composed, item_of
 
 DEFAULT = 64  # components
 
@@ -29,8 +29,8 @@ def apply(architecture: Architecture, settings: Settings) -> Architecture:
 
 def _describe(keys: Mapping[str, Any]) -> str:
     epsilon, kept = keys["protection.epsilon"], keys["protection.components"]
-    each = composed(epsilon, kept)
-    return f"{kept} components, epsilon {epsilon:g} a value: {each} an image or step of a message"
+    each, item = composed(epsilon, kept), item_of(keys, "an image or step of a message")
+    return f"{kept} components, epsilon {epsilon:g} a value: {each} {item}"
 
 
 HYBRID = Protection(

@@ -18,6 +18,7 @@ COMPONENTS = 128  # that are sent where protection.components is null
 FOURIER = 1024  # random Fourier features of a round
 ROWS = 8192  # examples, or steps of messages, that are fitted to
 PAIRED = 1000  # rows whose distances a bandwidth is the median of
+LEAST_BANDWIDTH = 1e-6  # of rows that are all the same
 TOLERANCE = 1e-6  # share of the largest below which a variance counts as none
 LEAST_STRENGTH = 0.1  # of a component in the restored features, as a share of the strongest
 
@@ -128,7 +129,7 @@ def draw_frequencies(rows: Tensor, count: int, least: float, generator: np.rando
         generator: draws the rows and the frequencies.
     """
     some = rows[generator.permutation(len(rows))[:PAIRED]]
-    bandwidth = max(least, float(torch.pdist(some).median()))
+    bandwidth = max(least, LEAST_BANDWIDTH, float(torch.pdist(some).median()))
     return from_numpy(generator.standard_normal((count, rows.shape[1]), np.float32)) / bandwidth
 
 

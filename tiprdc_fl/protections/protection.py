@@ -159,6 +159,11 @@ def composed(epsilon: float, values: int) -> str:
     return f"{math.ceil(round(epsilon * values, 6)):,}"
 
 
+def item_of(keys: Mapping[str, Any], example: str) -> str:
+    """What an item is sent for: a person, or else what ``example`` says."""
+    return "a person" if keys["protection.per"] == "person" else example
+
+
 def send_features(architecture: Architecture, settings: Settings) -> Architecture:
     """The device computes features."""
     return architecture

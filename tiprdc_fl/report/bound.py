@@ -16,7 +16,7 @@ def bound_lines(report: Report) -> Iterator[str]:
         f"image, which needs no component, errs by {bound.mean_image:.1f}."
     )
     yield (
-        "An attacker who knows mean and covariance of images, and no more, errs by at least "
+        "An attacker who knows mean and covariance of images, and no more, errs by at least about "
         f"{_down(bound.informed)} (van Trees, as if images were normal). One who knows more may come nearer: "
         "this is an estimate, no guarantee."
     )

@@ -47,10 +47,11 @@ def beyond_floor(report: Report, attribute: str, per_person: bool = False) -> It
     parts = "; ".join(f"{100 * (figure.value or 0.0):.1f} {PARTS[kind]}" for kind, figure in figures.items())
     name = f"{attribute}, per person" if per_person else attribute
     best = figures[beside_floor(report.results, attribute, per_person)]
-    yield f"{name}: {parts}: {_added(difference(best, figures['metadata'], added(report, attribute, per_person)))}."
+    apart = difference(best, figures["metadata"], paired(report, attribute, per_person))
+    yield f"{name}: {parts}: {_added(apart)}."
 
 
-def added(report: Report, attribute: str, per_person: bool) -> Figure | None:
+def paired(report: Report, attribute: str, per_person: bool) -> Figure | None:
     """What the features add to the label floor, over the same people; None where it is not in the report."""
     wanted = (attribute, per_person)
     return next((row.added for row in report.beyond_floor if (row.attribute, row.per_person) == wanted), None)

@@ -86,6 +86,15 @@ def summary_of(course: Course) -> CourseSummary:
     )
 
 
+def worked_on(contributions: pa.Table, population: Population) -> pa.Table:
+    """The contributions with the number of examples behind each, where a contributor stores one item for all."""
+    order = np.argsort(population.people)
+    people = contributions.column("contributor").to_numpy()
+    places = order[np.searchsorted(population.people[order], people)]
+    examples = pa.array(population.work.examples[places], contributions.schema.field("examples").type)
+    return contributions.set_column(contributions.column_names.index("examples"), "examples", examples)
+
+
 def measured_table(contributions: pa.Table, population: Population) -> pa.Table:
     """``latency.parquet``: what was measured of each contributor on this host, and its device's class."""
     order = np.argsort(population.people)
@@ -154,7 +163,10 @@ def collect_features(current: Run, trained: Trained) -> CollectionResult:
             reason = "nobody has an example, or all have withdrawn"
             reason = outcome.failures[0].reason if outcome.failures else reason
             raise InputError(f"no contributor sent features; the first reason: {reason}")
-        return _note(current, population, course, store, outcome, gone)
+        contributions = per_contributor(store.keys)
+        if trained.extractor.architecture.per == "person":
+            contributions = worked_on(contributions, population)
+        return _note(current, population, course, store, contributions, outcome, gone)
 
 
 def _note(
@@ -162,13 +174,13 @@ def _note(
     population: Population,
     course: Course,
     store: FeatureStore,
+    contributions: pa.Table,
     outcome: Collected,
     gone: frozenset[int],
 ) -> CollectionResult:
     """Leaves what became of the collection in the run folder."""
     folder = current.folder
     requests, summary = requests_table(population, course), summary_of(course)
-    contributions = per_contributor(store.keys)
     write_table(folder.requests, requests)
     write_json(folder.course, asdict(summary))
     write_table(folder.latency, measured_table(contributions, population))

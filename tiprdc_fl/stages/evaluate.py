@@ -162,8 +162,14 @@ def beyond_floor(
             continue
         added = paired_difference(pair[0], pair[1], pooled=per_person)
         if added is not None:
-            row = {"attribute": attribute, "per_person": per_person, "representation": kind}
-            found.append(FloorResult(**row, added=Figure.model_validate(added)))
+            found.append(
+                FloorResult(
+                    attribute=attribute,
+                    per_person=per_person,
+                    representation=kind,
+                    added=Figure.model_validate(added),
+                )
+            )
     return tuple(found)
 
 

@@ -13,6 +13,7 @@ from tiprdc_fl.config.choices import unused
 from tiprdc_fl.config.keys import Config, flatten
 from tiprdc_fl.data import DATASETS
 from tiprdc_fl.data.examples import Dataset
+from tiprdc_fl.data.partition.partitioners import PARTITIONERS
 from tiprdc_fl.data.source import DataSource, open_dataset
 from tiprdc_fl.data.split import Split, split_people
 from tiprdc_fl.devices.sets import load_devices
@@ -146,6 +147,11 @@ def _check_protection(config: Config, opened: Opened) -> None:
     """Raises InputError when the protection does not work on the modality, or its settings on the data."""
     protection, dataset = config.protection.name, opened.dataset
     check_protection(protection, dataset.modality)
+    if config.protection.per == "person" and PARTITIONERS[config.partition.name].deal is not None:
+        raise InputError(
+            f"protection.per=person: partition.name={config.partition.name} deals one person's examples to several "
+            "contributors, who would send several items of that person; leave one of the two out"
+        )
     check = PROTECTIONS[protection].check
     if check is not None:
         shape = seen_shape(Architecture(dataset.modality, config.model.width, config.data.image_size))
@@ -187,7 +193,8 @@ def _check_evaluation(config: Config, opened: Opened) -> None:
 
 def _check_extractor(config: Config, opened: Opened) -> None:
     """Raises InputError when the extractor given is for other data, or was trained on people held out now."""
-    check_given(config.training.extractor, opened.source, opened.dataset.modality)
+    rebuilt = config.evaluation.reconstruction
+    check_given(config.training.extractor, opened.source, opened.dataset.modality, rebuilt)
     _check_unseen(config, opened.people)
 
 

@@ -15,6 +15,7 @@ from tiprdc_fl.devices.assign import Devices
 from tiprdc_fl.devices.sets import describe as describe_devices
 from tiprdc_fl.disk import write_json, write_text
 from tiprdc_fl.federation.contributor import peak_memory_bytes
+from tiprdc_fl.models.architecture import Per
 from tiprdc_fl.protections import PROTECTIONS
 from tiprdc_fl.report.figures.federation import federation_figures
 from tiprdc_fl.report.figures.latency import latency_cdf, measured_latency, modelled_latency
@@ -101,7 +102,7 @@ def build_report(current: Run, trained: Trained, collected: CollectionResult, fi
         name=current.config.name or current.config.data.name,
         run_dir=str(current.folder),
         configuration=current.config,
-        protection=protection_text(current.config),
+        protection=protection_text(current.config, trained.extractor.architecture.per),
         reconstruction_bound=trained.bound,
         names=chosen_labels(current.config, chosen_attacks(current.config, current.dataset.modality)),
         environment=Environment.model_validate_json(current.folder.environment.read_bytes()),
@@ -131,13 +132,18 @@ def build_report(current: Run, trained: Trained, collected: CollectionResult, fi
     )
 
 
-def protection_text(config: Config) -> str:
-    """What the devices did before they sent, such as "noisy, sigma 40"."""
-    if config.training.extractor is not None:
-        return f"the extractor given as {config.training.extractor}"
-    name = config.protection.name
-    per = "one item a person" if config.protection.per == "person" else ""
-    return ", ".join(filter(None, (name, PROTECTIONS[name].describe(flatten(config)), per)))
+def protection_text(config: Config, per: Per) -> str:
+    """What the devices did before they sent, such as "noisy, sigma 40".
+
+    Args:
+        config: of the run.
+        per: what the extractor sends an item for.
+    """
+    name, given = config.protection.name, config.training.extractor
+    parts = [name, PROTECTIONS[name].describe(flatten(config))]
+    if given is not None:
+        parts = [f"the extractor given as {given}"]
+    return ", ".join(filter(None, (*parts, "one item a person" if per == "person" else "")))
 
 
 def co_trained(current: Run, history: Sequence[Epoch]) -> dict[str, float | None]:

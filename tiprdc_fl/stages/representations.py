@@ -10,12 +10,13 @@ import torch
 from torch import Tensor
 
 from tiprdc_fl import seeding
-from tiprdc_fl.attacks.probe import Rows
+from tiprdc_fl.attacks.probe import READ_BATCH, Rows
 from tiprdc_fl.data.examples import Examples, by_person, pick, select
 from tiprdc_fl.data.source import hold, renumber
 from tiprdc_fl.disk import write_bytes
 from tiprdc_fl.errors import InputError
 from tiprdc_fl.federation.engine import run_inline
+from tiprdc_fl.federation.person_means import PersonMeans
 from tiprdc_fl.models.architecture import Architecture, Per, extracting
 from tiprdc_fl.models.extractor import Extractor, batch_reader, load_extractor, restore, to_bytes
 from tiprdc_fl.protections import untrained
@@ -84,8 +85,9 @@ def open_views(current: Run, trained: Trained, stored: FeatureStore) -> Views:
     auxiliary = {"auxiliary", "both"} & set(config.evaluation.adversaries) or config.evaluation.reconstruction
     own = draw(current, current.people.collector, most, per=per) if auxiliary else None
     everybody = [examples] if own is None else [examples, own]
-    total = len(holdout) + len(own or ())
-    total += (sum(map(len, everybody)) + len(holdout)) * ("random" in controls)
+    counts = {id(part): len(items(part, per)) for part in (*everybody, holdout)}
+    total = counts[id(holdout)] + (0 if own is None else counts[id(own)])
+    total += sum(counts.values()) * ("random" in controls)
     with stage(current.console, "controls", total, "examples") as advance:
         at_holdout = extract(current, current.folder.holdout, trained.path, holdout, advance)
         measured = rows_of(current, at_holdout, renumber(holdout), extractor)
@@ -107,10 +109,7 @@ def open_views(current: Run, trained: Trained, stored: FeatureStore) -> Views:
         auxiliary=mine,
         collector=own,
         holdout=holdout,
-        sizes=(
-            _sizes(current, [items(part, per) for part in everybody]),
-            _sizes(current, [items(holdout, per)]),
-        ),
+        sizes=(_sizes(current, everybody, per), _sizes(current, [holdout], per)),
     )
 
 
@@ -119,14 +118,19 @@ def items(examples: Examples, per: Per) -> Examples:
     return by_person(examples) if per == "person" else examples
 
 
-def _sizes(current: Run, parts: Sequence[Examples]) -> dict[str, np.ndarray]:
-    """Bytes of each raw example, and the logarithm of how many examples its person has, drawn or not."""
+def _sizes(current: Run, parts: Sequence[Examples], per: Per) -> dict[str, np.ndarray]:
+    """Bytes of each raw example, and the logarithm of how many examples its person has, drawn or not.
+
+    Who sends one item sends the bytes of all examples together, and not how many these are.
+    """
+    raw = np.concatenate([items(part, per).raw_bytes for part in parts])
+    if per == "person":
+        return {"raw bytes": raw}
     counts = []
     for part in parts:
         people = current.dataset.labels(np.unique(part.people)).people
         ids, number = np.unique(people, return_counts=True)
         counts.append(np.log(number)[np.searchsorted(ids, part.people)])
-    raw = np.concatenate([part.raw_bytes for part in parts])
     return {"raw bytes": raw, "examples": np.concatenate(counts)}
 
 
@@ -282,9 +286,8 @@ def raw_rows(current: Run, extractor: Extractor, examples: Examples) -> Rows:
     if architecture.per == "example":
         return Rows(read, examples.people, labels)
 
-    def means(chosen: np.ndarray) -> Tensor:
-        return torch.stack(
-            [read(np.flatnonzero(examples.people == person)).mean(dim=0) for person in shown.people[chosen]]
-        )
-
-    return Rows(means, shown.people, labels)
+    means = PersonMeans()
+    for batch in np.array_split(np.arange(len(examples)), max(1, len(examples) // READ_BATCH)):
+        means.add(read(batch), examples.people[batch])
+    images = means.means()[0]
+    return Rows(lambda chosen: images[torch.from_numpy(chosen)], shown.people, labels)

@@ -146,8 +146,15 @@ def architecture_of(current: Run, examples: Examples) -> Architecture:
     )
 
 
-def check_given(path: str | None, source: DataSource, modality: str) -> None:
-    """Raises InputError unless the file given as ``training.extractor`` fits the dataset; None is none."""
+def check_given(path: str | None, source: DataSource, modality: str, rebuilt: bool = False) -> None:
+    """Raises InputError unless the file given as ``training.extractor`` fits the dataset; None is none.
+
+    Args:
+        path: of the file.
+        source: of the data.
+        modality: "image" or "text".
+        rebuilt: whether examples are to be rebuilt from what is sent.
+    """
     if path is None:
         return
     given = load_extractor(Path(path)).architecture
@@ -155,6 +162,11 @@ def check_given(path: str | None, source: DataSource, modality: str) -> None:
         raise InputError(
             f"training.extractor={path} is of a baseline that does not send an extractor's features; set "
             "protection.name instead"
+        )
+    if rebuilt and given.per == "person":
+        raise InputError(
+            f"training.extractor={path} sends one item a person, and evaluation.reconstruction=true rebuilds "
+            "examples; leave one of the two out"
         )
     if given.modality != modality:
         raise InputError(

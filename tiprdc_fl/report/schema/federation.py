@@ -69,7 +69,7 @@ class FederationFigures(Model):
     failures: Annotated[tuple[Failure, ...], Field(max_length=100)]
     """The first 100 failures."""
     examples: Count
-    """Examples whose features are stored."""
+    """Examples that the stored features are of."""
     sent_bytes: Count
     """Size of all accepted contributions as sent, with labels and measurements, in bytes."""
     sent_bytes_per_example: NotNegative
@@ -80,8 +80,8 @@ class FederationFigures(Model):
     """Bytes sent divided by bytes of the raw inputs; above 1, sending features costs more than sending raw
     data."""
     examples_per_second: NotNegative | None
-    """Examples a second of the last session that collected anything, from its first request to its last commit;
-    null where that is not known."""
+    """Examples, or items where a contributor sends one for all, a second of the last session that collected
+    anything, from its first request to its last commit; null where that is not known."""
     asked_again: Count
     """Messages that were sent again because they had failed, in the last session of the collection."""
     seconds_per_contributor: SecondsPerContributor

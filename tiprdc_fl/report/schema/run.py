@@ -103,7 +103,8 @@ class ReconstructionBound(Model):
     depends on the image. Where it is above mean_image it says nothing: a useful reconstruction is biased."""
     informed: NotNegative
     """Least error, over images, of an attacker who knows their mean and covariance and no more (van Trees, as if
-    images were normal). One who knows more may come nearer."""
+    images were normal). One who knows more may come nearer. Estimated: from few images the information of the
+    components has too low a rank, and the error is too large."""
     mean_image: NotNegative
     """Error of the images' mean, which needs nothing that is sent."""
 
