@@ -186,7 +186,7 @@ NAN = np.full(36, 255, np.uint8)
         (changed("seconds", (0, 2), np.nan), {0: "seconds: a measurement is not from 0 to 86,400"}),
         (changed("seconds", (2, 0), -1), {2: "seconds: a measurement is not from 0 to 86,400"}),
         (changed("seconds", (1, 3), 1e308), {1: "seconds: a measurement is not from 0 to 86,400"}),
-        (changed("raw_bytes", 3, 2**31 - 1), {2: "raw_bytes are more than 67,108,864"}),
+        (changed("raw_bytes", 3, 2**31 - 1), {2: "raw_bytes are more than 1,073,741,824"}),
         (changed("labels", (2, 1), -1), {1: "labels are from 0 to 99"}),
         (changed("labels", (4, 0), 100), {2: "labels are from 0 to 99"}),
         (changed("payload", slice(4 * 36, 5 * 36), NAN), {2: "row 1: .*not finite"}),
