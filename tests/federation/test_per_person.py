@@ -95,6 +95,7 @@ def test_means_do_not_depend_on_the_batches():
     assert parts.means()[1].tolist() == [5, 2]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", [False, True])
 def test_a_run_measures_one_item_a_person(tmp_path, text):
     source = ["data.name=chitchat"] if text else ["model.width=4"]
@@ -126,7 +127,13 @@ def test_a_run_measures_one_item_a_person(tmp_path, text):
 
 def small(tmp_path, *keys: str) -> list[str]:
     sizes = ("clients=30", "data.collector_people=30", "data.holdout_people=30", "model.width=4")
-    quick = ("federation.engine=inline", "evaluation.attacks=[lda]", "evaluation.controls=[]")
+    quick = (
+        "federation.engine=inline",
+        "evaluation.attacks=[lda]",
+        "evaluation.controls=[]",
+        "devices.name=null",
+    )
+    quick += ("evaluation.adversaries=[insider]", "evaluation.reidentification=false")
     return [*sizes, *quick, "protection.name=random", f"run_dir={tmp_path / 'run'}", *keys]
 
 
@@ -137,6 +144,7 @@ def test_examples_that_were_dealt_out_are_no_person_s(tmp_path):
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.slow
 def test_a_given_extractor_says_itself_what_an_item_is_sent_for(tmp_path):
     run(load_config(None, small(tmp_path, "protection.per=person")))
     given = [
