@@ -10,7 +10,7 @@ PYTEST := $(VENV)/bin/python -m pytest -n $(WORKERS) --dist loadfile --no-loadsc
 simulate: $(READY)
 	$(VENV)/bin/python -m tiprdc_fl.simulate $(ARGS)
 
-# In two minutes: everything but what starts Flower or Chromium or takes seconds.
+# In two to four minutes: everything but what starts Flower or Chromium or takes seconds.
 check: lint
 	$(PYTEST) -m "not slow and not flower and not browser" $(ARGS)
 
