@@ -175,7 +175,7 @@ def test_rows_far_from_all_others_are_compared_too(rare):
 def test_the_kernel_s_values_have_its_products():
     """Every row is a landmark, so nothing is approximated."""
     x = torch.from_numpy(GENERATOR(0).normal(size=(200, 5)).astype(np.float32))
-    values = lifts.compared(x, x)
+    values = lifts.compared(x, x, lifts.factored(x))
     expected = torch.exp(-torch.cdist(x, x).square() / (2 * 2 * 5))
     assert torch.allclose(values @ values.T, expected, atol=1e-3)
 

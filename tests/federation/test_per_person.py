@@ -117,10 +117,8 @@ def test_a_run_measures_one_item_a_person(tmp_path, text):
     row = next(row for row in report.results if row.representation == "features" and row.role == "private")
     assert row.measured_examples == row.measured_people <= 50
     sent = report.federation
-    assert (
-        sent.examples == report.partition.examples if sent.unanswered == 0 else sent.examples > sent.answered
-    )
-    assert sent.raw_bytes_per_example < 3 * 32 * 32 + 1
+    assert sent.examples > 2 * sent.answered  # what the items were made from
+    assert text or sent.raw_bytes_per_example == 3 * 32 * 32
     assert {row.representation for row in report.results} >= ({"random"} if text else {"random", "raw"})
     assert report.protection.endswith("one item a person")
 

@@ -32,24 +32,29 @@ def discriminate_by_kernel(reduced: Reduced, problems: list[Problem]) -> list[An
     rows = reduced.leading(COMPONENTS)
     order = seeding.generator(problems[0].seed, "probe", "landmarks").permutation(len(rows.learned))
     landmarks = rows.learned[torch.from_numpy(order[:LANDMARKS])]
-    learned, measured = (compared(side, landmarks) for side in (rows.learned, rows.measured))
+    factor = factored(landmarks)
+    learned, measured = (compared(side, landmarks, factor) for side in (rows.learned, rows.measured))
     centre = learned.mean(dim=0)  # no value is scaled: the least would count as much as the first
     return discriminate(Reduced(learned - centre, measured - centre), problems)
 
 
-def compared(x: Tensor, landmarks: Tensor) -> Tensor:
+def factored(landmarks: Tensor) -> Tensor:
+    """What turns the kernel's values at the landmarks [m, d] into those of ``compared``, float32 [m, m]."""
+    # In double precision: float32 tells near landmarks apart too badly for a factor to exist.
+    own = _kernel(landmarks.double(), landmarks.double())
+    factor = torch.linalg.cholesky(own + JITTER * torch.eye(len(own), device=own.device))
+    return torch.linalg.inv(factor).T.float()
+
+
+def compared(x: Tensor, landmarks: Tensor, factor: Tensor) -> Tensor:
     """Values whose inner products are the kernel's, as nearly as the landmarks span it: [n, d] -> [n, m].
 
     Args:
         x: rows of components of variance 1, float32 [n, d].
         landmarks: some of such rows, [m, d].
+        factor: of the landmarks, as ``factored`` gives it.
     """
-    own = _kernel(
-        landmarks.double(), landmarks.double()
-    )  # in float32 near landmarks differ too much for a factor
-    factor = torch.linalg.cholesky(own + JITTER * torch.eye(len(own), device=own.device))
-    inverse = torch.linalg.inv(factor).T.float()
-    return torch.cat([_kernel(part, landmarks) @ inverse for part in x.split(BATCH)])
+    return torch.cat([_kernel(part, landmarks) @ factor for part in x.split(BATCH)])
 
 
 def _kernel(x: Tensor, y: Tensor) -> Tensor:

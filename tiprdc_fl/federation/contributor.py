@@ -272,10 +272,10 @@ def _noisy(
     if architecture.noise == "none":
         return rows
     noise = np.empty(rows.shape, np.float32)
-    ends = (
-        np.flatnonzero(np.append(owners[1:] != owners[:-1], len(owners) > 0)) + 1
-    )  # rows of one follow another
-    for start, end in pairwise([0, *ends.tolist()]):
+    # The rows of a contributor follow one another.
+    for start, end in pairwise([0, *(np.flatnonzero(np.diff(owners)) + 1).tolist(), len(owners)]):
+        if start == end:  # no rows at all
+            break
         generator = generators[int(owners[start])]
         draw = generator.normal if architecture.noise == "gaussian" else generator.laplace
         noise[start:end] = draw(0.0, architecture.noise_scale, (end - start, rows.shape[1]))

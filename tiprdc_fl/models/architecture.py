@@ -44,7 +44,7 @@ class Architecture:
         noise: distribution of the noise that the device adds to every value independently.
         noise_scale: standard deviation of the Gaussian, or scale b of the Laplace distribution.
         per: what the device sends one item for: each "example", or a "person": the mean of the features of all of
-            that person's examples (of all steps of messages first); noise is added to the mean.
+            that person's examples (of a message the mean of its steps); noise is added to the mean.
     """
 
     modality: Literal["image", "text"]

@@ -85,9 +85,9 @@ def open_views(current: Run, trained: Trained, stored: FeatureStore) -> Views:
     auxiliary = {"auxiliary", "both"} & set(config.evaluation.adversaries) or config.evaluation.reconstruction
     own = draw(current, current.people.collector, most, per=per) if auxiliary else None
     everybody = [examples] if own is None else [examples, own]
-    counts = {id(part): len(items(part, per)) for part in (*everybody, holdout)}
-    total = counts[id(holdout)] + (0 if own is None else counts[id(own)])
-    total += sum(counts.values()) * ("random" in controls)
+    measured_items, *learned_items = (len(items(part, per)) for part in (holdout, *everybody))
+    total = measured_items + sum(learned_items[1:])  # the contributors' are stored
+    total += (measured_items + sum(learned_items)) * ("random" in controls)
     with stage(current.console, "controls", total, "examples") as advance:
         at_holdout = extract(current, current.folder.holdout, trained.path, holdout, advance)
         measured = rows_of(current, at_holdout, renumber(holdout), extractor)
