@@ -36,6 +36,11 @@ class Data:
     contributor: str | None = _key(None, "column of metadata with the contributor's id; null: contributor")
     private: list[str] | None = _key(None, "attributes to hide; null: the dataset's")
     tasks: list[str] | None = _key(None, "attributes of the later tasks; null: the dataset's")
+    proxies: list[str] = _key(
+        [],
+        "attributes that the collector knows of its people and may train on, neither private nor tasks",
+        empty=True,
+    )
     split: str = _key(
         "random",
         "how holdout people are chosen; official: people of the test images",
@@ -142,8 +147,8 @@ class Protection:
     )
     encoder: str = _key(
         "information",
-        "trained to keep information alone, or on the tasks as if they were known",
-        choices=("information", "tasks"),
+        "trained to keep information alone, on the tasks as if they were known, or on data.proxies",
+        choices=("information", "tasks", "proxies"),
     )
     adversaries: int = _key(3, "adversaries of the ensemble", low=1)
     per: str = _key(
@@ -160,6 +165,9 @@ class Protection:
         choices=("linear", "rbf"),
     )
     rounds: int = _key(5, "obliviator: rounds of perceptron and eigenproblem", low=1, high=50)
+    noise: float = _key(
+        0.5, "aligned: standard deviation of the noise, in standard deviations of a component", low=0
+    )
 
 
 @dataclass(frozen=True)

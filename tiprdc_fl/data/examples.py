@@ -148,6 +148,12 @@ def by_person(examples: Examples) -> Examples:
     )
 
 
+def labels_of(examples: Examples, names: Sequence[str]) -> np.ndarray:
+    """Labels of some attributes, int64 [n, names]."""
+    columns = [examples.attributes[name].astype(np.int64) for name in names]
+    return np.stack(columns, axis=1) if columns else np.empty((len(examples), 0), np.int64)
+
+
 def most_frequent(labels: np.ndarray, owner: np.ndarray, people: int) -> np.ndarray:
     """Most frequent label of each person, [people], the smallest of several; of the type of ``labels``.
 

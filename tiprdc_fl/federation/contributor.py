@@ -14,7 +14,7 @@ from torch import Tensor
 
 from tiprdc_fl import seeding
 from tiprdc_fl.data import Dataset
-from tiprdc_fl.data.examples import Examples, by_person
+from tiprdc_fl.data.examples import Examples, by_person, labels_of
 from tiprdc_fl.errors import InputError
 from tiprdc_fl.federation.contribution import MAX_CLASSES, MAX_RAW_BYTES, Contributions, concatenate
 from tiprdc_fl.federation.person_means import PersonMeans
@@ -22,6 +22,7 @@ from tiprdc_fl.models.architecture import feature_shape
 from tiprdc_fl.models.extractor import Extractor, batch_reader
 from tiprdc_fl.models.runtime import ROWS, RUNTIMES, Runner, extraction_threads
 from tiprdc_fl.models.text import valid_steps
+from tiprdc_fl.models.transport import private_class
 from tiprdc_fl.store.codec import channels, encode
 from tiprdc_fl.store.layout import STAGES, Layout
 
@@ -188,24 +189,45 @@ def _sent(
     Yields:
         Features [n, ...], and the person of each of the n items, int64 [n].
     """
-    batches = _batches(work, examples, group, seconds)
-    if work.extractor.architecture.per == "example":
-        yield from batches
-        return
+    of_person = work.extractor.architecture.per == "person"
     means = PersonMeans()
-    for z, people in batches:
+    for z, rows in _batches(work, examples, group, seconds):
         with _stage("forward", group, seconds):
-            means.add(z, people)
-    if len(examples):
+            if of_person:
+                means.add(z, examples.people[rows])
+                continue
+            z = _as_stated(work.extractor, z, examples, rows)
+        yield z, examples.people[rows]
+    if of_person and len(examples):
         with _stage("forward", group, seconds):
-            sent = means.means()
-        yield sent
+            z, people = means.means()
+            z = _as_stated(work.extractor, z, by_person(examples), np.arange(len(people)))
+        yield z, people
+
+
+def _as_stated(extractor: Extractor, z: Tensor, items: Examples, rows: np.ndarray) -> Tensor:
+    """What is sent of features, where that depends on the private attributes that the device states of itself.
+
+    Args:
+        extractor: its architecture names the attributes.
+        z: features of the items at ``rows``, [n, ...].
+        items: examples, or one item for each person.
+        rows: numbers of the items, int64 [n].
+
+    Raises:
+        InputError: a label is not one that the extractor knows.
+    """
+    names, values = extractor.architecture.stated, extractor.architecture.stated_values
+    if not names:
+        return z
+    classes = private_class(labels_of(items, names)[rows], values, names)
+    return extractor.network.send(z, classes)  # pyright: ignore[reportCallIssue]
 
 
 def _batches(
     work: _Work, examples: Examples, group: Sequence[int], seconds: np.ndarray
 ) -> Iterator[tuple[Tensor, np.ndarray]]:
-    """Features of each batch of a group's examples, [n, ...], and the person of each example, int64 [n]."""
+    """Features of each batch of a group's examples, [n, ...], and the numbers of these examples, int64 [n]."""
     with _stage("prepare", group, seconds):
         read = batch_reader(work.extractor.architecture, examples.loaded) if len(examples) else None
     for start in range(0, len(examples), EXTRACTION_BATCH):
@@ -214,7 +236,7 @@ def _batches(
             prepared = read(batch)  # pyright: ignore[reportOptionalCall]
         with _stage("forward", group, seconds):
             z = work.run(prepared)
-        yield z, examples.people[batch]
+        yield z, batch
 
 
 @contextmanager
@@ -288,11 +310,7 @@ def _labels(examples: Examples, tasks: Sequence[str]) -> np.ndarray:
     Raises:
         InputError: a label is not from 0 to MAX_CLASSES - 1.
     """
-    labels = (
-        np.stack([examples.attributes[task] for task in tasks], axis=1)
-        if tasks
-        else np.empty((len(examples), 0))
-    )
+    labels = labels_of(examples, tasks)
     if len(labels) and tasks and not 0 <= labels.min() <= labels.max() < MAX_CLASSES:
         raise InputError(f"labels are from 0 to {MAX_CLASSES - 1}, got {labels.min()} to {labels.max()}")
     return labels.astype(np.int8)

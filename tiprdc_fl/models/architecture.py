@@ -1,5 +1,6 @@
 """The architecture of an extractor, and constructors of the networks that fit it."""
 
+import math
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal
@@ -12,12 +13,17 @@ from tiprdc_fl.models.image import SMALLEST_IMAGE, ImageClassifier, ImageEstimat
 from tiprdc_fl.models.kernel_map import KernelMap
 from tiprdc_fl.models.projection import Projection
 from tiprdc_fl.models.text import TextClassifier, TextEstimator, TextExtractor, text_size
+from tiprdc_fl.models.transport import Transport
 
 Precision = Literal["bfloat16", "float32"]
-Transform = Literal["extract", "project", "erase", "kernel", "pass"]
+Transform = Literal["extract", "project", "erase", "kernel", "transport", "pass"]
 Noise = Literal["none", "gaussian", "laplace"]
 Per = Literal["example", "person"]
-RESTORED: tuple[Transform, ...] = ("project", "kernel")  # what is sent becomes features at the collector
+RESTORED: tuple[Transform, ...] = (
+    "project",
+    "kernel",
+    "transport",
+)  # what is sent becomes features at the collector
 
 
 @dataclass(frozen=True)
@@ -32,11 +38,15 @@ class Architecture:
         max_tokens: number of tokens after which a message is cut (text).
         precision: "bfloat16" runs under autocast, "float32" does not.
         transform: what the device computes: "extract" features (Tables 1 and 2), "project" them to principal
-            components, "erase" directions of them, map them through a "kernel"'s random features, or "pass" the
-            preprocessed input on.
-        components: number of principal components of "project", of directions of "erase", of values that "kernel"
-            sends.
-        pooled: whether "project" averages a message's features over its steps first, so that it has one (text).
+            components, "erase" directions of them, map them through a "kernel"'s random features, move components
+            of them by the "transport" of the private class that the device states, or "pass" the preprocessed
+            input on.
+        components: number of components of "project" and "transport", of directions of "erase", of values that
+            "kernel" sends.
+        pooled: whether a message's features are averaged over its steps first, so that it has one: always in
+            "transport", by choice in "project" (text).
+        stated: names of the private attributes that "transport" asks the device for.
+        stated_values: number of values of each of these.
         inputs: whitened principal components that "kernel" begins with.
         fourier: random Fourier features of each round of "kernel".
         rounds: rounds of "kernel".
@@ -56,6 +66,8 @@ class Architecture:
     transform: Transform = "extract"
     components: int = 0
     pooled: bool = False
+    stated: tuple[str, ...] = ()
+    stated_values: tuple[int, ...] = ()
     inputs: int = 0
     fourier: int = 0
     rounds: int = 0
@@ -114,6 +126,8 @@ def extracting(architecture: Architecture) -> Architecture:
         transform="extract",
         components=0,
         pooled=False,
+        stated=(),
+        stated_values=(),
         inputs=0,
         fourier=0,
         rounds=0,
@@ -133,6 +147,9 @@ def build_extractor(architecture: Architecture) -> nn.Module:
         if architecture.transform == "erase":
             return Erasure(encoder, shape, kept)
         return Projection(encoder, shape, kept, architecture.pooled)
+    if architecture.transform == "transport":
+        plain, classes = extracting(architecture), math.prod(architecture.stated_values)
+        return Transport(build_extractor(plain), feature_shape(plain), architecture.components, classes)
     if architecture.transform == "kernel":
         plain = extracting(architecture)
         return KernelMap(

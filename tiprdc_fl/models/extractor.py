@@ -161,5 +161,6 @@ def _architecture(header: str) -> Architecture:
     fields = json.loads(header)
     del fields["preprocessing"]  # a description for readers without this package
     fields["image_size"] = tuple(fields["image_size"])
-    fields["vocabulary"] = tuple(fields["vocabulary"])
+    for name in ("vocabulary", "stated", "stated_values"):
+        fields[name] = tuple(fields[name])
     return Architecture(**fields)

@@ -5,7 +5,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from tiprdc_fl.models.projection import ALIGNED, aligned_product
+from tiprdc_fl.models.projection import ALIGNED, aligned_product, constants
 from tiprdc_fl.models.text import valid_steps
 
 LEAST = 1e-6  # stands for an exact 0 in what is sent, because a step of zeros is padding
@@ -43,7 +43,7 @@ class KernelMap(nn.Module):
         super().__init__()
         self.encoder, self.shape = encoder, shape
         size = shape[-1] if shape[0] < 0 else shape[0] * shape[1] * shape[2]
-        self.mean, self.basis, self.back, self.middle = _constants(
+        self.mean, self.basis, self.back, self.middle = constants(
             (size,), (inputs, size), (components, size), (size,)
         )
         self.rounds = nn.ModuleList(
@@ -87,7 +87,7 @@ class Round(nn.Module):
         super().__init__()
         sizes = [inputs, hidden, hidden, embedded] if hidden else []
         self.layers = nn.ModuleList(nn.Linear(*pair) for pair in pairwise(sizes))
-        self.frequencies, self.mean, self.basis = _constants(
+        self.frequencies, self.mean, self.basis = constants(
             (fourier // 2, embedded), (fourier,), (outputs, fourier)
         )
 
@@ -128,7 +128,3 @@ def _unit(rows: Tensor) -> Tensor:
     """Rows of length 1. Squares are summed by a product, whose order does not depend on a row's address."""
     ones = rows.new_ones(ALIGNED, rows.shape[-1])
     return rows / (aligned_product(rows.square(), ones) + UNIT).sqrt()[..., :1]
-
-
-def _constants(*shapes: tuple[int, ...]) -> tuple[nn.Parameter, ...]:
-    return tuple(nn.Parameter(torch.zeros(shape), requires_grad=False) for shape in shapes)

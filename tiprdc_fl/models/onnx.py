@@ -60,11 +60,16 @@ def check_packages(wanted_by: str) -> None:
 
 
 def check_exportable(architecture: Architecture) -> None:
-    """Checks that the device runs a network.
+    """Checks that the device runs a network, and sends what the network gives.
 
     Raises:
-        InputError: the device passes its input on.
+        InputError: the device passes its input on, or moves what the network gives by its private attributes.
     """
+    if architecture.stated:
+        raise InputError(
+            f"nothing to export: what the device sends depends on its own {', '.join(architecture.stated)}, and a "
+            "file of the network would give what must not be sent; use torch and tiprdc_fl"
+        )
     if architecture.transform == "pass":
         raise InputError(
             "nothing to export: this extractor passes images on unchanged (protection.name=raw, noisy or dp)"

@@ -27,9 +27,8 @@ class Projection(nn.Module):
         super().__init__()
         self.encoder, self.shape, self.pooled = encoder, shape, pooled
         size = shape[-1] if shape[0] < 0 else shape[0] * shape[1] * shape[2]
-        self.mean, self.basis, self.low, self.high = (
-            nn.Parameter(torch.zeros(part), requires_grad=False)
-            for part in ((size,), (components, size), (components,), (components,))
+        self.mean, self.basis, self.low, self.high = constants(
+            (size,), (components, size), (components,), (components,)
         )
 
     def forward(self, x: Tensor) -> Tensor:
@@ -52,6 +51,11 @@ class Projection(nn.Module):
         if self.shape[0] > 0:
             return flat.reshape(len(flat), *self.shape)
         return flat if self.pooled else flat * valid_steps(components).unsqueeze(2)
+
+
+def constants(*shapes: tuple[int, ...]) -> tuple[nn.Parameter, ...]:
+    """Parts of a network that are fitted in closed form, of these shapes."""
+    return tuple(nn.Parameter(torch.zeros(shape), requires_grad=False) for shape in shapes)
 
 
 def aligned_product(flat: Tensor, rows: Tensor) -> Tensor:

@@ -13,6 +13,7 @@ from tiprdc_fl.models.extractor import Extractor, forward
 from tiprdc_fl.models.kernel_map import KernelMap
 from tiprdc_fl.models.projection import Projection
 from tiprdc_fl.models.text import mean_step, valid_steps
+from tiprdc_fl.models.transport import Transport
 from tiprdc_fl.protections.protection import Collected, Settings
 
 MOST_ROWS = 20_000  # examples, or steps of messages, that components are fitted to
@@ -52,7 +53,7 @@ def principal(flat: np.ndarray, count: int, seed: int) -> PCA:
 
 
 def encoded(
-    network: Projection | Erasure | KernelMap, collected: Collected, most: int = MOST_ROWS
+    network: Projection | Erasure | KernelMap | Transport, collected: Collected, most: int = MOST_ROWS
 ) -> tuple[np.ndarray, np.ndarray]:
     """Gives the network's encoder the trained weights, and reads the collector's features.
 
@@ -62,13 +63,14 @@ def encoded(
         most: rows that are read.
 
     Returns:
-        Features of examples drawn at random, float32 [rows, values], where a row is an image, a pooled message or a
+        Features of examples drawn at random (with ``per="person"``: of all of a person's), float32 [rows, values],
+        where a row is an image, a pooled message or a
         step of another; and the number of the example of each row, int64 [rows].
     """
     if collected.encoder is None:
         raise TypeError("this protection needs a trained encoder")
     network.encoder.load_state_dict(collected.encoder.network.state_dict())
-    pooled = isinstance(network, Projection) and network.pooled
+    pooled = isinstance(network, Projection | Transport) and network.pooled
     return _features(collected, pooled, most=min(most, most_rows(len(network.mean))))
 
 
@@ -79,7 +81,7 @@ def most_rows(values: int) -> int:
 
 def _features(collected: Collected, pooled: bool, most: int) -> tuple[np.ndarray, np.ndarray]:
     """Features of examples drawn at random as at most ``most`` rows of numbers, and the example of each row."""
-    order = seeding.generator(collected.seed, "components").permutation(collected.examples)
+    order = _order(collected)
     rows, owners, count = [], [], 0
     for numbers, flat in _flat(collected.encoder, collected.read, order[:most], pooled):
         rows.append(flat)
@@ -88,6 +90,15 @@ def _features(collected: Collected, pooled: bool, most: int) -> tuple[np.ndarray
         if count >= most:
             break
     return np.concatenate(rows)[:most], np.concatenate(owners)[:most]
+
+
+def _order(collected: Collected) -> np.ndarray:
+    """Numbers of the examples in random order; those of a person follow one another where items are of a person."""
+    generator = seeding.generator(collected.seed, "components")
+    if collected.per == "example":
+        return generator.permutation(collected.examples)
+    _, owner = np.unique(collected.people, return_inverse=True)
+    return np.argsort(generator.permutation(owner.max() + 1)[owner], kind="stable")
 
 
 def _flat(

@@ -7,7 +7,10 @@ from tiprdc_fl.training.loop import Plan
 
 
 def train(plan: Plan, settings: Settings, tasks: tuple[str, ...]) -> Plan:
-    """A pretraining of as many epochs as TIPRDC's: to keep information, or on the tasks as if they were known."""
+    """A pretraining of as many epochs as TIPRDC's.
+
+    It teaches the encoder to keep information, the tasks as if they were known, or the proxies.
+    """
     alone = replace(
         plan,
         budget=0.0,
@@ -20,9 +23,10 @@ def train(plan: Plan, settings: Settings, tasks: tuple[str, ...]) -> Plan:
         batch_size=plan.pretrain_batch_size,
         learning_rate=plan.pretrain_learning_rate,
     )
-    if settings.encoder == "tasks":
-        return replace(alone, private=tasks, pretraining="private", heads="separate")
-    return alone
+    if settings.encoder == "information":
+        return alone
+    attributes = tasks if settings.encoder == "tasks" else settings.proxies
+    return replace(alone, private=attributes, pretraining="private", heads="separate")
 
 
 ENCODER = Protection(

@@ -9,6 +9,7 @@ from torch import Tensor, from_numpy
 from tiprdc_fl.errors import InputError
 from tiprdc_fl.models.architecture import Architecture, seen_shape
 from tiprdc_fl.models.kernel_map import KernelMap, fourier_features
+from tiprdc_fl.models.transport import Transport
 from tiprdc_fl.protections.combinations import MOST_DIRECTIONS, combinations
 from tiprdc_fl.protections.components import encoded, most_rows, principal
 from tiprdc_fl.protections.protection import Collected, Settings
@@ -139,7 +140,7 @@ def lift(rows: Tensor, fourier: int, least: float, generator: np.random.Generato
     return lifted - lifted.mean(dim=0)
 
 
-def fit_restore(network: KernelMap, sent: Tensor, z: np.ndarray) -> None:
+def fit_restore(network: KernelMap | Transport, sent: Tensor, z: np.ndarray) -> None:
     """Sets the linear map by which the collector restores features from what was sent.
 
     It is that of least squares, but no direction of what was sent is weaker in the features than LEAST_STRENGTH of

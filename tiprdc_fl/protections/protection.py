@@ -34,24 +34,26 @@ TRAINING = tuple(
     )
 )
 _OF_ALGORITHM_1 = ("training.batch_size", "training.learning_rate", "training.pretraining")
-# Those that the training of an encoder reads: it is a pretraining alone.
-ENCODING = tuple(key for key in TRAINING if key not in _OF_ALGORITHM_1)
+# Those that the training of an encoder reads: it is a pretraining alone, and may be on proxies.
+ENCODING = ("data.proxies", *(key for key in TRAINING if key not in _OF_ALGORITHM_1))
 
 
 @dataclass(frozen=True)
 class Settings:
-    """The keys of the configuration's ``protection`` section.
+    """The keys of the configuration's ``protection`` section, and the proxies.
 
     Attributes:
         sigma: standard deviation of Gaussian noise, on the scale of 0 to 255.
         epsilon: Laplace noise has scale 1/epsilon.
         components: components that are sent; None: the protection's number.
-        encoder: "information" or "tasks", what an encoder is trained on.
+        encoder: "information", "tasks" or "proxies", what an encoder is trained on.
         adversaries: number of adversaries of an ensemble.
         noise_multiplier: standard deviation of Gaussian noise, as a multiple of the sensitivity.
         per: "example" or "person", what a device sends one item for.
         kernel: "linear" or "rbf", what leace works on.
         rounds: of obliviator.
+        noise: standard deviation of Gaussian noise, in standard deviations of what it is added to.
+        proxies: names of the proxy attributes.
     """
 
     sigma: float
@@ -63,6 +65,8 @@ class Settings:
     per: Per
     kernel: str
     rounds: int
+    noise: float
+    proxies: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -75,6 +79,10 @@ class Collected:
         examples: rows there are.
         private: labels of the private attributes, int [examples, attributes].
         seed: of everything that is drawn.
+        names: of the private attributes.
+        people: person of each example, int64 [examples].
+        proxies: labels of the proxy attributes, int [examples, proxies].
+        per: what an item is sent for.
     """
 
     encoder: Extractor | None
@@ -82,6 +90,10 @@ class Collected:
     examples: int
     private: np.ndarray
     seed: int
+    names: tuple[str, ...]
+    people: np.ndarray
+    proxies: np.ndarray
+    per: Per
 
 
 @dataclass(frozen=True)
@@ -128,6 +140,8 @@ class Protection:
         modalities: of examples that it protects.
         network: whether the device runs a network; else it adds noise at most.
         quantisable: whether what it promises holds for a network in 8 bits, too.
+        states: whether the device states its private attributes to what it runs; such an extractor has no
+            exported file, because the file's output would be what the device must not send.
         certify: (what runs on the device, collected) -> how near to an image anyone can come; None: not known.
         check: (settings, shape of an example's features, labels of the private attributes of the collector's
             examples, int [examples, attributes]) -> nothing; raises InputError where the settings do not fit.
@@ -144,6 +158,7 @@ class Protection:
     modalities: tuple[str, ...] = ("image", "text")
     network: bool = True
     quantisable: bool = True
+    states: bool = False
     certify: Callable[[Extractor, Collected], ReconstructionBound | None] | None = None
     check: Callable[[Settings, tuple[int, ...], np.ndarray], None] | None = None
     defaults: Mapping[str, Any] = field(default_factory=dict)
@@ -151,7 +166,10 @@ class Protection:
 
 def settings_of(keys: Mapping[str, Any]) -> Settings:
     """The settings among the configuration's dotted keys."""
-    return Settings(**{item.name: keys[f"protection.{item.name}"] for item in fields(Settings)})
+    named = {
+        item.name: keys[f"protection.{item.name}"] for item in fields(Settings) if item.name != "proxies"
+    }
+    return Settings(**named, proxies=tuple(keys["data.proxies"] or ()))
 
 
 def composed(epsilon: float, values: int) -> str:

@@ -12,7 +12,7 @@ from rich.console import Console
 from tiprdc_fl.config.choices import unused
 from tiprdc_fl.config.keys import Config, flatten
 from tiprdc_fl.data import DATASETS
-from tiprdc_fl.data.examples import Dataset
+from tiprdc_fl.data.examples import Dataset, labels_of
 from tiprdc_fl.data.partition.partitioners import PARTITIONERS
 from tiprdc_fl.data.source import DataSource, open_dataset
 from tiprdc_fl.data.split import Split, split_people
@@ -122,6 +122,14 @@ def open_data(config: Config) -> Opened:
     dataset = open_dataset(source)
     opened = Opened(source, dataset, _people_of(config, dataset))
     check_attributes(dataset, [*(data.private or ()), *(data.tasks or ())])
+    check_attributes(dataset, data.proxies, "data.proxies: ")
+    for name, others in (("private", data.private), ("tasks", data.tasks)):
+        both = sorted(set(data.proxies) & set(others or ()))
+        if both:
+            raise InputError(
+                f"data.proxies and data.{name} both name {', '.join(both)}: proxies are known when the extractor "
+                "is trained, tasks are not, and private attributes are to be hidden; leave it out of one"
+            )
     return opened
 
 
@@ -147,6 +155,8 @@ def _check_protection(config: Config, opened: Opened) -> None:
     """Raises InputError when the protection does not work on the modality, or its settings on the data."""
     protection, dataset = config.protection.name, opened.dataset
     check_protection(protection, dataset.modality)
+    if config.protection.encoder == "proxies" and not config.data.proxies:
+        raise InputError("protection.encoder=proxies needs data.proxies, a list of attributes to train on")
     if config.protection.per == "person" and PARTITIONERS[config.partition.name].deal is not None:
         raise InputError(
             f"protection.per=person: partition.name={config.partition.name} deals one person's examples to several "
@@ -155,9 +165,8 @@ def _check_protection(config: Config, opened: Opened) -> None:
     check = PROTECTIONS[protection].check
     if check is not None:
         shape = seen_shape(Architecture(dataset.modality, config.model.width, config.data.image_size))
-        labels = dataset.labels(opened.people.collector).attributes
-        private = np.stack([labels[name] for name in config.data.private or ()], axis=1)
-        check(protection_settings(config), shape, private)
+        labels = dataset.labels(opened.people.collector)
+        check(protection_settings(config), shape, labels_of(labels, config.data.private or ()))
 
 
 def _check_partition(config: Config, opened: Opened) -> None:

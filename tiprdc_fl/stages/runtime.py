@@ -36,6 +36,11 @@ def check_runtime(runtime: str, protection: str) -> None:
             f"federation.runtime={runtime} runs a network, and protection.name={protection} has none: set "
             "federation.runtime=torch"
         )
+    if PROTECTIONS[protection].states:
+        raise InputError(
+            f"federation.runtime={runtime} runs an exported file, and protection.name={protection} has none: what "
+            "the network gives is not what the device may send; set federation.runtime=torch"
+        )
     if runtime == INT8 and not PROTECTIONS[protection].quantisable:
         raise InputError(
             f"federation.runtime={runtime}: protection.name={protection} is fitted to features of full precision, "

@@ -5,11 +5,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from pydantic import TypeAdapter
 
 from tiprdc_fl.config.keys import Config, flatten
-from tiprdc_fl.data.examples import Examples
+from tiprdc_fl.data.examples import Examples, labels_of
 from tiprdc_fl.data.source import DataSource
 from tiprdc_fl.disk import reading, write_bytes, write_copy, write_json
 from tiprdc_fl.errors import InputError
@@ -86,8 +85,12 @@ def _make(current: Run) -> None:
         encoder=encoder,
         read=batch_reader(architecture, examples.loaded),
         examples=len(examples),
-        private=np.stack([examples.attributes[name] for name in current.private], axis=1),
+        private=labels_of(examples, current.private),
         seed=current.config.seed,
+        names=tuple(current.private),
+        people=examples.people,
+        proxies=labels_of(examples, settings.proxies),
+        per=settings.per,
     )
     with timed(folder, "extractor"):
         data = apply_protection(protection, settings, architecture, collected)

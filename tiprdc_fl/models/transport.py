@@ -1,0 +1,88 @@
+"""Few components of features, which a device moves to where all values of its private attributes look alike."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from tiprdc_fl.errors import InputError
+from tiprdc_fl.models.projection import aligned_product, constants
+from tiprdc_fl.models.text import mean_step
+
+DEVIATIONS = 3.0  # standard deviations on either side of a component's mean that stand for 0 and 1
+LEAST = 1e-4  # of a component that is sent: a step of zeros would be padding
+
+
+class Transport(nn.Module):
+    """An encoder, linear components of its features, and a map of these for each private class.
+
+    A private class is a combination of the private attributes' values (see ``private_class``). The device runs
+    ``forward``, which does not depend on it, and then ``send``, which does; the collector runs ``restore``.
+    Components are scaled so that 0.5 is their mean and 0 and 1 lie DEVIATIONS standard deviations away.
+
+    Args:
+        encoder: inputs -> features z.
+        shape: shape of one example's features; a leading -1 for messages, whose steps are averaged first.
+        components: number of components.
+        classes: number of private classes.
+    """
+
+    def __init__(self, encoder: nn.Module, shape: tuple[int, ...], components: int, classes: int):
+        super().__init__()
+        self.encoder, self.shape = encoder, shape
+        self.pooled = shape[0] < 0
+        size = shape[-1] if self.pooled else shape[0] * shape[1] * shape[2]
+        self.mean, self.basis = constants((size,), (components, size))
+        self.maps, self.offsets = constants((classes, components, components), (classes, components))
+        self.back, self.middle = constants((components, size), (size,))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Components, float [batch, components], or [batch, 1, components] of messages; not yet moved."""
+        z = self.encoder(x).float()
+        with torch.autocast(x.device.type, enabled=False):  # the components are computed in float32
+            flat = mean_step(z) if self.pooled else z.flatten(1)
+            return aligned_product(flat - self.mean, self.basis) / (2 * DEVIATIONS) + 0.5
+
+    def send(self, components: Tensor, classes: np.ndarray) -> Tensor:
+        """Moves components by the map of each item's private class, and clips them.
+
+        Sums are taken one component after the other, so that no bit depends on the other items.
+
+        Args:
+            components: as ``forward`` returns them, or means of these, [n, ..., components].
+            classes: private class of each item, int64 [n].
+        """
+        chosen = torch.from_numpy(classes)
+        maps, moved = self.maps[chosen], self.offsets[chosen]
+        flat = components.reshape(len(components), -1)
+        for number in range(flat.shape[1]):
+            moved = moved + maps[:, :, number] * flat[:, number : number + 1]
+        return moved.clamp(LEAST, 1.0).reshape(components.shape)
+
+    def restore(self, components: Tensor) -> Tensor:
+        """Converts (noisy) components to features [batch, *shape] linearly."""
+        flat = components @ self.back + self.middle
+        return flat if self.pooled else flat.reshape(len(flat), *self.shape)
+
+
+def private_class(labels: np.ndarray, sizes: Sequence[int], names: Sequence[str]) -> np.ndarray:
+    """Number of each item's combination of the private attributes' values, int64 [n]; the last attribute counts on.
+
+    Args:
+        labels: of the private attributes, int [n, attributes].
+        sizes: number of values of each attribute.
+        names: of the attributes, for the message.
+
+    Raises:
+        InputError: a label is not a value of its attribute.
+    """
+    number = np.zeros(len(labels), np.int64)
+    for name, size, column in zip(names, sizes, labels.T, strict=True):
+        if len(column) and not 0 <= column.min() <= column.max() < size:
+            raise InputError(
+                f"{name}: the protection was fitted to the values 0 to {size - 1}, and the device has "
+                f"{column.min()} to {column.max()}: fit it to people who have them all"
+            )
+        number = number * size + column
+    return number

@@ -1,0 +1,165 @@
+"""Components moved by optimal transport, so that private classes look alike, and noise.
+
+A device knows its own private attributes. It moves few components of an encoder's features by the optimal transport
+of its private class's normal distribution to the barycentre of all classes (Agueh and Carlier 2011; fair regression
+does so, Chzhen et al. 2020). It adds normal noise, which covers what a normal distribution does not describe. The
+collector fits classes, barycentre and maps to its own people. Everything but the device's own private
+attributes is public, the maps included; who knows them and does not know the class can undo a map for each class,
+and no more.
+
+Nothing is promised: classes have the same mean and covariance where people are as the collector's, and differ in
+what remains. With ``protection.per=person`` a device moves the mean of its examples' components, and classes are
+fitted to such means.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from sklearn.covariance import LedoitWolf
+from torch import from_numpy, nn
+
+from tiprdc_fl.data.examples import most_frequent
+from tiprdc_fl.models.architecture import Architecture
+from tiprdc_fl.models.transport import DEVIATIONS, Transport, private_class
+from tiprdc_fl.protections import encoder
+from tiprdc_fl.protections.combinations import combinations
+from tiprdc_fl.protections.components import check_components, encoded
+from tiprdc_fl.protections.kernel_fit import fit_restore
+from tiprdc_fl.protections.protection import ENCODING, Collected, Protection, Settings
+from tiprdc_fl.protections.semantic import semantic
+
+COMPONENTS = 16
+LEAST_ROWS = 10  # of a private class, for a distribution of its own
+STEPS = 50  # of the fixed-point iteration; it converges in about ten
+TINY = 1e-12  # least eigenvalue of a covariance
+
+
+def apply(architecture: Architecture, settings: Settings) -> Architecture:
+    """The device computes components, moves them, and adds normal noise; ``adapt`` names the private attributes."""
+    return replace(
+        architecture,
+        transform="transport",
+        components=settings.components or COMPONENTS,
+        pooled=architecture.modality == "text",
+        noise="gaussian" if settings.noise else "none",
+        noise_scale=settings.noise / (2 * DEVIATIONS),
+    )
+
+
+def adapt(architecture: Architecture, collected: Collected) -> Architecture:
+    """The private attributes that the device states, and how many values each has."""
+    return replace(architecture, stated=collected.names, stated_values=values_of(collected.private))
+
+
+def check(settings: Settings, shape: tuple[int, ...], private: np.ndarray) -> None:
+    """Raises InputError when the private attributes do not vary, or there are too many classes or components."""
+    combinations(private, "aligned")
+    check_components(settings, shape[1:] if shape[0] < 0 else shape, private)  # a message has one row
+
+
+def fit(network: nn.Module, collected: Collected) -> None:
+    """The encoder's weights, the components, the map of each private class, and the way back to features."""
+    if not isinstance(network, Transport):
+        raise TypeError("aligned needs a Transport")
+    z, examples = encoded(network, collected)
+    mean, basis = semantic(z, collected.proxies[examples], len(network.basis), collected.seed)
+    network.mean.copy_(from_numpy(mean))
+    network.basis.copy_(from_numpy(basis))
+    private = collected.private[examples]
+    if collected.per == "person":
+        z, private = person_means(z, private, collected.people[examples])
+    x = ((z - mean) @ basis.T / (2 * DEVIATIONS) + 0.5).astype(np.float32)
+    classes = private_class(private, values_of(collected.private), collected.names)
+    maps, offsets = transports(x, classes, len(network.maps))
+    network.maps.copy_(from_numpy(maps))
+    network.offsets.copy_(from_numpy(offsets))
+    fit_restore(network, network.send(from_numpy(x), classes), z)
+
+
+def values_of(private: np.ndarray) -> tuple[int, ...]:
+    """Number of values of each private attribute, labels int [n, attributes]."""
+    return tuple(int(largest) + 1 for largest in private.max(axis=0))
+
+
+def person_means(z: np.ndarray, private: np.ndarray, people: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Each person's mean row, float32 [persons, values], and most frequent labels, int [persons, attributes].
+
+    Args:
+        z: rows of examples, float [n, values].
+        private: labels of the private attributes, int [n, attributes].
+        people: person of each row, int64 [n].
+    """
+    ids, owner = np.unique(people, return_inverse=True)
+    sums = np.zeros((len(ids), z.shape[1]))
+    np.add.at(sums, owner, z)
+    means = (sums / np.bincount(owner)[:, None]).astype(np.float32)
+    return means, np.stack([most_frequent(column, owner, len(ids)) for column in private.T], axis=1)
+
+
+def transports(rows: np.ndarray, classes: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Optimal transport of each class's normal distribution to their barycentre, scaled to the range that is sent.
+
+    A class with fewer than LEAST_ROWS rows has the distribution of all rows. Covariances are those of Ledoit and
+    Wolf (2004), because a class may have few people. The barycentre weights classes by their rows; it is the fixed
+    point of Alvarez-Esteban et al. (2016).
+
+    Args:
+        rows: components, float [n, d].
+        classes: private class of each row, int [n].
+        count: number of private classes.
+
+    Returns:
+        Maps, float32 [count, d, d], and offsets, float32 [count, d]: a row x of class c is sent as
+        offsets[c] + maps[c] @ x, which has mean 0.5 and standard deviation 1 / (2 * DEVIATIONS) in each component.
+    """
+    sizes = np.bincount(classes, minlength=count)
+    own = [rows[classes == number] if size >= LEAST_ROWS else rows for number, size in enumerate(sizes)]
+    laws = [LedoitWolf().fit(part) for part in own]
+    roots = [_power(law.covariance_, 0.5) for law in laws]
+    centre = _barycentre([law.covariance_ for law in laws], sizes / sizes.sum())
+    scale = 1 / (2 * DEVIATIONS * np.sqrt(np.diag(centre)))
+    maps = []
+    for root, law in zip(roots, laws, strict=True):
+        back = _power(law.covariance_, -0.5)
+        maps.append(scale[:, None] * (back @ _power(root @ centre @ root, 0.5) @ back))
+    offsets = [0.5 - matrix @ law.location_ for matrix, law in zip(maps, laws, strict=True)]
+    return np.stack(maps).astype(np.float32), np.stack(offsets).astype(np.float32)
+
+
+def _barycentre(covariances: Sequence[np.ndarray], weights: np.ndarray) -> np.ndarray:
+    """Covariance of the barycentre of normal distributions."""
+    centre = np.average(covariances, axis=0, weights=weights)
+    for _ in range(STEPS):
+        root, back = _power(centre, 0.5), _power(centre, -0.5)
+        mean = np.average([_power(root @ own @ root, 0.5) for own in covariances], axis=0, weights=weights)
+        centre = back @ mean @ mean @ back
+    return centre
+
+
+def _power(matrix: np.ndarray, exponent: float) -> np.ndarray:
+    """Power of a symmetric matrix without negative eigenvalues."""
+    values, vectors = np.linalg.eigh(matrix)
+    return (vectors * np.maximum(values, TINY) ** exponent) @ vectors.T
+
+
+def _describe(keys: Mapping[str, Any]) -> str:
+    return (
+        f"{keys['protection.components']} components that say most about "
+        f"{len(keys['data.proxies'] or ()) or 'no'} proxies, noise of {keys['protection.noise']:g} deviations"
+    )
+
+
+ALIGNED = Protection(
+    label="few components of an encoder's features, moved to where private classes look alike, with noise",
+    apply=apply,
+    train=encoder.train,
+    adapt=adapt,
+    fit=fit,
+    describe=_describe,
+    reads=("protection.noise", "protection.components", "protection.encoder", *ENCODING),
+    check=check,
+    states=True,
+    defaults={"protection.components": COMPONENTS},
+)
