@@ -23,8 +23,8 @@ BY_DATASET: dict[str, tuple[str, ...]] = {
 }
 
 
-# Attributes that a collector may know of its own people, as proxies of what people look at in faces. A study leaves out
-# those that are its private attributes and tasks.
+# Attributes that a collector may know of its own people, as proxies of what people look at in faces. A study leaves
+# out those that are its private attributes and tasks.
 PROXIES: dict[str, tuple[str, ...]] = {
     "faces": (
         "Young",

@@ -83,7 +83,7 @@ def fit_tree(tree: FairTree, components: Tensor, classes: Tensor) -> None:
         _, vectors = torch.linalg.eigh((centred.T @ centred).double())
         tree.directions[node] = vectors[:, -1].float()
         height = own @ tree.directions[node]
-        tree.thresholds[:, node] = height.median()
+        tree.thresholds[:, node] = height.quantile(0.5)
         for number in present:
             tree.thresholds[number, node] = height[of_own == number].quantile(0.5)
     leaves = torch.from_numpy(code_numbers(tree(components, classes)))
