@@ -1,8 +1,10 @@
 """Every protection at its settings: ``python -m simulations.front [key=value ...]``."""
 
+from collections.abc import Sequence
+
 from simulations.common.arguments import Options
 from simulations.common.command import start
-from simulations.common.datasets import modality_of
+from simulations.common.datasets import modality_of, proxies_of
 from simulations.common.figures import (
     UNDEFINED,
     Column,
@@ -27,11 +29,16 @@ from tiprdc_fl.protections import PROTECTIONS
 BUDGETS = ("0.9", "0.5")
 NOISE_MULTIPLIERS = ("0.1", "0.3", "1")
 ROUNDS = ("5", "15")  # of obliviator
+NOISE = ("0.25", "0.5", "1")  # of aligned
+BITS = ("4", "8")  # of codes
 EPSILONS = ("0.9", "9")  # the paper's largest, and one that leaves something to learn
 
 
 def _cases(config: Config, options: Options) -> list[Case]:
     modality = modality_of(config.data.name, config.data.root)
+    data = config.data
+    proxies = proxies_of(data.name, [*(data.private or ()), *(data.tasks or ())])
+    known = (f"data.proxies=[{','.join(proxies)}]", "protection.encoder=proxies") if proxies else ()
     cases = [
         *budget_cases(),
         *(
@@ -43,7 +50,10 @@ def _cases(config: Config, options: Options) -> list[Case]:
         _case("leace", "protection.kernel", "rbf"),
         *(_case("obliviator", "protection.rounds", value) for value in ROUNDS),
         *(_case("gaussian", "protection.noise_multiplier", value) for value in NOISE_MULTIPLIERS),
+        *(_case("aligned", "protection.noise", value, known) for value in NOISE),
+        *(_case("codes", "protection.bits", value, known) for value in BITS),
         _case("encoder"),
+        *([_case("encoder", "protection.encoder", "proxies", known[:1])] if known else ()),
         *(_case("hybrid", "protection.epsilon", value) for value in EPSILONS),
         *(_case("dp", "protection.epsilon", value) for value in EPSILONS),
         _case("noisy"),
@@ -53,8 +63,8 @@ def _cases(config: Config, options: Options) -> list[Case]:
     return [case for case in cases if modality in PROTECTIONS[case.facts["method"]].modalities]
 
 
-def _case(method: str, key: str = "", value: str = "") -> Case:
-    overrides = (f"protection.name={method}", *([f"{key}={value}"] if key else []))
+def _case(method: str, key: str = "", value: str = "", further: Sequence[str] = ()) -> Case:
+    overrides = (f"protection.name={method}", *([f"{key}={value}"] if key else []), *further)
     return Case(f"{method} {value}".strip(), overrides, {"method": method, "setting": value})
 
 

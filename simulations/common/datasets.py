@@ -1,6 +1,7 @@
 """What studies know of datasets: their defaults, and whether they hold images or text."""
 
 import os
+from collections.abc import Collection
 from functools import cache
 from pathlib import Path
 
@@ -20,6 +21,59 @@ BY_DATASET: dict[str, tuple[str, ...]] = {
     "chitchat": ("clients=400", "data.collector_people=500", "data.holdout_people=300"),
     "dial": ("clients=100",),
 }
+
+
+# Attributes that a collector may know of its own people, as proxies of what people look at in faces. A study leaves
+# out those that are its private attributes and tasks.
+PROXIES: dict[str, tuple[str, ...]] = {
+    "faces": (
+        "Young",
+        "Black_Hair",
+        "Blond_Hair",
+        "Brown_Hair",
+        "Gray_Hair",
+        "Bald",
+        "Bangs",
+        "Wavy_Hair",
+        "Wearing_Hat",
+        "Pale_Skin",
+        "Chubby",
+        "Bushy_Eyebrows",
+        "Mustache",
+        "Goatee",
+        "No_Beard",
+        "Heavy_Makeup",
+        "Wearing_Lipstick",
+        "Wearing_Earrings",
+        "Mouth_Slightly_Open",
+    ),
+}
+PROXIES["celeba"] = (
+    *PROXIES["faces"],
+    "5_o_Clock_Shadow",
+    "Arched_Eyebrows",
+    "Attractive",
+    "Bags_Under_Eyes",
+    "Big_Lips",
+    "Big_Nose",
+    "Blurry",
+    "Double_Chin",
+    "High_Cheekbones",
+    "Narrow_Eyes",
+    "Oval_Face",
+    "Pointy_Nose",
+    "Receding_Hairline",
+    "Rosy_Cheeks",
+    "Sideburns",
+    "Straight_Hair",
+    "Wearing_Necklace",
+    "Wearing_Necktie",
+)
+
+
+def proxies_of(dataset: str, left_out: Collection[str]) -> tuple[str, ...]:
+    """A dataset's proxies without some attributes; empty where none are known."""
+    return tuple(name for name in PROXIES.get(dataset, ()) if name not in left_out)
 
 
 def modality_of(dataset: str, root: str | None = None) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from tiprdc_fl.config.keys import Config
-from tiprdc_fl.report.schema import CAVEAT
+from tiprdc_fl.report.schema import CAVEAT, SCHEMA_VERSION
 
 CLASSES = {
     "Fast phone": (0.25, 1.6),
@@ -40,7 +40,7 @@ def example(private: str = "Male", tasks: tuple[str, str] = ("Smiling", "Eyeglas
     """A report as JSON gives it, with the attributes' names as given."""
     names = dict(zip(BASES, (private, *tasks), strict=True))
     report = {
-        "schema_version": 6,
+        "schema_version": SCHEMA_VERSION,
         "name": "a made-up run",
         "run_dir": "runs/made-up",
         "configuration": configuration(private, tasks),
@@ -72,6 +72,7 @@ def example(private: str = "Male", tasks: tuple[str, str] = ("Smiling", "Eyeglas
         "strategy": strategy(names),
         "latency": latency(),
         "beyond_floor": [],
+        "certificates": [],
         "groups": groups(names),
         "worst_off": worst_off(names),
         "seconds": {

@@ -46,7 +46,16 @@ def least() -> dict[str, Any]:
         "co_trained_adversary": {},
     }
     report |= {
-        key: [] for key in ("curve", "reidentification", "training", "groups", "worst_off", "beyond_floor")
+        key: []
+        for key in (
+            "curve",
+            "reidentification",
+            "training",
+            "groups",
+            "worst_off",
+            "beyond_floor",
+            "certificates",
+        )
     }
     report["strategy"] |= {"timeline": [], "participation": {"device": [], "attribute": {}}}
     report["partition"]["private_share"] = {}

@@ -168,6 +168,10 @@ class Protection:
     noise: float = _key(
         0.5, "aligned: standard deviation of the noise, in standard deviations of a component", low=0
     )
+    bits: int = _key(6, "codes: bits of a code, so 64 codes", low=1, high=12)
+    response: float | None = _key(
+        None, "codes: epsilon of randomised response, in nats, which replaces codes; null: none does", above=0
+    )
 
 
 @dataclass(frozen=True)

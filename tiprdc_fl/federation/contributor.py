@@ -5,11 +5,9 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import pairwise
 from time import perf_counter
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from tiprdc_fl import seeding
@@ -17,6 +15,7 @@ from tiprdc_fl.data import Dataset
 from tiprdc_fl.data.examples import Examples, by_person, labels_of
 from tiprdc_fl.errors import InputError
 from tiprdc_fl.federation.contribution import MAX_CLASSES, MAX_RAW_BYTES, Contributions, concatenate
+from tiprdc_fl.federation.noise import noisy
 from tiprdc_fl.federation.person_means import PersonMeans
 from tiprdc_fl.models.architecture import feature_shape
 from tiprdc_fl.models.extractor import Extractor, batch_reader
@@ -155,7 +154,7 @@ def _extract_group(work: _Work, group: list[int]) -> Contributions:
         with _stage("forward", group, seconds):
             channel_rows, steps = _codec_rows(z, work.extractor.architecture.modality)
             owners = np.repeat(people, steps)
-            channel_rows = _noisy(channel_rows, owners, work.extractor, generators)
+            channel_rows = noisy(channel_rows, owners, work.extractor.architecture, generators)
         with _stage("encode", group, seconds):
             payload, size = encode(channel_rows, steps, work.layout.codec)
             payloads.append(payload)
@@ -277,31 +276,6 @@ def _codec_rows(z: Tensor, modality: str) -> tuple[Tensor, np.ndarray]:
         return z[valid], valid.sum(dim=1).numpy()
     number, values = channels(z.shape[1:])
     return z.contiguous().reshape(-1, values), np.full(len(z), number)
-
-
-def _noisy(
-    rows: Tensor, owners: np.ndarray, extractor: Extractor, generators: dict[int, np.random.Generator]
-) -> Tensor:
-    """Adds the architecture's noise to every value; each contributor's noise comes from its own generator.
-
-    Args:
-        rows: features, float [r, values].
-        owners: contributor of each row, int64 [r].
-        extractor: its architecture says which noise, and at what scale.
-        generators: generator of each contributor.
-    """
-    architecture = extractor.architecture
-    if architecture.noise == "none":
-        return rows
-    noise = np.empty(rows.shape, np.float32)
-    # The rows of a contributor follow one another.
-    for start, end in pairwise([0, *(np.flatnonzero(np.diff(owners)) + 1).tolist(), len(owners)]):
-        if start == end:  # no rows at all
-            break
-        generator = generators[int(owners[start])]
-        draw = generator.normal if architecture.noise == "gaussian" else generator.laplace
-        noise[start:end] = draw(0.0, architecture.noise_scale, (end - start, rows.shape[1]))
-    return rows.float() + torch.from_numpy(noise)
 
 
 def _labels(examples: Examples, tasks: Sequence[str]) -> np.ndarray:

@@ -17,7 +17,7 @@ from tiprdc_fl.models.transport import Transport
 
 Precision = Literal["bfloat16", "float32"]
 Transform = Literal["extract", "project", "erase", "kernel", "transport", "pass"]
-Noise = Literal["none", "gaussian", "laplace"]
+Noise = Literal["none", "gaussian", "laplace", "response"]
 Per = Literal["example", "person"]
 RESTORED: tuple[Transform, ...] = (
     "project",
@@ -47,12 +47,14 @@ class Architecture:
             "transport", by choice in "project" (text).
         stated: names of the private attributes that "transport" asks the device for.
         stated_values: number of values of each of these.
+        bits: of the code that "transport" sends instead of components; 0: it sends the components.
         inputs: whitened principal components that "kernel" begins with.
         fourier: random Fourier features of each round of "kernel".
         rounds: rounds of "kernel".
         hidden: units of the hidden layers of the perceptrons of "kernel"; 0: there are none.
-        noise: distribution of the noise that the device adds to every value independently.
-        noise_scale: standard deviation of the Gaussian, or scale b of the Laplace distribution.
+        noise: distribution of the noise that the device adds to every value independently; "response" replaces a
+            code by randomised response instead.
+        noise_scale: standard deviation of the Gaussian, scale b of the Laplace distribution, or epsilon.
         per: what the device sends one item for: each "example", or a "person": the mean of the features of all of
             that person's examples (of a message the mean of its steps); noise is added to the mean.
     """
@@ -68,6 +70,7 @@ class Architecture:
     pooled: bool = False
     stated: tuple[str, ...] = ()
     stated_values: tuple[int, ...] = ()
+    bits: int = 0
     inputs: int = 0
     fourier: int = 0
     rounds: int = 0
@@ -97,16 +100,17 @@ class Architecture:
 def feature_shape(architecture: Architecture) -> tuple[int, ...]:
     """Shape of what a device sends for one example; a leading -1 stands for a message of any length.
 
-    It is (2w, h/4, w/4) or (-1, d) for features, (k,) or (-1, k) for components, (1, k) for those of a pooled
-    message, (3, h, w) for an image.
+    It is (2w, h/4, w/4) or (-1, d) for features, (k,) or (-1, k) for components or the bits of a code, (1, k) for
+    those of a pooled message, (3, h, w) for an image.
     """
     if architecture.transform in ("extract", "erase"):
         return seen_shape(architecture)
     if architecture.transform == "pass":
         return (3, *architecture.image_size)
+    sent = architecture.bits or architecture.components
     if architecture.modality == "image":
-        return (architecture.components,)
-    return (1 if architecture.pooled else -1, architecture.components)
+        return (sent,)
+    return (1 if architecture.pooled else -1, sent)
 
 
 def seen_shape(architecture: Architecture) -> tuple[int, ...]:
@@ -128,6 +132,7 @@ def extracting(architecture: Architecture) -> Architecture:
         pooled=False,
         stated=(),
         stated_values=(),
+        bits=0,
         inputs=0,
         fourier=0,
         rounds=0,
@@ -149,7 +154,13 @@ def build_extractor(architecture: Architecture) -> nn.Module:
         return Projection(encoder, shape, kept, architecture.pooled)
     if architecture.transform == "transport":
         plain, classes = extracting(architecture), math.prod(architecture.stated_values)
-        return Transport(build_extractor(plain), feature_shape(plain), architecture.components, classes)
+        return Transport(
+            build_extractor(plain),
+            feature_shape(plain),
+            components=architecture.components,
+            classes=classes,
+            bits=architecture.bits,
+        )
     if architecture.transform == "kernel":
         plain = extracting(architecture)
         return KernelMap(

@@ -1,4 +1,4 @@
-"""Few components of features, which a device moves to where all values of its private attributes look alike."""
+"""Few components of features, which a device moves to where all of its private classes look alike."""
 
 from collections.abc import Sequence
 
@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from tiprdc_fl.errors import InputError
+from tiprdc_fl.models.fair_tree import FairTree
 from tiprdc_fl.models.projection import aligned_product, constants
 from tiprdc_fl.models.text import mean_step
 
@@ -26,9 +27,12 @@ class Transport(nn.Module):
         shape: shape of one example's features; a leading -1 for messages, whose steps are averaged first.
         components: number of components.
         classes: number of private classes.
+        bits: of a code that is sent instead of the components, see ``FairTree``; 0: there is none.
     """
 
-    def __init__(self, encoder: nn.Module, shape: tuple[int, ...], components: int, classes: int):
+    def __init__(
+        self, encoder: nn.Module, shape: tuple[int, ...], components: int, classes: int, bits: int = 0
+    ):
         super().__init__()
         self.encoder, self.shape = encoder, shape
         self.pooled = shape[0] < 0
@@ -36,6 +40,7 @@ class Transport(nn.Module):
         self.mean, self.basis = constants((size,), (components, size))
         self.maps, self.offsets = constants((classes, components, components), (classes, components))
         self.back, self.middle = constants((components, size), (size,))
+        self.tree = FairTree(components, bits, classes) if bits else None
 
     def forward(self, x: Tensor) -> Tensor:
         """Components, float [batch, components], or [batch, 1, components] of messages; not yet moved."""
@@ -45,23 +50,31 @@ class Transport(nn.Module):
             return aligned_product(flat - self.mean, self.basis) / (2 * DEVIATIONS) + 0.5
 
     def send(self, components: Tensor, classes: np.ndarray) -> Tensor:
-        """Moves components by the map of each item's private class, and clips them.
-
-        Sums are taken one component after the other, so that no bit depends on the other items.
+        """What the device sends: components that are moved, [n, ..., components], or their codes, [n, ..., bits].
 
         Args:
             components: as ``forward`` returns them, or means of these, [n, ..., components].
             classes: private class of each item, int64 [n].
         """
+        sent = self.move(components.reshape(len(components), -1), classes)
+        if self.tree is not None:
+            sent = self.tree(sent, torch.from_numpy(classes))
+        return sent.reshape(*components.shape[:-1], -1)
+
+    def move(self, components: Tensor, classes: np.ndarray) -> Tensor:
+        """Moves components [n, components] by the map of each item's private class, and clips them.
+
+        Sums are taken one component after the other, so that no bit depends on the other items.
+        """
         chosen = torch.from_numpy(classes)
         maps, moved = self.maps[chosen], self.offsets[chosen]
-        flat = components.reshape(len(components), -1)
-        for number in range(flat.shape[1]):
-            moved = moved + maps[:, :, number] * flat[:, number : number + 1]
-        return moved.clamp(LEAST, 1.0).reshape(components.shape)
+        for number in range(components.shape[1]):
+            moved = moved + maps[:, :, number] * components[:, number : number + 1]
+        return moved.clamp(LEAST, 1.0)
 
     def restore(self, components: Tensor) -> Tensor:
-        """Converts (noisy) components to features [batch, *shape] linearly."""
+        """Converts (noisy) components, or codes, to features [batch, *shape]; the components linearly."""
+        components = components if self.tree is None else self.tree.centre(components)
         flat = components @ self.back + self.middle
         return flat if self.pooled else flat.reshape(len(flat), *self.shape)
 

@@ -12,6 +12,7 @@ from tiprdc_fl.errors import InputError
 from tiprdc_fl.models.architecture import Architecture, build_extractor
 from tiprdc_fl.models.extractor import to_bytes
 from tiprdc_fl.protections.aligned import ALIGNED
+from tiprdc_fl.protections.codes import CODES
 from tiprdc_fl.protections.dp import DP
 from tiprdc_fl.protections.encoder import ENCODER
 from tiprdc_fl.protections.ensemble import ENSEMBLE
@@ -48,6 +49,7 @@ PROTECTIONS: dict[str, Protection] = {
     "obliviator": OBLIVIATOR,
     "gaussian": GAUSSIAN,
     "aligned": ALIGNED,
+    "codes": CODES,
     "encoder": ENCODER,
     "hybrid": HYBRID,
     "noisy": NOISY,

@@ -22,6 +22,7 @@ from torch import from_numpy, nn
 
 from tiprdc_fl.data.examples import most_frequent
 from tiprdc_fl.models.architecture import Architecture
+from tiprdc_fl.models.fair_tree import fit_tree
 from tiprdc_fl.models.transport import DEVIATIONS, Transport, private_class
 from tiprdc_fl.protections import encoder
 from tiprdc_fl.protections.combinations import combinations
@@ -60,7 +61,7 @@ def check(settings: Settings, shape: tuple[int, ...], private: np.ndarray) -> No
 
 
 def fit(network: nn.Module, collected: Collected) -> None:
-    """The encoder's weights, the components, the map of each private class, and the way back to features."""
+    """The encoder's weights, components, a map for each private class, the tree of codes, the way back."""
     if not isinstance(network, Transport):
         raise TypeError("aligned needs a Transport")
     z, examples = encoded(network, collected)
@@ -75,7 +76,10 @@ def fit(network: nn.Module, collected: Collected) -> None:
     maps, offsets = transports(x, classes, len(network.maps))
     network.maps.copy_(from_numpy(maps))
     network.offsets.copy_(from_numpy(offsets))
-    fit_restore(network, network.send(from_numpy(x), classes), z)
+    moved = network.move(from_numpy(x), classes)
+    if network.tree is not None:
+        fit_tree(network.tree, moved, from_numpy(classes))
+    fit_restore(network, moved, z)
 
 
 def values_of(private: np.ndarray) -> tuple[int, ...]:

@@ -53,6 +53,8 @@ class Settings:
         kernel: "linear" or "rbf", what leace works on.
         rounds: of obliviator.
         noise: standard deviation of Gaussian noise, in standard deviations of what it is added to.
+        bits: of a code.
+        response: epsilon of randomised response; None: there is none.
         proxies: names of the proxy attributes.
     """
 
@@ -66,6 +68,8 @@ class Settings:
     kernel: str
     rounds: int
     noise: float
+    bits: int
+    response: float | None
     proxies: tuple[str, ...] = ()
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
+from tiprdc_fl.report.certificate import certified
 from tiprdc_fl.report.floor import below_chance, beyond_floor
 from tiprdc_fl.report.queries import attributes_of, highest, pooled_row, strongest, worst_group
 from tiprdc_fl.report.schema import (
@@ -102,7 +103,7 @@ def _inferred(report: Report, role: str, attribute: str) -> Iterator[str]:
     if role == "private":
         for line in (*beyond_floor(report, attribute), *beyond_floor(report, attribute, per_person=True)):
             yield f"  {line}"
-        for line in below_chance(report, attribute):
+        for line in (*certified(report, attribute), *below_chance(report, attribute)):
             yield f"  {line}"
         yield from _certain(best)
     yield from unequal(report, attribute)

@@ -7,6 +7,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from tiprdc_fl.report.bound import bound_lines
+from tiprdc_fl.report.certificate import certified
 from tiprdc_fl.report.convergence import late_probes
 from tiprdc_fl.report.details import ROLES, grid, say, show_details
 from tiprdc_fl.report.floor import below_chance, beyond_floor, figure_of
@@ -98,6 +99,7 @@ def _leaks(report: Report) -> Iterator[str]:
     """What the features add to the label floor, and what is below chance; a line for each private attribute."""
     for attribute in attributes_of(report.results, "private"):
         yield from beyond_floor(report, attribute)
+        yield from certified(report, attribute)
         yield from below_chance(report, attribute)
 
 

@@ -25,6 +25,7 @@ from tiprdc_fl.report.schema import (
     ReidentificationResult,
     WorstOffResult,
 )
+from tiprdc_fl.stages.certificate import certificates
 from tiprdc_fl.stages.collect import CollectionResult
 from tiprdc_fl.stages.current import code_digest
 from tiprdc_fl.stages.probing import fit_of, learning_curve, probe_all
@@ -86,6 +87,7 @@ def _measured(
     return Figures(
         results=rows,
         beyond_floor=beyond_floor(rows, probed, features.measured, current.private),
+        certificates=certificates(current, trained, collected.store),
         groups=groups,
         worst_off=worst,
         curve=learning_curve(current, views, fit),

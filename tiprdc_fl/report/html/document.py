@@ -13,6 +13,7 @@ from markupsafe import Markup
 
 from tiprdc_fl.config.keys import show
 from tiprdc_fl.report.bound import bound_lines
+from tiprdc_fl.report.certificate import certified
 from tiprdc_fl.report.convergence import late_probes
 from tiprdc_fl.report.differences import RULE, in_words
 from tiprdc_fl.report.floor import below_chance, beyond_floor
@@ -64,6 +65,7 @@ TEMPLATES.globals |= {
     "below_chance": below_chance,
     "bound_lines": bound_lines,
     "beyond_floor": beyond_floor,
+    "certified": certified,
     "caveat": CAVEAT,
     "changed": changed,
     "flat": flat,

@@ -22,6 +22,7 @@ from tiprdc_fl.report.schema.partition import (
 )
 from tiprdc_fl.report.schema.report import CAVEAT, SCHEMA_VERSION, Report, json_schema
 from tiprdc_fl.report.schema.results import (
+    CertificateResult,
     Converging,
     CurvePoint,
     Figures,
@@ -54,6 +55,7 @@ __all__ = [
     "SCHEMA_VERSION",
     "BitsFigure",
     "CalibrationFigures",
+    "CertificateResult",
     "Converging",
     "Correlated",
     "CurvePoint",

@@ -274,6 +274,26 @@ class FloorResult(Model):
     """Difference of the two strongest probes' figures. Its interval is paired: over the same people."""
 
 
+class CertificateResult(Model):
+    """What no adversary can exceed who sees one item of a person: see docs/certificate.md."""
+
+    attribute: str
+    """Name of a private attribute."""
+    covers: Literal["code", "code+labels"]
+    """What the adversary sees: the code alone, or with the task labels and the bucket of the number of examples (1,
+    2-4, 5-16, 17 and more). Sizes and seconds are not covered."""
+    values: Count
+    """Values that this can have."""
+    people: tuple[Count, ...]
+    """Contributors of each of the attribute's values, with one item each."""
+    measured: Share
+    """Balanced accuracy of the best rule on these people themselves; too high on average."""
+    certified: Share
+    """Largest balanced accuracy of any adversary on new people of the same population."""
+    delta: Share
+    """Chance, over the choice of the contributors, that this certificate fails."""
+
+
 class Figures(Model):
     """All figures that stage 3 measures on holdout people."""
 
@@ -283,6 +303,9 @@ class Figures(Model):
     beyond_floor: tuple[FloorResult, ...]
     """What the features add to the label floor, for each private attribute; empty where no adversary learns from
     metadata."""
+    certificates: tuple[CertificateResult, ...]
+    """What no adversary can exceed, for each private attribute; empty where the protection sends no codes, or where
+    contributors are not persons."""
     groups: tuple[GroupResult, ...]
     """Results by group: for each attribute its strongest probe on the features, on the holdout examples of each
     device class and of each attribute's values. Attributes whose balanced accuracy is null are left out."""

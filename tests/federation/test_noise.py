@@ -1,0 +1,48 @@
+"""Randomised response, and whose generator draws it."""
+
+import numpy as np
+import pytest
+import torch
+
+from tiprdc_fl.federation.noise import noisy, randomised
+from tiprdc_fl.models.architecture import Architecture
+from tiprdc_fl.models.fair_tree import code_numbers, code_of
+
+BITS, EPSILON = 3, 1.5
+RESPONSE = Architecture("image", 4, image_size=(32, 32), bits=BITS, noise="response", noise_scale=EPSILON)
+
+
+def test_the_true_code_is_that_many_times_as_likely_as_each_other():
+    count = 200_000
+    codes = code_of(np.full(count, 5), BITS)
+    numbers = code_numbers(randomised(codes, EPSILON, np.random.default_rng(0)))
+    shares = np.bincount(numbers, minlength=2**BITS) / count
+    others = np.delete(shares, 5)
+    assert shares[5] / others.mean() == pytest.approx(np.exp(EPSILON), rel=0.02)
+    assert np.ptp(others) < 4 * np.sqrt(others.mean() / count)
+
+
+def test_epsilon_0_tells_nothing():
+    codes = code_of(np.zeros(80_000, int), BITS)
+    numbers = code_numbers(randomised(codes, 0.0, np.random.default_rng(0)))
+    assert np.bincount(numbers, minlength=8) / 80_000 == pytest.approx(np.full(8, 1 / 8), abs=5e-3)
+
+
+def test_a_large_epsilon_keeps_every_code():
+    codes = code_of(np.arange(8), BITS)
+    assert torch.equal(randomised(codes, 50.0, np.random.default_rng(0)), codes)
+
+
+def test_a_contributors_noise_does_not_depend_on_the_others():
+    codes, owners = code_of(np.arange(8), BITS), np.array([3, 3, 3, 7, 7, 9, 9, 9])
+
+    def drawn(rows: torch.Tensor, people: np.ndarray) -> torch.Tensor:
+        return noisy(rows, people, RESPONSE, {n: np.random.default_rng(n) for n in (3, 7, 9)})
+
+    together = drawn(codes, owners)
+    assert torch.equal(together[3:5], drawn(codes[3:5], owners[3:5]))
+    assert set(together.unique().tolist()) <= {0.5, 1.0}
+
+
+def test_no_rows_are_no_error():
+    assert len(noisy(torch.empty(0, BITS), np.empty(0, np.int64), RESPONSE, {})) == 0

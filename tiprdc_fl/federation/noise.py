@@ -1,0 +1,54 @@
+"""The noise of a device: added to every value, or randomised response of a code."""
+
+import math
+from collections.abc import Mapping
+from itertools import pairwise
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from tiprdc_fl.models.architecture import Architecture
+from tiprdc_fl.models.fair_tree import code_of
+
+
+def noisy(
+    rows: Tensor,
+    owners: np.ndarray,
+    architecture: Architecture,
+    generators: Mapping[int, np.random.Generator],
+) -> Tensor:
+    """Rows with the architecture's noise; each contributor's comes from its own generator.
+
+    Args:
+        rows: features or codes, float [r, values]; a contributor's rows follow one another.
+        owners: contributor of each row, int64 [r].
+        architecture: says which noise, and at what scale.
+        generators: generator of each contributor.
+    """
+    if architecture.noise == "none" or not len(rows):
+        return rows
+    result = rows.float().clone()
+    for start, end in pairwise([0, *(np.flatnonzero(np.diff(owners)) + 1).tolist(), len(owners)]):
+        generator, own = generators[int(owners[start])], result[start:end]
+        if architecture.noise == "response":
+            own.copy_(randomised(own, architecture.noise_scale, generator))
+        else:
+            draw = generator.normal if architecture.noise == "gaussian" else generator.laplace
+            added = draw(0.0, architecture.noise_scale, tuple(own.shape)).astype(np.float32)
+            own += torch.from_numpy(added)
+    return result
+
+
+def randomised(codes: Tensor, epsilon: float, generator: np.random.Generator) -> Tensor:
+    """K-ary randomised response: the true code is e^epsilon times as likely as each other.
+
+    Args:
+        codes: float [n, bits].
+        epsilon: in nats.
+        generator: of the contributor.
+    """
+    count, bits = codes.shape
+    replaced = generator.random(count) < 2**bits / (math.expm1(epsilon) + 2**bits)
+    drawn = code_of(generator.integers(0, 2**bits, count), bits)  # the true one may be drawn, too
+    return torch.where(torch.from_numpy(replaced)[:, None], drawn, codes)

@@ -1,0 +1,83 @@
+"""One code of few bits, which all private classes send equally often (of the collector's people), certified.
+
+Components are moved as ``aligned`` moves them, without noise. A tree then halves each private class at its own
+medians (``models.fair_tree``), so that every class reaches every leaf equally often. What is sent has few possible
+values, so that there is an upper bound for every adversary (docs/certificate.md). The report states it beside the
+adversaries' figures. With ``protection.response`` a device replaces its code at random as well (K-ary randomised
+response, Kairouz et al. 2014), which bounds every adversary whatever the population.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from tiprdc_fl.errors import InputError
+from tiprdc_fl.evaluation.randomised_response import response_bound
+from tiprdc_fl.models.architecture import Architecture
+from tiprdc_fl.protections import aligned, encoder
+from tiprdc_fl.protections.gaussian import PERSON
+from tiprdc_fl.protections.protection import ENCODING, Protection, Settings, item_of
+
+
+def apply(architecture: Architecture, settings: Settings) -> Architecture:
+    """The device computes components, moves them, and sends the number of a leaf."""
+    return replace(
+        aligned.apply(architecture, settings),
+        bits=settings.bits,
+        noise="none" if settings.response is None else "response",
+        noise_scale=settings.response or 0.0,
+    )
+
+
+def check(settings: Settings, shape: tuple[int, ...], private: np.ndarray) -> None:
+    """Raises InputError when the components do not fit, or a private class has too few examples for the codes."""
+    aligned.check(settings, shape, private)
+    fewest = int(np.unique(private, axis=0, return_counts=True)[1].min())
+    if fewest < 2**settings.bits:
+        raise InputError(
+            f"protection.bits={settings.bits}: a combination of the private attributes has {fewest:,} of the "
+            f"collector's examples, fewer than the {2**settings.bits:,} codes; lower it or raise "
+            "data.collector_people"
+        )
+
+
+def _describe(keys: Mapping[str, Any]) -> str:
+    values, epsilon = 2 ** keys["protection.bits"], keys["protection.response"]
+    said = (
+        f"{values:,} codes of {keys['protection.components']} components that say most about "
+        f"{len(keys['data.proxies']) or 'no'} proxies, one for {item_of(keys, 'an example')}"
+    )
+    if epsilon is None:
+        return said
+    said = f"{said}, randomised response with epsilon {epsilon:g}: alone,"
+    once = f"a code gives any binary attribute away at {_up(response_bound(epsilon, values))} % at most"
+    if keys["protection.per"] == "person":
+        return f"{said} {once}"
+    return f"{said} {once}, a person's {PERSON} at {_up(response_bound(epsilon, values, PERSON))} %"
+
+
+def _up(share: float) -> str:
+    """A bound in %, never below itself."""
+    return f"{np.ceil(1e4 * share) / 100:.2f}"
+
+
+CODES = Protection(
+    label="a code of few bits that all private classes send equally often",
+    apply=apply,
+    train=encoder.train,
+    adapt=aligned.adapt,
+    fit=aligned.fit,
+    describe=_describe,
+    reads=(
+        "protection.bits",
+        "protection.response",
+        "protection.components",
+        "protection.encoder",
+        *ENCODING,
+    ),
+    check=check,
+    states=True,
+    defaults={"protection.components": aligned.COMPONENTS},
+)

@@ -1,0 +1,66 @@
+"""Certificates: what no adversary can exceed, where what is sent is one of few codes."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from tiprdc_fl.data.examples import labels_of, rows_at
+from tiprdc_fl.evaluation.certificate import COUNT_BUCKETS, certify, count_bucket, joint
+from tiprdc_fl.models.fair_tree import code_numbers
+from tiprdc_fl.report.schema import CertificateResult
+from tiprdc_fl.stages.representations import items
+from tiprdc_fl.stages.run import Run
+from tiprdc_fl.stages.train import Trained
+from tiprdc_fl.store.feature_store import FeatureStore
+
+DELTA = 0.05  # chance that a certificate fails
+
+
+def certificates(current: Run, trained: Trained, stored: FeatureStore) -> tuple[CertificateResult, ...]:
+    """Certificates of each private attribute, over one item of each contributor, the first.
+
+    Contributors are people on whom nothing was fitted. There are none where what is sent is no code, or where
+    contributors are not persons.
+
+    Args:
+        current: the run.
+        trained: what made the codes.
+        stored: the contributors' codes.
+    """
+    architecture = trained.extractor.architecture
+    if not architecture.bits or current.source.partition is not None:
+        return ()
+    people, first, counts = np.unique(
+        stored.keys.column("contributor").to_numpy(), return_index=True, return_counts=True
+    )
+    keys = stored.keys.take(first)
+    codes = code_numbers(stored.features(keys.column("position").to_numpy())).reshape(-1)
+    labels = [keys.column(f"task_{task}").to_numpy() for task in current.tasks]
+    # Who sends one item a person does not send how many examples are behind it.
+    counted = [] if architecture.per == "person" else [count_bucket(counts)]
+    buckets = [COUNT_BUCKETS] * len(counted)
+    shown = {
+        "code": ([codes], [2**architecture.bits]),
+        "code+labels": (
+            [codes, *labels, *counted],
+            [2**architecture.bits, *(int(column.max()) + 1 for column in labels), *buckets],
+        ),
+    }
+    examples = items(current.dataset.labels(people), architecture.per)
+    rows = rows_at(people, keys.column("row").to_numpy(), examples.people, examples.rows)
+    private = labels_of(examples, current.private)[rows]
+    return tuple(
+        result
+        for name, classes in zip(current.private, private.T, strict=True)
+        for covers, (columns, sizes) in shown.items()
+        for result in _certified(name, covers, classes, *joint(columns, sizes))
+    )
+
+
+def _certified(
+    attribute: str, covers: str, classes: np.ndarray, joined: np.ndarray, values: int
+) -> Iterator[CertificateResult]:
+    """One certificate; none where a class has too few people."""
+    found = certify(joined, classes, values, DELTA)
+    if found is not None:
+        yield CertificateResult.model_validate({"attribute": attribute, "covers": covers, **vars(found)})
