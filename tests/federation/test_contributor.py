@@ -38,6 +38,9 @@ def extractor_of(architecture: Architecture) -> Extractor:
             network.basis.normal_(std=0.1, generator=generator)
             network.maps.normal_(std=0.1, generator=generator)
             network.offsets.uniform_(generator=generator)
+            if network.tree is not None:
+                network.tree.directions.normal_(generator=generator)
+                network.tree.thresholds.normal_(std=0.1, generator=generator)
     return from_bytes(to_bytes(network, architecture))
 
 
@@ -72,6 +75,7 @@ def features(found: Contributions) -> dict[int, bytes]:
 NOISE = {"noise": "laplace", "noise_scale": 0.1}
 PROJECTED = {"transform": "project", "components": 7, **NOISE}
 MOVED = {"transform": "transport", "components": 7, "stated": TASKS, "stated_values": (2,), **NOISE}
+CODES = {**MOVED, "bits": 4, "noise": "response", "noise_scale": 1.0}
 
 
 @pytest.mark.parametrize(
@@ -86,8 +90,9 @@ MOVED = {"transform": "transport", "components": 7, "stated": TASKS, "stated_val
         replace(TEXT, per="person"),
         *(replace(IMAGE, per=per, **MOVED) for per in ("example", "person")),
         *(replace(TEXT, per=per, pooled=True, **MOVED) for per in ("example", "person")),
+        *(replace(one, pooled=one is TEXT, **CODES) for one in (IMAGE, TEXT)),
     ],
-    ids=lambda one: f"{one.modality}-{one.transform}-{one.precision}-{one.per}",
+    ids=lambda one: f"{one.modality}-{one.transform}-{one.precision}-{one.per}-{one.noise}",
 )
 def test_features_do_not_depend_on_who_is_asked_together(architecture):
     extractor, rng = extractor_of(architecture), np.random.default_rng(0)

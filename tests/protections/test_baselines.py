@@ -39,6 +39,8 @@ SETTINGS = Settings(
     kernel="linear",
     rounds=2,
     noise=0.5,
+    bits=3,
+    response=None,
 )
 SOURCE = DataSource("faces", None, (32, 32), 0, most=6)
 IMAGES = Architecture("image", 4, image_size=(32, 32))
