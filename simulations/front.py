@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from simulations.common.arguments import Options
 from simulations.common.command import start
-from simulations.common.datasets import modality_of, proxies_of
+from simulations.common.datasets import modality_of, with_proxies
 from simulations.common.figures import (
     UNDEFINED,
     Column,
@@ -36,9 +36,7 @@ EPSILONS = ("0.9", "9")  # the paper's largest, and one that leaves something to
 
 def _cases(config: Config, options: Options) -> list[Case]:
     modality = modality_of(config.data.name, config.data.root)
-    data = config.data
-    proxies = proxies_of(data.name, [*(data.private or ()), *(data.tasks or ())])
-    known = (f"data.proxies=[{','.join(proxies)}]", "protection.encoder=proxies") if proxies else ()
+    known = with_proxies(config.data)
     cases = [
         *budget_cases(),
         *(

@@ -4,7 +4,7 @@ from matplotlib.figure import Figure
 
 from simulations.common.arguments import Options
 from simulations.common.command import start
-from simulations.common.datasets import modality_of
+from simulations.common.datasets import modality_of, with_proxies
 from simulations.common.figures import Column, Report, Row, best, pooled, private_of
 from simulations.common.output import Outcome
 from simulations.common.runs import Case
@@ -17,17 +17,25 @@ PER = ("example", "person")
 _PROTECTIONS = {
     "tiprdc": ("protection.name=tiprdc",),
     "leace": ("protection.name=leace",),
+    "aligned": ("protection.name=aligned",),
+    "codes": ("protection.name=codes",),
     "encoder": ("protection.name=encoder",),
     "gaussian 0.3": ("protection.name=gaussian", "protection.noise_multiplier=0.3"),
     "gaussian 1": ("protection.name=gaussian", "protection.noise_multiplier=1"),
     "random": ("protection.name=random",),
 }
+_ON_PROXIES = ("aligned", "codes")  # where the dataset has proxies
 
 
 def _cases(config: Config, options: Options) -> list[Case]:
     modality = modality_of(config.data.name, config.data.root)
+    known = with_proxies(config.data)
     return [
-        Case(f"{name} per {per}", (*keys, f"protection.per={per}"), {"method": name, "per": per})
+        Case(
+            f"{name} per {per}",
+            (*keys, *(known if name in _ON_PROXIES else ()), f"protection.per={per}"),
+            {"method": name, "per": per},
+        )
         for name, keys in _PROTECTIONS.items()
         if modality in PROTECTIONS[name.split()[0]].modalities
         for per in PER
@@ -67,8 +75,8 @@ STUDY = Study(
         "An adversary that pools the guesses of a person's examples infers more than one that sees a single "
         "example. Here the device pools: it sends the mean of its features, with the most frequent label of each "
         "task. What an adversary then knows of a person is what pooling tells it otherwise. Tasks of a person and "
-        "of an example are other questions: compare those of rows of one kind. Protections are fitted to examples, "
-        "whatever is sent."
+        "of an example are other questions: compare those of rows of one kind. aligned and codes are fitted to "
+        "what is sent, the others to examples."
     ),
     paper=(),
     cases=_cases,

@@ -1,9 +1,10 @@
 """What studies know of datasets: their defaults, and whether they hold images or text."""
 
 import os
-from collections.abc import Collection
 from functools import cache
 from pathlib import Path
+
+from tiprdc_fl.config.keys import Data
 
 TEXT = ("chitchat", "dial")
 # Where people are finite, those that are no contributors are shared between collector and holdout.
@@ -71,9 +72,15 @@ PROXIES["celeba"] = (
 )
 
 
-def proxies_of(dataset: str, left_out: Collection[str]) -> tuple[str, ...]:
-    """A dataset's proxies without some attributes; empty where none are known."""
-    return tuple(name for name in PROXIES.get(dataset, ()) if name not in left_out)
+def with_proxies(data: Data) -> tuple[str, ...]:
+    """Keys that train an encoder on a dataset's proxies; none where no proxies are known.
+
+    Args:
+        data: the configuration's section, whose private attributes and tasks are no proxies.
+    """
+    left_out = {*(data.private or ()), *(data.tasks or ())}
+    names = [name for name in PROXIES.get(data.name, ()) if name not in left_out]
+    return (f"data.proxies=[{','.join(names)}]", "protection.encoder=proxies") if names else ()
 
 
 def modality_of(dataset: str, root: str | None = None) -> str:

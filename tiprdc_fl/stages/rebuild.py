@@ -88,11 +88,12 @@ def _images(views: Views) -> tuple[Images, Images]:
 def encoding(extractor: Extractor) -> Encode | None:
     """What maps images to features as the adversary sees them, with gradients; noise is not part of it.
 
-    Components are restored to features. None where the device sends the image itself, raw or noisy: there
-    is nothing to invert.
+    Components are restored to features. None where the device sends the image itself, raw or noisy: there is
+    nothing to invert. None, too, where what is sent depends on the private class that the device states: who inverts
+    it would have to know the class.
     """
     transform, network = extractor.architecture.transform, extractor.network
-    if transform == "pass":
+    if transform == "pass" or extractor.architecture.stated:
         return None
     if transform in RESTORED:
         return lambda x: network.restore(network(x))  # pyright: ignore[reportCallIssue]
