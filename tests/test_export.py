@@ -13,7 +13,7 @@ import pytest
 import torch
 from rich.console import Console
 
-from tests.models.exported import ARCHITECTURES, IMAGE, TEXT, extractor_of, inputs_of, int8_of, onnx_of
+from tests.models.exported import ARCHITECTURES, IMAGE, MOVED, TEXT, extractor_of, inputs_of, int8_of, onnx_of
 from tiprdc_fl import export as command
 from tiprdc_fl.config.keys import to_yaml
 from tiprdc_fl.errors import InputError
@@ -194,6 +194,7 @@ RAW = replace(IMAGE, transform="pass")
         (["nowhere"], "nowhere: there is no extractor.safetensors there; name a run folder"),
         (["junk"], "junk: not an extractor file of tiprdc_fl"),
         (["raw"], "nothing to export: this extractor passes images on"),
+        (["moved"], "nothing to export: what the device sends depends on its own Smiling, .* use torch"),
         (["mine", "--precision", "int8"], "--precision int8: .*; name a run folder"),
         (["run", "--precision", "int8", "--format", "torch"], "--precision int8: .*; add --format onnx"),
         (["mine", "--out", "junk"], r"--out junk: cannot be made \(File exists\); name another folder"),
@@ -203,6 +204,8 @@ def test_mistakes(arguments, message, run, quickly, monkeypatch, tmp_path, capsy
     monkeypatch.chdir(tmp_path)
     Path("junk").write_bytes(b"junk")
     Path("raw").write_bytes(to_bytes(torch.nn.Identity(), RAW))
+    moved = replace(IMAGE, **MOVED)
+    Path("moved").write_bytes(to_bytes(extractor_of(moved).network, moved))
     Path("mine").write_bytes(to_bytes(extractor_of(IMAGE).network, IMAGE))
     assert command.main([*arguments]) == 2
     err = capsys.readouterr().err

@@ -12,7 +12,9 @@ from tiprdc_fl.data.source import DataSource, hold, open_dataset, select
 from tiprdc_fl.federation.contribution import Contributions, pack, to_table
 from tiprdc_fl.federation.contributor import Failure, contribute, layout_of
 from tiprdc_fl.models.architecture import Architecture, build_extractor
-from tiprdc_fl.models.extractor import Extractor, from_bytes, to_bytes
+from tiprdc_fl.models.extractor import Extractor, forward, from_bytes, preprocess, to_bytes
+from tiprdc_fl.models.transport import Transport
+from tiprdc_fl.store.codec import channels, decode
 
 SOURCE = DataSource("faces", None, (32, 32), 0, most=9)
 PEOPLE = list(range(10, 40))
@@ -30,6 +32,15 @@ def extractor_of(architecture: Architecture) -> Extractor:
             network.basis.normal_(generator=seeding.torch_generator(0, "basis"))  # pyright: ignore
             network.low.fill_(-50)  # pyright: ignore
             network.high.fill_(50)  # pyright: ignore
+    if isinstance(network, Transport):
+        generator = seeding.torch_generator(0, "basis")
+        with torch.no_grad():
+            network.basis.normal_(std=0.1, generator=generator)
+            network.maps.normal_(std=0.1, generator=generator)
+            network.offsets.uniform_(generator=generator)
+            if network.tree is not None:
+                network.tree.directions.normal_(generator=generator)
+                network.tree.thresholds.normal_(std=0.1, generator=generator)
     return from_bytes(to_bytes(network, architecture))
 
 
@@ -63,6 +74,8 @@ def features(found: Contributions) -> dict[int, bytes]:
 
 NOISE = {"noise": "laplace", "noise_scale": 0.1}
 PROJECTED = {"transform": "project", "components": 7, **NOISE}
+MOVED = {"transform": "transport", "components": 7, "stated": TASKS, "stated_values": (2,), **NOISE}
+CODES = {**MOVED, "bits": 4, "noise": "response", "noise_scale": 1.0}
 
 
 @pytest.mark.parametrize(
@@ -75,8 +88,11 @@ PROJECTED = {"transform": "project", "components": 7, **NOISE}
         replace(IMAGE, transform="pass", noise="gaussian", noise_scale=0.1),
         *(replace(one, per="person", **PROJECTED) for one in (IMAGE, TEXT)),
         replace(TEXT, per="person"),
+        *(replace(IMAGE, per=per, **MOVED) for per in ("example", "person")),
+        *(replace(TEXT, per=per, pooled=True, **MOVED) for per in ("example", "person")),
+        *(replace(one, pooled=one is TEXT, **CODES) for one in (IMAGE, TEXT)),
     ],
-    ids=lambda one: f"{one.modality}-{one.transform}-{one.precision}-{one.per}",
+    ids=lambda one: f"{one.modality}-{one.transform}-{one.precision}-{one.per}-{one.noise}",
 )
 def test_features_do_not_depend_on_who_is_asked_together(architecture):
     extractor, rng = extractor_of(architecture), np.random.default_rng(0)
@@ -133,6 +149,39 @@ def test_labels_that_do_not_fit_fail_their_contributor_only():
     found, failures = contribute(extractor, held, [10, 11], layout)
     assert found.contributor.tolist() == [10]
     assert [(one.contributor, one.stage) for one in failures] == [(11, "encode")]
+
+
+@pytest.mark.parametrize("per", ["example", "person"])
+@pytest.mark.parametrize("alone", [True, False])
+def test_whoever_has_a_private_label_that_the_extractor_does_not_know_fails_alone(alone, per):
+    """The reason names the attribute. It leaves the device, so it does not say which label that is."""
+    good = open_dataset(SOURCE)
+    examples = good.load([10, 11, 12])
+    wrong = {**examples.attributes, "Male": np.where(examples.people == 11, 57, 1)}
+    extractor = extractor_of(replace(IMAGE, per=per, **{**MOVED, "stated": ("Male",)}))
+    layout = layout_of(extractor, "float16", TASKS)
+    held = hold(good, replace(examples, attributes=wrong))
+    found, failures = contribute(extractor, held, [10, 11, 12], layout, alone=alone)
+    assert found.contributor.tolist() == [10, 12]
+    reason = "Male: the protection was fitted to the values 0 to 1, and the device has another"
+    assert [(one.contributor, one.stage) for one in failures] == [(11, "forward")]
+    assert failures[0].reason.startswith(reason) and "57" not in failures[0].reason
+
+
+def test_what_is_sent_is_moved_by_the_label_that_the_device_states():
+    dataset, architecture = open_dataset(SOURCE), replace(IMAGE, **{**MOVED, "noise": "none"})
+    extractor = extractor_of(architecture)
+    layout, examples = layout_of(extractor, "float32", ()), dataset.load([10, 11])
+    for label in (0, 1):
+        stated = {**examples.attributes, "Smiling": np.full(len(examples), label, np.int8)}
+        found, _ = contribute(
+            extractor, hold(dataset, replace(examples, attributes=stated)), [10, 11], layout
+        )
+        sent, _ = decode(found.payload, found.payload_bytes, "float32", channels(layout.shape)[1])
+        components = forward(extractor, preprocess(architecture, examples.loaded))
+        moved = extractor.network.send(components, stated["Smiling"].astype(np.int64))  # pyright: ignore
+        assert torch.allclose(sent.reshape(moved.shape), moved, atol=1e-6)
+        assert not torch.allclose(moved, components, atol=1e-2)
 
 
 def test_a_contributor_without_examples_sends_none():

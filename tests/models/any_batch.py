@@ -11,7 +11,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from tests.models.exported import ARCHITECTURES, IMAGE, KERNELS, PROJECTED, TEXT, extractor_of, inputs_of
+from tests.models.exported import (
+    ARCHITECTURES,
+    IMAGE,
+    KERNELS,
+    MOVED,
+    PROJECTED,
+    TEXT,
+    extractor_of,
+    inputs_of,
+)
 from tiprdc_fl.models.architecture import Architecture
 from tiprdc_fl.models.runtime import RUNTIMES, Runner, extraction_threads
 
@@ -24,6 +33,8 @@ WIDE = {
     "their components": replace(TEXT, width=16, **PROJECTED),
     "their pooled components": replace(TEXT, width=16, pooled=True, **PROJECTED),
     "their kernels": replace(TEXT, width=16, **KERNELS),
+    "their components to be moved": replace(TEXT, width=16, pooled=True, **MOVED),
+    "components to be moved": replace(IMAGE, **MOVED),
     "images of width 16": replace(IMAGE, width=16),
     "images of width 64": replace(IMAGE, width=64),
 }

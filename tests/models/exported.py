@@ -13,6 +13,7 @@ from tiprdc_fl.models.extractor import Extractor, from_bytes, to_bytes
 from tiprdc_fl.models.kernel_map import KernelMap, Round
 from tiprdc_fl.models.onnx import to_int8, to_onnx
 from tiprdc_fl.models.projection import Projection
+from tiprdc_fl.models.transport import Transport
 
 WORDS = ("", "?", *(f"w{number}" for number in range(50)))
 IMAGE = Architecture("image", 4, image_size=(32, 32))
@@ -20,6 +21,12 @@ TEXT = Architecture("text", 8, vocabulary=WORDS, max_tokens=12)
 PROJECTED = {"transform": "project", "components": 7}
 KERNELS = {"transform": "kernel", "components": 7, "inputs": 12, "fourier": 64, "rounds": 2, "hidden": 16}
 ERASED = {"transform": "erase", "components": 3}
+MOVED = {
+    "transform": "transport",
+    "components": 7,
+    "stated": ("Smiling",),
+    "stated_values": (2,),
+}  # has no file
 ARCHITECTURES = {
     "narrow": IMAGE,
     "wide": replace(IMAGE, width=24, image_size=(40, 34)),
@@ -51,6 +58,12 @@ def extractor_of(architecture: Architecture) -> Extractor:
         if isinstance(network, Erasure):
             network.into.normal_(std=0.1, generator=generator)
             network.back.normal_(std=0.1, generator=generator)
+        if isinstance(network, Transport):
+            network.basis.normal_(std=0.1, generator=generator)
+            network.maps.normal_(std=0.1, generator=generator)
+            network.offsets.uniform_(generator=generator)
+            network.back.normal_(generator=generator)
+            network.middle.normal_(generator=generator)
         if isinstance(network, Projection):
             network.basis.normal_(generator=generator)
             network.low.fill_(-50)

@@ -1,9 +1,11 @@
 """``extract`` does what a contributor's device does, and says what it cannot take."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
-from tests.models.exported import IMAGE, TEXT, extractor_of
+from tests.models.exported import IMAGE, MOVED, TEXT, extractor_of
 from tiprdc_fl import seeding
 from tiprdc_fl.data.source import DataSource, open_dataset
 from tiprdc_fl.errors import InputError
@@ -29,6 +31,13 @@ def test_messages_of_several_batches_are_padded_alike():
     assert features.shape[:2] == (71, 5)
     assert torch.equal(features[0], features[69])
     assert not features[0, 1:].any()
+
+
+def test_where_the_private_attribute_decides_what_is_sent_features_alone_are_refused():
+    with pytest.raises(
+        InputError, match=r"depends on its own Smiling, .* use tiprdc_fl.federation.contributor"
+    ):
+        extract(extractor_of(replace(TEXT, pooled=True, **MOVED)), ["a"])
 
 
 @pytest.mark.parametrize(

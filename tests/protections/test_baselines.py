@@ -1,18 +1,28 @@
 """Baselines: what the device computes and adds, and that it travels as TIPRDC's features do."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
+from torch import Tensor
 
 from tests.training.test_hybrid import PLAN as HYBRID_PLAN
 from tiprdc_fl import seeding
 from tiprdc_fl.data.source import DataSource, open_dataset
 from tiprdc_fl.errors import InputError
 from tiprdc_fl.federation.contributor import contribute, layout_of
-from tiprdc_fl.models.architecture import Architecture, build_extractor, feature_shape, seen_shape
-from tiprdc_fl.models.extractor import batch_reader, forward, from_bytes, preprocess, restore, to_bytes
+from tiprdc_fl.models.architecture import Architecture, Per, build_extractor, feature_shape, seen_shape
+from tiprdc_fl.models.extractor import (
+    Extractor,
+    batch_reader,
+    forward,
+    from_bytes,
+    preprocess,
+    restore,
+    to_bytes,
+)
 from tiprdc_fl.models.projection import Projection
 from tiprdc_fl.models.text import build_vocabulary
 from tiprdc_fl.protections import PROTECTIONS, Collected, Settings, apply_protection, check_protection
@@ -28,6 +38,9 @@ SETTINGS = Settings(
     per="example",
     kernel="linear",
     rounds=2,
+    noise=0.5,
+    bits=3,
+    response=None,
 )
 SOURCE = DataSource("faces", None, (32, 32), 0, most=6)
 IMAGES = Architecture("image", 4, image_size=(32, 32))
@@ -41,11 +54,35 @@ def encoder_of(architecture: Architecture):
     return from_bytes(to_bytes(build_extractor(architecture), architecture))
 
 
+def collected_of(
+    encoder: Extractor | None, read: Callable[[np.ndarray], Tensor], private: np.ndarray, per: Per = "example"
+) -> Collected:
+    """The collector's examples, of 20 people in turn, without proxies.
+
+    Args:
+        encoder: the trained encoder.
+        read: numbers of examples -> preprocessed examples.
+        private: label of each example's private attribute, int [n].
+        per: what an item is sent for.
+    """
+    return Collected(
+        encoder=encoder,
+        read=read,
+        examples=len(private),
+        private=private[:, None],
+        seed=0,
+        names=("Male",),
+        people=np.arange(len(private)) % 20,
+        proxies=np.empty((len(private), 0), np.int64),
+        per=per,
+    )
+
+
 def protected(name: str, architecture: Architecture = IMAGES, settings: Settings = SETTINGS):
     inputs = TEXTS if architecture.modality == "text" else open_dataset(SOURCE).load(range(40)).loaded
     encoder = encoder_of(architecture) if PROTECTIONS[name].train else None
     read = batch_reader(architecture, inputs)
-    collected = Collected(encoder, read, len(inputs), np.arange(len(inputs))[:, None] % 2, 0)
+    collected = collected_of(encoder, read, np.arange(len(inputs)) % 2, settings.per)
     return from_bytes(apply_protection(PROTECTIONS[name], settings, architecture, collected))
 
 
@@ -109,7 +146,7 @@ def test_all_components_restore_the_features(architecture):
     network = build_extractor(
         replace(PROTECTIONS["hybrid"].apply(architecture, settings), noise="none", noise_scale=0.0)
     )
-    collected = Collected(encoder, read, len(inputs), np.arange(len(inputs))[:, None] % 2, 0)
+    collected = collected_of(encoder, read, np.arange(len(inputs)) % 2)
     data = apply_protection(PROTECTIONS["hybrid"], settings, architecture, collected)
     network.eval().load_state_dict(from_bytes(data).network.state_dict())
     x = read(np.arange(20))

@@ -7,11 +7,11 @@ import pytest
 import torch
 from torch import nn
 
-from tests.protections.test_baselines import IMAGES, SETTINGS, SOURCE, TEXTS, WORDS, protected
+from tests.protections.test_baselines import IMAGES, SETTINGS, SOURCE, TEXTS, WORDS, collected_of, protected
 from tiprdc_fl import seeding
 from tiprdc_fl.data.source import open_dataset
 from tiprdc_fl.models.extractor import Extractor, batch_reader, preprocess
-from tiprdc_fl.protections import PROTECTIONS, Collected, ReconstructionBound
+from tiprdc_fl.protections import PROTECTIONS, ReconstructionBound
 from tiprdc_fl.protections.fisher import bound_reconstruction, information_of, informed_error, jacobian
 
 
@@ -26,7 +26,7 @@ def linear(rows: list[list[float]]) -> nn.Module:
 def bound_of(extractor: Extractor, people: int = 20) -> ReconstructionBound:
     images = open_dataset(SOURCE).load(range(people)).loaded
     read = batch_reader(extractor.architecture, images)
-    found = bound_reconstruction(extractor, Collected(None, read, len(images), np.zeros((len(images), 1)), 0))
+    found = bound_reconstruction(extractor, collected_of(None, read, np.zeros(len(images), np.int64)))
     assert found is not None
     return found
 
@@ -115,14 +115,14 @@ def test_large_images_are_seen_at_fewer_places():
 
 def test_messages_have_none():
     extractor = protected("gaussian", WORDS)
-    collected = Collected(None, batch_reader(WORDS, TEXTS), len(TEXTS), np.zeros((len(TEXTS), 1)), 0)
+    collected = collected_of(None, batch_reader(WORDS, TEXTS), np.zeros(len(TEXTS), np.int64))
     assert bound_reconstruction(extractor, collected) is None
 
 
 def test_means_of_several_images_have_none():
     images = open_dataset(SOURCE).load(range(20)).loaded
     extractor = protected("gaussian", settings=replace(SETTINGS, per="person"))
-    collected = Collected(None, batch_reader(IMAGES, images), len(images), np.zeros((len(images), 1)), 0)
+    collected = collected_of(None, batch_reader(IMAGES, images), np.zeros(len(images), np.int64))
     assert bound_reconstruction(extractor, collected) is None
 
 

@@ -16,6 +16,7 @@ from tests.protections.test_baselines import (
     SOURCE,
     TEXTS,
     WORDS,
+    collected_of,
     encoder_of,
     open_dataset,
     protected,
@@ -25,7 +26,7 @@ from tiprdc_fl.errors import InputError
 from tiprdc_fl.models.architecture import seen_shape
 from tiprdc_fl.models.extractor import Extractor, batch_reader, forward, preprocess, restore
 from tiprdc_fl.models.kernel_map import KernelMap
-from tiprdc_fl.protections import PROTECTIONS, Collected, Settings
+from tiprdc_fl.protections import PROTECTIONS, Settings
 from tiprdc_fl.protections.kernel_fit import COMPONENTS, most_components
 from tiprdc_fl.stages.runtime import check_runtime
 
@@ -53,7 +54,7 @@ def network_of(name: str, settings: Settings) -> KernelMap:
     )
     plain = Extractor(nn.Identity(), replace(IMAGES, transform="pass"), digest="")
     read = lambda chosen: x[torch.from_numpy(chosen)][:, :, None, None]  # noqa: E731
-    PROTECTIONS[name].fit(network, Collected(plain, read, FITTED, private[:FITTED, None], 0))
+    PROTECTIONS[name].fit(network, collected_of(plain, read, private[:FITTED]))
     return network
 
 

@@ -11,13 +11,34 @@ from tiprdc_fl.stages.registries import load_config
 SMALL = ("clients=12", "data.collector_people=12", "data.holdout_people=8", "data.max_examples_per_person=4")
 MISTAKES = {
     "data": (["data.private=[Nope]"], "has no attribute 'Nope'"),
+    "unknown proxy": (["data.proxies=[Nope]"], "data.proxies: "),
+    "private proxy": (
+        ["data.private=[Male]", "data.proxies=[Young,Male]"],
+        "data.proxies and data.private both name Male: ",
+    ),
+    "proxy that is private by default": (
+        ["data.proxies=[Male]"],
+        "data.proxies and data.private both name Male",
+    ),
+    "proxy that is a task": (
+        ["data.tasks=[Smiling,Young]", "data.proxies=[Young,Smiling]"],
+        "data.proxies and data.tasks both name Smiling, Young: ",
+    ),
     "protection": (["protection.name=hybrid", "protection.components=1000"], "protection.components=1000"),
+    "encoder of proxies": (
+        ["protection.name=encoder", "protection.encoder=proxies"],
+        "protection.encoder=proxies needs data.proxies",
+    ),
     "partition": (["partition.name=dirichlet", "partition.partition_by=[Nope]"], "has no attribute 'Nope'"),
     "devices": (["devices.name=cameras", "devices.correlated_with=Nope"], "devices.correlated_with: "),
     "strategy": (["strategy.name=over_select", "strategy.target=13"], "strategy.target=13"),
     "federation": (
         ["federation.runtime=onnxruntime", "protection.name=raw"],
         "federation.runtime=onnxruntime runs a network",
+    ),
+    "exported file": (
+        ["federation.runtime=onnxruntime", "protection.name=aligned"],
+        "federation.runtime=onnxruntime runs an exported file, and protection.name=aligned has none",
     ),
     "evaluation": (["evaluation.attacks=[table2]"], "evaluation.attacks"),
     "training": (["training.extractor=nowhere.safetensors"], "nowhere.safetensors"),

@@ -43,12 +43,15 @@ def noisy(
 def randomised(codes: Tensor, epsilon: float, generator: np.random.Generator) -> Tensor:
     """K-ary randomised response: the true code is e^epsilon times as likely as each other.
 
+    Two numbers are drawn for one code after the other, so that batches change none of them.
+
     Args:
         codes: float [n, bits].
         epsilon: in nats.
         generator: of the contributor.
     """
     count, bits = codes.shape
-    replaced = generator.random(count) < 2**bits / (math.expm1(epsilon) + 2**bits)
-    drawn = code_of(generator.integers(0, 2**bits, count), bits)  # the true one may be drawn, too
+    chance, uniform = generator.random((count, 2)).T
+    replaced = chance < 2**bits / (math.expm1(epsilon) + 2**bits)
+    drawn = code_of((uniform * 2**bits).astype(np.int64), bits)  # the true one may be drawn, too
     return torch.where(torch.from_numpy(replaced)[:, None], drawn, codes)

@@ -22,7 +22,8 @@ def extract(extractor: Extractor, inputs: Images | list[str]) -> Tensor:
         float32 [n, *feature_shape]; of messages [n, length, d], with zeros behind a message's last step.
 
     Raises:
-        InputError: the inputs are of another modality or size.
+        InputError: the inputs are of another modality or size, or what a device sends depends on its private
+            attributes, too.
     """
     _check(extractor, inputs)
     count = len(inputs)  # pyright: ignore[reportArgumentType]
@@ -39,6 +40,11 @@ def extract(extractor: Extractor, inputs: Images | list[str]) -> Tensor:
 
 def _check(extractor: Extractor, inputs: Images | list[str]) -> None:
     architecture = extractor.architecture
+    if architecture.stated:
+        raise InputError(
+            f"what a device sends depends on its own {', '.join(architecture.stated)}, and features alone must not "
+            "be sent; use tiprdc_fl.federation.contributor.contribute"
+        )
     if architecture.modality == "text":
         if not isinstance(inputs, list) or not all(isinstance(message, str) for message in inputs):
             raise InputError(f"this extractor takes a list of messages, got {type(inputs).__name__}")

@@ -162,5 +162,5 @@ def _architecture(header: str) -> Architecture:
     del fields["preprocessing"]  # a description for readers without this package
     fields["image_size"] = tuple(fields["image_size"])
     for name in ("vocabulary", "stated", "stated_values"):
-        fields[name] = tuple(fields[name])
+        fields[name] = tuple(fields.get(name, ()))  # an older file lacks the newer ones
     return Architecture(**fields)

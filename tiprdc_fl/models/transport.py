@@ -88,14 +88,14 @@ def private_class(labels: np.ndarray, sizes: Sequence[int], names: Sequence[str]
         names: of the attributes, for the message.
 
     Raises:
-        InputError: a label is not a value of its attribute.
+        InputError: a label is not a value of its attribute. The message leaves the device, so it names no label.
     """
     number = np.zeros(len(labels), np.int64)
     for name, size, column in zip(names, sizes, labels.T, strict=True):
         if len(column) and not 0 <= column.min() <= column.max() < size:
             raise InputError(
-                f"{name}: the protection was fitted to the values 0 to {size - 1}, and the device has "
-                f"{column.min()} to {column.max()}: fit it to people who have them all"
+                f"{name}: the protection was fitted to the values 0 to {size - 1}, and the device has another: fit "
+                "it to people who have them all"
             )
         number = number * size + column
     return number
