@@ -90,6 +90,22 @@ def mean_step(z: Tensor) -> Tensor:
     return z.cumsum(dim=1)[:, -1:] / valid_steps(z).sum(dim=1).clamp(min=1)[:, None, None]
 
 
+def run_lstm(lstm: nn.LSTM, x: Tensor) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+    """What an LSTM returns; under autocast on a CPU that has no bfloat16 LSTM it computes in float32, and rounds.
+
+    Other layers are emulated there, and an LSTM is refused.
+    """
+    if (
+        x.device.type != "cpu"
+        or not torch.is_autocast_enabled("cpu")
+        or torch.ops.mkldnn._is_mkldnn_bf16_supported()
+    ):
+        return lstm(x)
+    with torch.autocast("cpu", enabled=False):
+        states, last = lstm(x.float())
+    return states.to(torch.get_autocast_dtype("cpu")), last
+
+
 class TextExtractor(nn.Module):
     """Feature extractor: embedding-d, lstm-d (Table 2, left).
 
@@ -104,7 +120,7 @@ class TextExtractor(nn.Module):
 
     def forward(self, tokens: Tensor) -> Tensor:
         """Features of a batch of messages."""
-        states, _ = self.lstm(self.embedding(tokens))
+        states, _ = run_lstm(self.lstm, self.embedding(tokens))
         return states * (tokens != PAD).unsqueeze(2)
 
 
@@ -122,7 +138,7 @@ class TextClassifier(nn.Module):
 
     def forward(self, z: Tensor) -> Tensor:
         """Logits of a batch of features."""
-        states, _ = self.lstm(z)
+        states, _ = run_lstm(self.lstm, z)
         return self.head(last_valid(states, valid_steps(z)))
 
 
@@ -152,6 +168,6 @@ class TextEstimator(nn.Module):
     def score(self, x_embedding: Tensor, z_embedding: Tensor, u: Tensor) -> Tensor:
         """E_omega of (x, z, one-hot u), float [batch]."""
         mask = valid_steps(x_embedding) | valid_steps(z_embedding)
-        states, _ = self.lstm(torch.cat([x_embedding, z_embedding], dim=2))
+        states, _ = run_lstm(self.lstm, torch.cat([x_embedding, z_embedding], dim=2))
         last = last_valid(states, mask)
         return self.head(torch.cat([last, u.to(last.dtype)], dim=1)).squeeze(1)
