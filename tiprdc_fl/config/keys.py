@@ -168,9 +168,18 @@ class Protection:
     noise: float = _key(
         0.5, "aligned: standard deviation of the noise, in standard deviations of a component", low=0
     )
+    misstated: float = _key(
+        0.0,
+        "aligned, codes: share of contributors who state another private class than theirs",
+        low=0,
+        high=1,
+    )
     bits: int = _key(6, "codes: bits of a code, so 64 codes", low=1, high=12)
     response: float | None = _key(
-        None, "codes: epsilon of randomised response, in nats, which replaces codes; null: none does", above=0
+        None,
+        "codes: epsilon of randomised response, in nats, which replaces codes; null: none does",
+        above=0,
+        high=100,
     )
 
 

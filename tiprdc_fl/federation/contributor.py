@@ -17,11 +17,11 @@ from tiprdc_fl.errors import InputError
 from tiprdc_fl.federation.contribution import MAX_CLASSES, MAX_RAW_BYTES, Contributions, concatenate
 from tiprdc_fl.federation.noise import noisy
 from tiprdc_fl.federation.person_means import PersonMeans
+from tiprdc_fl.federation.stated import as_stated
 from tiprdc_fl.models.architecture import feature_shape
 from tiprdc_fl.models.extractor import Extractor, batch_reader
 from tiprdc_fl.models.runtime import ROWS, RUNTIMES, Runner, extraction_threads
 from tiprdc_fl.models.text import valid_steps
-from tiprdc_fl.models.transport import private_class
 from tiprdc_fl.store.codec import channels, encode
 from tiprdc_fl.store.layout import STAGES, Layout
 
@@ -195,32 +195,13 @@ def _sent(
             if of_person:
                 means.add(z, examples.people[rows])
                 continue
-            z = _as_stated(work.extractor, z, examples, rows)
+            z = as_stated(work.extractor, z, examples, rows, work.seed)
         yield z, examples.people[rows]
     if of_person and len(examples):
         with _stage("forward", group, seconds):
             z, people = means.means()
-            z = _as_stated(work.extractor, z, by_person(examples), np.arange(len(people)))
+            z = as_stated(work.extractor, z, by_person(examples), np.arange(len(people)), work.seed)
         yield z, people
-
-
-def _as_stated(extractor: Extractor, z: Tensor, items: Examples, rows: np.ndarray) -> Tensor:
-    """What is sent of features, where that depends on the private attributes that the device states of itself.
-
-    Args:
-        extractor: its architecture names the attributes.
-        z: features of the items at ``rows``, [n, ...].
-        items: examples, or one item for each person.
-        rows: numbers of the items, int64 [n].
-
-    Raises:
-        InputError: a label is not one that the extractor knows.
-    """
-    names, values = extractor.architecture.stated, extractor.architecture.stated_values
-    if not names:
-        return z
-    classes = private_class(labels_of(items, names)[rows], values, names)
-    return extractor.network.send(z, classes)  # pyright: ignore[reportCallIssue]
 
 
 def _batches(

@@ -47,6 +47,7 @@ class Architecture:
             "transport", by choice in "project" (text).
         stated: names of the private attributes that "transport" asks the device for.
         stated_values: number of values of each of these.
+        misstated: share of the contributors whose devices state another private class than theirs.
         bits: of the code that "transport" sends instead of components; 0: it sends the components.
         inputs: whitened principal components that "kernel" begins with.
         fourier: random Fourier features of each round of "kernel".
@@ -70,6 +71,7 @@ class Architecture:
     pooled: bool = False
     stated: tuple[str, ...] = ()
     stated_values: tuple[int, ...] = ()
+    misstated: float = 0.0
     bits: int = 0
     inputs: int = 0
     fourier: int = 0
@@ -132,6 +134,7 @@ def extracting(architecture: Architecture) -> Architecture:
         pooled=False,
         stated=(),
         stated_values=(),
+        misstated=0.0,
         bits=0,
         inputs=0,
         fourier=0,

@@ -42,6 +42,7 @@ def apply(architecture: Architecture, settings: Settings) -> Architecture:
     return replace(
         architecture,
         transform="transport",
+        misstated=settings.misstated,
         components=settings.components or COMPONENTS,
         pooled=architecture.modality == "text",
         noise="gaussian" if settings.noise else "none",
@@ -162,7 +163,13 @@ ALIGNED = Protection(
     adapt=adapt,
     fit=fit,
     describe=_describe,
-    reads=("protection.noise", "protection.components", "protection.encoder", *ENCODING),
+    reads=(
+        "protection.noise",
+        "protection.components",
+        "protection.misstated",
+        "protection.encoder",
+        *ENCODING,
+    ),
     check=check,
     states=True,
     defaults={"protection.components": COMPONENTS},

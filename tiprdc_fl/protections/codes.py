@@ -74,6 +74,7 @@ CODES = Protection(
         "protection.bits",
         "protection.response",
         "protection.components",
+        "protection.misstated",
         "protection.encoder",
         *ENCODING,
     ),

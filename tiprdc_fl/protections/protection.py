@@ -53,6 +53,7 @@ class Settings:
         kernel: "linear" or "rbf", what leace works on.
         rounds: of obliviator.
         noise: standard deviation of Gaussian noise, in standard deviations of what it is added to.
+        misstated: share of the contributors whose devices state another private class than theirs.
         bits: of a code.
         response: epsilon of randomised response; None: there is none.
         proxies: names of the proxy attributes.
@@ -68,6 +69,7 @@ class Settings:
     kernel: str
     rounds: int
     noise: float
+    misstated: float
     bits: int
     response: float | None
     proxies: tuple[str, ...] = ()

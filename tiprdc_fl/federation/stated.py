@@ -1,0 +1,53 @@
+"""What a device sends where that depends on the private class that it states of itself."""
+
+import math
+
+import numpy as np
+from torch import Tensor
+
+from tiprdc_fl import seeding
+from tiprdc_fl.data.examples import Examples, labels_of
+from tiprdc_fl.models.extractor import Extractor
+from tiprdc_fl.models.transport import private_class
+
+
+def as_stated(extractor: Extractor, z: Tensor, items: Examples, rows: np.ndarray, seed: int) -> Tensor:
+    """What is sent of features; the features themselves where the extractor asks for no private attribute.
+
+    Args:
+        extractor: its architecture names the attributes, and the share of people who state another class than theirs.
+        z: features of the items at ``rows``, [n, ...].
+        items: examples, or one item for each person.
+        rows: numbers of the items, int64 [n].
+        seed: decides who states another class.
+
+    Raises:
+        InputError: a label is not one that the extractor knows.
+    """
+    names, values = extractor.architecture.stated, extractor.architecture.stated_values
+    if not names:
+        return z
+    classes = private_class(labels_of(items, names)[rows], values, names)
+    if extractor.architecture.misstated:
+        share = extractor.architecture.misstated
+        classes = misstated(classes, items.people[rows], share, math.prod(values), seed)
+    return extractor.network.send(z, classes)  # pyright: ignore[reportCallIssue]
+
+
+def misstated(classes: np.ndarray, people: np.ndarray, share: float, count: int, seed: int) -> np.ndarray:
+    """Private classes of which some people state another, the same distance on for all of their items.
+
+    Args:
+        classes: int64 [n].
+        people: person of each, int64 [n].
+        share: of the people who misstate theirs.
+        count: number of private classes.
+        seed: decides who does, and how.
+    """
+    classes = classes.copy()
+    for person in np.unique(people).tolist():
+        generator = seeding.generator(seed, "misstated", person)
+        if generator.random() < share:
+            own = people == person
+            classes[own] = (classes[own] + generator.integers(1, count)) % count
+    return classes
