@@ -15,7 +15,7 @@ def as_stated(extractor: Extractor, z: Tensor, items: Examples, rows: np.ndarray
     """What is sent of features; the features themselves where the extractor asks for no private attribute.
 
     Args:
-        extractor: its architecture names the attributes, and the share of people who state another class than theirs.
+        extractor: its architecture names the attributes, and how many people state another class than theirs.
         z: features of the items at ``rows``, [n, ...].
         items: examples, or one item for each person.
         rows: numbers of the items, int64 [n].
