@@ -32,7 +32,7 @@ from tiprdc_fl.protections import PROTECTIONS
 from tiprdc_fl.protections.aligned import LEAST_ROWS, person_means, transports, values_of
 from tiprdc_fl.stages.runtime import check_runtime
 
-ALIGNED = PROTECTIONS["aligned"]
+ALIGNED, CODES = PROTECTIONS["aligned"], PROTECTIONS["codes"]
 UNIT = 1 / (2 * DEVIATIONS)  # standard deviation of what is sent
 ROWS, SIZE = 10_000, 6
 
@@ -124,16 +124,35 @@ def test_covariances_that_commute_have_the_closed_form(sizes, turned):
         assert np.allclose(matrix, scale[:, None] * ((axes * (centre / own)) @ axes.T), atol=1e-5)
 
 
-@pytest.mark.parametrize("few", [0, LEAST_ROWS - 1])
-def test_a_class_with_few_rows_has_everybody_s_law(few):
+def test_a_class_without_rows_has_no_map_and_changes_none():
     x, classes = normal_classes(2)
-    rare = np.random.default_rng(5).normal(9, 3, (few, SIZE)).astype(np.float32)
-    x, classes = np.concatenate([x, rare]), np.concatenate([classes, np.full(few, 2)])
     maps, offsets = transports(x, classes, 3)
-    everybody, first = LedoitWolf().fit(x), LedoitWolf().fit(x[classes == 0])
-    assert np.allclose(offsets[2] + maps[2] @ everybody.location_, 0.5, atol=1e-5)
-    end = maps[2] @ everybody.covariance_ @ maps[2].T
-    assert np.allclose(end, maps[0] @ first.covariance_ @ maps[0].T, atol=1e-4 * UNIT**2)
+    assert not maps[2].any() and not offsets[2].any()
+    assert np.array_equal(maps[:2], transports(x, classes, 2)[0])
+
+
+def test_a_device_of_a_class_without_rows_sends_nothing():
+    network = Transport(nn.Identity(), (2, 1, 2), components=4, classes=2)
+    network.maps[0] = torch.eye(4)
+    with pytest.raises(
+        InputError, match=r"combination of private attributes is one that the protection was not"
+    ):
+        network.send(torch.ones(2, 4), np.array([0, 1]))
+
+
+def test_a_class_with_few_rows_is_refused():
+    private = np.repeat([0, 1], [30, LEAST_ROWS - 1])[:, None]
+    assert ALIGNED.check is not None
+    with pytest.raises(InputError, match=r"has 9 items .* fewer than 10: raise data.collector_people"):
+        ALIGNED.check(SETTINGS, (2, 8, 8), private)
+
+
+def test_codes_need_as_many_items_of_each_class():
+    private = np.repeat([0, 1], [300, 60])[:, None]
+    assert CODES.check is not None
+    CODES.check(replace(SETTINGS, bits=5), (2, 8, 8), private)
+    with pytest.raises(InputError, match=r"has 60 items .* fewer than 64: .*or lower protection.bits"):
+        CODES.check(replace(SETTINGS, bits=6), (2, 8, 8), private)
 
 
 def test_a_class_with_enough_rows_has_its_own():
@@ -310,9 +329,9 @@ def test_what_does_not_fit_is_refused_before_training(settings, private, message
 def test_as_many_messages_are_needed_as_components():
     """A message has one row."""
     assert ALIGNED.check is not None
-    with pytest.raises(InputError, match=r"so at most 5; lower it"):
-        ALIGNED.check(SETTINGS, (-1, 75), np.arange(5)[:, None] % 2)
-    ALIGNED.check(SETTINGS, (-1, 75), np.arange(8)[:, None] % 2)
+    with pytest.raises(InputError, match=r"so at most 20; lower it"):
+        ALIGNED.check(replace(SETTINGS, components=30), (-1, 75), np.arange(20)[:, None] % 2)
+    ALIGNED.check(replace(SETTINGS, components=20), (-1, 75), np.arange(20)[:, None] % 2)
 
 
 def test_the_encoder_learns_the_proxies():

@@ -29,6 +29,11 @@ def test_without_codes_nothing_is_certified():
 def test_a_bound_is_rounded_up():
     (line,) = certified(report_with(row(), row(covers="code+labels", certified=0.7)), "Male")
     assert "with 95 % certainty each" in line
-    assert "from one code 60.2 (55.3 here)" in line
-    assert "task labels and the number of examples beside it 70.0" in line
+    assert "from one code 60.2 % (55.3 on those measured)" in line
+    assert "task labels and about how many examples there are 70.0 %" in line
     assert "990 contributors" in line
+
+
+def test_a_bound_of_everything_says_nothing():
+    (line,) = certified(report_with(row(certified=1.0)), "Male")
+    assert "100 %, which says nothing" in line

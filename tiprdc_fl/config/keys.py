@@ -170,7 +170,7 @@ class Protection:
     )
     misstated: float = _key(
         0.0,
-        "aligned, codes: share of contributors who state another private class than theirs",
+        "aligned, codes: share of all people who state another private class than theirs",
         low=0,
         high=1,
     )
@@ -179,7 +179,7 @@ class Protection:
         None,
         "codes: epsilon of randomised response, in nats, which replaces codes; null: none does",
         above=0,
-        high=100,
+        high=30,
     )
 
 

@@ -8,15 +8,16 @@ from torch import Tensor, nn
 
 from tiprdc_fl.models.projection import constants
 
+PRIOR = 50  # rows that draw a class's threshold towards that of all
 ZERO, ONE = 0.5, 1.0  # how a bit is sent; a step of zeros would be padding
 
 
 class FairTree(nn.Module):
     """Components -> the path to a leaf of a binary tree.
 
-    A node compares one direction of the components with the threshold of the item's private class. Where thresholds
-    are the classes' medians, every class reaches every leaf equally often. Nodes are numbered as in a heap: those
-    below node n are 2n + 1 and 2n + 2.
+    A node compares one direction of the components with the threshold of the item's private class. Where these are
+    the classes' medians and no two items tie, every class reaches every leaf equally often. Nodes are numbered as
+    in a heap: those below node n are 2n + 1 and 2n + 2.
 
     Args:
         components: of an item.
@@ -69,8 +70,10 @@ def code_of(numbers: np.ndarray, bits: int) -> Tensor:
 def fit_tree(tree: FairTree, components: Tensor, classes: Tensor) -> None:
     """Sets directions, thresholds and centres to a sample; arguments as in ``FairTree.forward``.
 
-    A node's direction is that of the largest variance within classes, and its thresholds are the classes' medians.
-    A class that a node's part of the sample lacks has the median of the others there.
+    A node's direction is that of the largest variance within classes. A class's threshold is its own median, drawn
+    towards the median of all as if PRIOR further rows had it: a median of few rows is mostly chance, and who knows
+    the thresholds could tell classes apart by them. A leaf that nothing of the sample reaches has a centre of its
+    own all the same, so that no adversary takes two codes for one.
     """
     for node, rows in _parts(tree, components, classes):
         own, of_own = components[rows], classes[rows]
@@ -83,11 +86,15 @@ def fit_tree(tree: FairTree, components: Tensor, classes: Tensor) -> None:
         _, vectors = torch.linalg.eigh((centred.T @ centred).double())
         tree.directions[node] = vectors[:, -1].float()
         height = own @ tree.directions[node]
-        tree.thresholds[:, node] = height.quantile(0.5)
+        middle = height.quantile(0.5)
+        tree.thresholds[:, node] = middle
         for number in present:
-            tree.thresholds[number, node] = height[of_own == number].quantile(0.5)
+            rows_of_class = height[of_own == number]
+            weight = len(rows_of_class) / (len(rows_of_class) + PRIOR)
+            tree.thresholds[number, node] += weight * (rows_of_class.quantile(0.5) - middle)
     leaves = torch.from_numpy(code_numbers(tree(components, classes)))
-    tree.centres[:] = components.mean(dim=0)
+    apart = torch.linspace(-1, 1, len(tree.centres))[:, None] * components.std(dim=0)
+    tree.centres[:] = components.mean(dim=0) + apart / 10
     for leaf in leaves.unique():
         tree.centres[leaf] = components[leaves == leaf].mean(dim=0)
 

@@ -65,9 +65,17 @@ class Transport(nn.Module):
         """Moves components [n, components] by the map of each item's private class, and clips them.
 
         Sums are taken one component after the other, so that no bit depends on the other items.
+
+        Raises:
+            InputError: a private class was not fitted. The message leaves the device, so it names no class.
         """
         chosen = torch.from_numpy(classes)
         maps, moved = self.maps[chosen], self.offsets[chosen]
+        if not maps.flatten(1).any(dim=1).all():
+            raise InputError(
+                "the device's combination of private attributes is one that the protection was not fitted to: fit "
+                "it to people who have them all"
+            )
         for number in range(components.shape[1]):
             moved = moved + maps[:, :, number] * components[:, number : number + 1]
         return moved.clamp(LEAST, 1.0)

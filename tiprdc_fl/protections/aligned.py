@@ -5,11 +5,11 @@ of its private class's normal distribution to the barycentre of all classes (Agu
 does so, Chzhen et al. 2020). It adds normal noise, which covers what a normal distribution does not describe. The
 collector fits classes, barycentre and maps to its own people. Everything but the device's own private
 attributes is public, the maps included; who knows them and does not know the class can undo a map for each class,
-and no more.
+and no more. A device whose private class the collector's people lack sends nothing, which tells that much.
 
-Nothing is promised: classes have the same mean and covariance where people are as the collector's, and differ in
-what remains. With ``protection.per=person`` a device moves the mean of its examples' components, and classes are
-fitted to such means.
+Nothing is promised: the normal distributions that were estimated of the collector's people become one, and classes
+differ in what these estimates miss, the more the fewer people they are of. With ``protection.per=person`` a device
+moves the mean of its examples' components, and classes are fitted to such means.
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,6 +21,7 @@ from sklearn.covariance import LedoitWolf
 from torch import from_numpy, nn
 
 from tiprdc_fl.data.examples import most_frequent
+from tiprdc_fl.errors import InputError
 from tiprdc_fl.models.architecture import Architecture
 from tiprdc_fl.models.fair_tree import fit_tree
 from tiprdc_fl.models.transport import DEVIATIONS, Transport, private_class
@@ -32,7 +33,7 @@ from tiprdc_fl.protections.protection import ENCODING, Collected, Protection, Se
 from tiprdc_fl.protections.semantic import semantic
 
 COMPONENTS = 16
-LEAST_ROWS = 10  # of a private class, for a distribution of its own
+LEAST_ROWS = 10  # of a private class
 STEPS = 50  # of the fixed-point iteration; it converges in about ten
 TINY = 1e-12  # least eigenvalue of a covariance
 
@@ -56,8 +57,9 @@ def adapt(architecture: Architecture, collected: Collected) -> Architecture:
 
 
 def check(settings: Settings, shape: tuple[int, ...], private: np.ndarray) -> None:
-    """Raises InputError when the private attributes do not vary, or there are too many classes or components."""
+    """Raises InputError when private classes are too many, one alone or too small, or components too many."""
     combinations(private, "aligned")
+    check_classes(np.unique(private, axis=0, return_counts=True)[1])
     check_components(settings, shape[1:] if shape[0] < 0 else shape, private)  # a message has one row
 
 
@@ -74,6 +76,8 @@ def fit(network: nn.Module, collected: Collected) -> None:
         z, private = person_means(z, private, collected.people[examples])
     x = ((z - mean) @ basis.T / (2 * DEVIATIONS) + 0.5).astype(np.float32)
     classes = private_class(private, values_of(collected.private), collected.names)
+    sizes = np.bincount(classes, minlength=len(network.maps))
+    check_classes(sizes[sizes > 0], 2 ** (network.tree.bits if network.tree else 0))
     maps, offsets = transports(x, classes, len(network.maps))
     network.maps.copy_(from_numpy(maps))
     network.offsets.copy_(from_numpy(offsets))
@@ -81,6 +85,21 @@ def fit(network: nn.Module, collected: Collected) -> None:
     if network.tree is not None:
         fit_tree(network.tree, moved, from_numpy(classes))
     fit_restore(network, moved, z)
+
+
+def check_classes(sizes: np.ndarray, least: int = 1) -> None:
+    """Raises InputError when a private class has too few items to be fitted to.
+
+    Args:
+        sizes: items of each private class, int [classes].
+        least: items it needs, beside LEAST_ROWS.
+    """
+    if sizes.min() < max(least, LEAST_ROWS):
+        raise InputError(
+            f"a combination of the private attributes has {sizes.min():,} items of the collector's people to fit "
+            f"the protection to, fewer than {max(least, LEAST_ROWS):,}: raise data.collector_people, name fewer in "
+            "data.private" + (", or lower protection.bits" if least > LEAST_ROWS else "")
+        )
 
 
 def values_of(private: np.ndarray) -> tuple[int, ...]:
@@ -106,9 +125,9 @@ def person_means(z: np.ndarray, private: np.ndarray, people: np.ndarray) -> tupl
 def transports(rows: np.ndarray, classes: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
     """Optimal transport of each class's normal distribution to their barycentre, scaled to the range that is sent.
 
-    A class with fewer than LEAST_ROWS rows has the distribution of all rows. Covariances are those of Ledoit and
-    Wolf (2004), because a class may have few people. The barycentre weights classes by their rows; it is the fixed
-    point of Alvarez-Esteban et al. (2016).
+    Covariances are those of Ledoit and Wolf (2004), because a class may have few people. The barycentre weights
+    classes by their rows; it is the fixed point of Alvarez-Esteban et al. (2016). A class without rows has maps of
+    zeros, by which ``Transport`` knows it.
 
     Args:
         rows: components, float [n, d].
@@ -119,18 +138,17 @@ def transports(rows: np.ndarray, classes: np.ndarray, count: int) -> tuple[np.nd
         Maps, float32 [count, d, d], and offsets, float32 [count, d]: a row x of class c is sent as
         offsets[c] + maps[c] @ x, which has mean 0.5 and standard deviation 1 / (2 * DEVIATIONS) in each component.
     """
-    sizes = np.bincount(classes, minlength=count)
-    own = [rows[classes == number] if size >= LEAST_ROWS else rows for number, size in enumerate(sizes)]
-    laws = [LedoitWolf().fit(part) for part in own]
-    roots = [_power(law.covariance_, 0.5) for law in laws]
+    rows, size = rows.astype(np.float64), rows.shape[1]
+    present, sizes = np.unique(classes, return_counts=True)
+    laws = [LedoitWolf().fit(rows[classes == number]) for number in present]
     centre = _barycentre([law.covariance_ for law in laws], sizes / sizes.sum())
     scale = 1 / (2 * DEVIATIONS * np.sqrt(np.diag(centre)))
-    maps = []
-    for root, law in zip(roots, laws, strict=True):
-        back = _power(law.covariance_, -0.5)
-        maps.append(scale[:, None] * (back @ _power(root @ centre @ root, 0.5) @ back))
-    offsets = [0.5 - matrix @ law.location_ for matrix, law in zip(maps, laws, strict=True)]
-    return np.stack(maps).astype(np.float32), np.stack(offsets).astype(np.float32)
+    maps, offsets = np.zeros((count, size, size), np.float32), np.zeros((count, size), np.float32)
+    for number, law in zip(present, laws, strict=True):
+        root, back = _power(law.covariance_, 0.5), _power(law.covariance_, -0.5)
+        maps[number] = scale[:, None] * (back @ _power(root @ centre @ root, 0.5) @ back)
+        offsets[number] = 0.5 - maps[number] @ law.location_
+    return maps, offsets
 
 
 def _barycentre(covariances: Sequence[np.ndarray], weights: np.ndarray) -> np.ndarray:

@@ -1,10 +1,11 @@
-"""One code of few bits, which all private classes send equally often (of the collector's people), certified.
+"""One code of few bits, which private classes send about equally often, certified.
 
-Components are moved as ``aligned`` moves them, without noise. A tree then halves each private class at its own
-medians (``models.fair_tree``), so that every class reaches every leaf equally often. What is sent has few possible
-values, so that there is an upper bound for every adversary (docs/certificate.md). The report states it beside the
-adversaries' figures. With ``protection.response`` a device replaces its code at random as well (K-ary randomised
-response, Kairouz et al. 2014), which bounds every adversary whatever the population.
+Components are moved as ``aligned`` moves them, without noise. A tree then halves each private class at about its
+own medians (``models.fair_tree``), so that every class reaches every leaf about equally often: the collector's
+people do, new people as far as these medians hold for them. What is sent has few possible values, so that there is
+an upper bound for every adversary (docs/certificate.md), which the report states beside the adversaries' figures.
+With ``protection.response`` a device replaces its code at random as well (K-ary randomised response, Kairouz et
+al. 2014), which bounds what one code alone tells, whatever the population.
 """
 
 from collections.abc import Mapping
@@ -13,7 +14,6 @@ from typing import Any
 
 import numpy as np
 
-from tiprdc_fl.errors import InputError
 from tiprdc_fl.evaluation.randomised_response import response_bound
 from tiprdc_fl.models.architecture import Architecture
 from tiprdc_fl.protections import aligned, encoder
@@ -34,13 +34,7 @@ def apply(architecture: Architecture, settings: Settings) -> Architecture:
 def check(settings: Settings, shape: tuple[int, ...], private: np.ndarray) -> None:
     """Raises InputError when the components do not fit, or a private class has too few examples for the codes."""
     aligned.check(settings, shape, private)
-    fewest = int(np.unique(private, axis=0, return_counts=True)[1].min())
-    if fewest < 2**settings.bits:
-        raise InputError(
-            f"protection.bits={settings.bits}: a combination of the private attributes has {fewest:,} of the "
-            f"collector's examples, fewer than the {2**settings.bits:,} codes; lower it or raise "
-            "data.collector_people"
-        )
+    aligned.check_classes(np.unique(private, axis=0, return_counts=True)[1], 2**settings.bits)
 
 
 def _describe(keys: Mapping[str, Any]) -> str:
@@ -64,7 +58,7 @@ def _up(share: float) -> str:
 
 
 CODES = Protection(
-    label="a code of few bits that all private classes send equally often",
+    label="a code of few bits that private classes send about equally often",
     apply=apply,
     train=encoder.train,
     adapt=aligned.adapt,

@@ -7,7 +7,7 @@ from tiprdc_fl.report.schema import CertificateResult, Report
 
 COVERS = {
     "code": "from one code",
-    "code+labels": "from one code with the task labels and the number of examples beside it",
+    "code+labels": "from one code with its task labels and about how many examples there are",
 }
 
 
@@ -17,14 +17,18 @@ def certified(report: Report, attribute: str) -> Iterator[str]:
     if not found:
         return
     sure = 100 * (1 - found[0].delta)
-    parts = "; ".join(
-        f"{COVERS[row.covers]} {_up(row.certified)} ({_up(row.measured)} here)" for row in found
+    parts = "; ".join(f"{COVERS[row.covers]} {_bound(row)}" for row in found)
+    yield (
+        f"{attribute}: with {sure:g} % certainty each, no adversary's balanced accuracy of a new person exceeds: "
+        f"{parts}. Over {sum(found[0].people):,} contributors with one code each; sizes, times and further codes "
+        "of a person are not covered."
     )
-    yield f"{attribute}: no adversary exceeds, with {sure:g} % certainty each: {parts}, over {_people(found[0])}."
 
 
-def _people(row: CertificateResult) -> str:
-    return f"{sum(row.people):,} contributors with one item each"
+def _bound(row: CertificateResult) -> str:
+    if row.certified >= 1:
+        return "100 %, which says nothing"
+    return f"{_up(row.certified)} % ({_up(row.measured)} on those measured)"
 
 
 def _up(share: float) -> str:

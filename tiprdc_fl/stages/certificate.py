@@ -4,8 +4,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from tiprdc_fl import seeding
 from tiprdc_fl.data.examples import labels_of, rows_at
-from tiprdc_fl.evaluation.certificate import COUNT_BUCKETS, certify, count_bucket, joint
+from tiprdc_fl.evaluation.certificate import certify, count_bucket, joint
 from tiprdc_fl.models.fair_tree import code_numbers
 from tiprdc_fl.report.schema import CertificateResult
 from tiprdc_fl.stages.representations import items
@@ -17,7 +18,7 @@ DELTA = 0.05  # chance that a certificate fails
 
 
 def certificates(current: Run, trained: Trained, stored: FeatureStore) -> tuple[CertificateResult, ...]:
-    """Certificates of each private attribute, over one item of each contributor, the first.
+    """Certificates of each private attribute, over one item of each contributor, drawn at random.
 
     Contributors are people on whom nothing was fitted. There are none where what is sent is no code, or where
     contributors are not persons.
@@ -28,25 +29,24 @@ def certificates(current: Run, trained: Trained, stored: FeatureStore) -> tuple[
         stored: the contributors' codes.
     """
     architecture = trained.extractor.architecture
-    if not architecture.bits or current.source.partition is not None:
+    if not architecture.bits or current.source.partition is not None or not len(stored.keys):
         return ()
-    people, first, counts = np.unique(
-        stored.keys.column("contributor").to_numpy(), return_index=True, return_counts=True
-    )
-    keys = stored.keys.take(first)
+    contributors = stored.keys.column("contributor").to_numpy()
+    people, first, items_of = np.unique(contributors, return_index=True, return_counts=True)
+    drawn = seeding.generator(current.config.seed, "certificate").random(len(people))
+    keys = stored.keys.take(first + (drawn * items_of).astype(np.int64))
     codes = code_numbers(stored.features(keys.column("position").to_numpy())).reshape(-1)
+    everything = current.dataset.labels(people)
+    counts = np.unique(everything.people, return_counts=True)[1]
     labels = [keys.column(f"task_{task}").to_numpy() for task in current.tasks]
-    # Who sends one item a person does not send how many examples are behind it.
-    counted = [] if architecture.per == "person" else [count_bucket(counts)]
-    buckets = [COUNT_BUCKETS] * len(counted)
+    beside = np.unique(np.stack([count_bucket(counts), *labels], axis=1), axis=0, return_inverse=True)[
+        1
+    ].ravel()
     shown = {
         "code": ([codes], [2**architecture.bits]),
-        "code+labels": (
-            [codes, *labels, *counted],
-            [2**architecture.bits, *(int(column.max()) + 1 for column in labels), *buckets],
-        ),
+        "code+labels": ([codes, beside], [2**architecture.bits, int(beside.max()) + 1]),
     }
-    examples = items(current.dataset.labels(people), architecture.per)
+    examples = items(everything, architecture.per)
     rows = rows_at(people, keys.column("row").to_numpy(), examples.people, examples.rows)
     private = labels_of(examples, current.private)[rows]
     return tuple(

@@ -43,6 +43,8 @@ def unused_keys(config: Config) -> list[str]:
         idle.append("evaluation.reconstruction_steps")
     if config.training.hiding == "mmd" and config.training.pretraining != "private":
         idle += ["training.adversaries", "training.restarts"]
+    if config.protection.encoder != "proxies" and not PROTECTIONS[config.protection.name].states:
+        idle.append("data.proxies")
     default, changed = flatten(Config()), flatten(config)
     idle = [name for name in dict.fromkeys(idle) if changed[name] != default[name]]
     return [*unused(config, choices()), *idle]
@@ -155,7 +157,8 @@ def _check_protection(config: Config, opened: Opened) -> None:
     """Raises InputError when the protection does not work on the modality, or its settings on the data."""
     protection, dataset = config.protection.name, opened.dataset
     check_protection(protection, dataset.modality)
-    if config.protection.encoder == "proxies" and not config.data.proxies:
+    reads = PROTECTIONS[protection].reads
+    if config.protection.encoder == "proxies" and "protection.encoder" in reads and not config.data.proxies:
         raise InputError("protection.encoder=proxies needs data.proxies, a list of attributes to train on")
     if config.protection.per == "person" and PARTITIONERS[config.partition.name].deal is not None:
         raise InputError(

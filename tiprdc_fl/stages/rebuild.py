@@ -89,8 +89,8 @@ def encoding(extractor: Extractor) -> Encode | None:
     """What maps images to features as the adversary sees them, with gradients; noise is not part of it.
 
     Components are restored to features. None where the device sends the image itself, raw or noisy: there is
-    nothing to invert. None, too, where what is sent depends on the private class that the device states: who
-    inverts it would have to know the class.
+    nothing to invert. None, too, where what is sent depends on the private class that the device states: an
+    adversary would invert the map of each class in turn, which is not tried.
     """
     transform, network = extractor.architecture.transform, extractor.network
     if transform == "pass" or extractor.architecture.stated:

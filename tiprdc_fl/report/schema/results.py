@@ -280,10 +280,10 @@ class CertificateResult(Model):
     attribute: str
     """Name of a private attribute."""
     covers: Literal["code", "code+labels"]
-    """What the adversary sees: the code alone, or with the task labels and the bucket of the number of examples (1,
-    2-4, 5-16, 17 and more). Sizes and seconds are not covered."""
+    """What the adversary sees: the code alone, or with the task labels and the bucket of the number of the person's
+    examples (1, 2-4, 5-16, 17 and more). Exact numbers, sizes, seconds and further codes are not covered."""
     values: Count
-    """Values that this can have."""
+    """Codes, times the combinations of labels and buckets that occur."""
     people: tuple[Count, ...]
     """Contributors of each of the attribute's values, with one item each."""
     measured: Share
