@@ -22,7 +22,7 @@ from simulations.codecs import Sample, cost, jpeg_bytes, sample_of
 from simulations.common import paper
 from simulations.common.arguments import Options, preset_values
 from simulations.common.command import help_of, main
-from simulations.common.datasets import modality_of
+from simulations.common.datasets import PROXIES, modality_of, with_proxies
 from simulations.common.figures import (
     UNDEFINED,
     Column,
@@ -44,7 +44,8 @@ from simulations.tradeoff import pareto
 from simulations.transfer import write_folder
 from tests.report.report_example import example
 from tiprdc_fl.attacks.suite import DEFAULT_ATTACKS
-from tiprdc_fl.config.keys import Config
+from tiprdc_fl.config.keys import Config, Data
+from tiprdc_fl.data.faces.copula import ATTRIBUTES
 from tiprdc_fl.data.split import split_people
 from tiprdc_fl.errors import InputError
 from tiprdc_fl.models.architecture import Architecture, build_extractor
@@ -319,7 +320,7 @@ def test_a_study_writes_table_picture_and_json_that_agree(name, study, run, tmp_
     ("name", "cases"),
     [
         ("tradeoff", 16),
-        ("front", 25),
+        ("front", 31),
         ("budget", 4),
         ("multi_attribute", 12),
         ("transfer", 4),
@@ -684,6 +685,20 @@ def test_the_front_is_what_nobody_beats():
     points = [(0.9, 0.9), (0.6, 0.8), (0.6, 0.7), (0.5, 0.5), (0.7, 0.8), (None, 0.9), (0.5, 0.5)]
     assert pareto(points) == [True, True, False, True, False, False, True]
     assert pareto([]) == []
+
+
+@pytest.mark.parametrize("dataset", ["faces", "celeba"])
+def test_proxies_are_attributes_of_the_dataset_and_neither_tasks_nor_private(dataset):
+    proxies, encoder = with_proxies(Data(name=dataset, private=["Male"], tasks=["Wearing_Hat", "Smiling"]))
+    names = set(proxies.removeprefix("data.proxies=[").removesuffix("]").split(","))
+    assert encoder == "protection.encoder=proxies"
+    assert names == set(PROXIES[dataset]) - {"Wearing_Hat"}
+    assert not {"Male", "Smiling"} & names
+    assert set(PROXIES["faces"]) <= set(ATTRIBUTES)
+
+
+def test_where_no_proxies_are_known_components_are_principal_ones():
+    assert with_proxies(Data(name="chitchat")) == ()
 
 
 def test_the_front_of_messages_has_what_protects_them():
