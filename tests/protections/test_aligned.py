@@ -344,11 +344,33 @@ def test_the_encoder_learns_the_proxies():
     assert ALIGNED.train(PLAN, replace(known, encoder="information"), ()).pretraining == "information"
 
 
-@pytest.mark.parametrize(("proxies", "count"), [([], "no"), (None, "no"), (["Young", "Bald"], "2")])
-def test_the_report_says_what_is_sent(proxies, count):
-    keys = {"protection.components": 16, "protection.noise": 0.5, "data.proxies": proxies}
-    text = ALIGNED.describe(keys)
-    assert text == f"16 components that say most about {count} proxies, noise of 0.5 deviations"
+@pytest.mark.parametrize(
+    ("proxies", "misstated", "said"),
+    [
+        ([], 0.0, "16 principal components"),
+        (["Young", "Bald"], 0.0, "16 components that say most about 2 proxies"),
+        ([], 0.05, "16 principal components, the private class misstated by 5 % of people"),
+    ],
+)
+def test_the_report_says_what_is_sent(proxies, misstated, said):
+    keys = {"protection.components": 16, "protection.misstated": misstated, "data.proxies": proxies}
+    assert ALIGNED.describe(keys | {"protection.noise": 0.5}) == f"{said}, noise of 0.5 deviations"
+    codes = {"protection.bits": 2, "protection.response": None, "protection.per": "person"}
+    assert CODES.describe(keys | codes) == f"4 codes of {said}, one for a person"
+
+
+def test_the_report_says_what_randomised_response_bounds():
+    """1/2 + (e - 1) / (e + 3) / 2 of four codes and an epsilon of 1, by hand."""
+    keys = {
+        "protection.components": 16,
+        "protection.misstated": 0.0,
+        "data.proxies": [],
+        "protection.bits": 2,
+    }
+    keys |= {"protection.response": 1.0}
+    assert CODES.describe(keys | {"protection.per": "person"}).endswith("attribute away at 65.03 % at most")
+    of_many = CODES.describe(keys | {"protection.per": "example"})
+    assert float(of_many.split(" 20 at ")[1].removesuffix(" %")) > 80
 
 
 @pytest.mark.parametrize("runtime", ["onnxruntime", "onnxruntime-int8"])

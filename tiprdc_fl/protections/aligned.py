@@ -167,11 +167,16 @@ def _power(matrix: np.ndarray, exponent: float) -> np.ndarray:
     return (vectors * np.maximum(values, TINY) ** exponent) @ vectors.T
 
 
+def described(keys: Mapping[str, Any]) -> str:
+    """The components in a few words, and whether people state another private class than theirs."""
+    count, proxies, share = keys["protection.components"], keys["data.proxies"], keys["protection.misstated"]
+    known = f"components that say most about {len(proxies)} proxies"
+    what = f"{count} {known if proxies else 'principal components'}"
+    return f"{what}, the private class misstated by {100 * share:g} % of people" if share else what
+
+
 def _describe(keys: Mapping[str, Any]) -> str:
-    return (
-        f"{keys['protection.components']} components that say most about "
-        f"{len(keys['data.proxies'] or ()) or 'no'} proxies, noise of {keys['protection.noise']:g} deviations"
-    )
+    return f"{described(keys)}, noise of {keys['protection.noise']:g} deviations"
 
 
 ALIGNED = Protection(

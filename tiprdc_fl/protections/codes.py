@@ -18,7 +18,7 @@ from tiprdc_fl.evaluation.randomised_response import response_bound
 from tiprdc_fl.models.architecture import Architecture
 from tiprdc_fl.protections import aligned, encoder
 from tiprdc_fl.protections.gaussian import PERSON
-from tiprdc_fl.protections.protection import ENCODING, Protection, Settings, item_of
+from tiprdc_fl.protections.protection import ENCODING, Protection, Settings, item_of, rounded_up
 
 
 def apply(architecture: Architecture, settings: Settings) -> Architecture:
@@ -39,22 +39,16 @@ def check(settings: Settings, shape: tuple[int, ...], private: np.ndarray) -> No
 
 def _describe(keys: Mapping[str, Any]) -> str:
     values, epsilon = 2 ** keys["protection.bits"], keys["protection.response"]
-    said = (
-        f"{values:,} codes of {keys['protection.components']} components that say most about "
-        f"{len(keys['data.proxies']) or 'no'} proxies, one for {item_of(keys, 'an example')}"
-    )
+    said = f"{values:,} codes of {aligned.described(keys)}, one for {item_of(keys, 'an example')}"
     if epsilon is None:
         return said
-    said = f"{said}, randomised response with epsilon {epsilon:g}: alone,"
-    once = f"a code gives any binary attribute away at {_up(response_bound(epsilon, values))} % at most"
+    once, many = (rounded_up(100 * response_bound(epsilon, values, items)) for items in (1, PERSON))
+    said += (
+        f", randomised response with epsilon {epsilon:g}: alone, a code gives any binary attribute away at "
+    )
     if keys["protection.per"] == "person":
-        return f"{said} {once}"
-    return f"{said} {once}, a person's {PERSON} at {_up(response_bound(epsilon, values, PERSON))} %"
-
-
-def _up(share: float) -> str:
-    """A bound in %, never below itself."""
-    return f"{np.ceil(1e4 * share) / 100:.2f}"
+        return f"{said}{once} % at most"
+    return f"{said}{once} % at most, a person's {PERSON} at {many} %"
 
 
 CODES = Protection(

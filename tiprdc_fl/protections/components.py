@@ -64,8 +64,8 @@ def encoded(
 
     Returns:
         Features of examples drawn at random (with ``per="person"``: of all of a person's), float32 [rows, values],
-        where a row is an image, a pooled message or a
-        step of another; and the number of the example of each row, int64 [rows].
+        where a row is an image, a pooled message or a step of another; and the number of the example of each row,
+        int64 [rows].
     """
     if collected.encoder is None:
         raise TypeError("this protection needs a trained encoder")

@@ -25,7 +25,7 @@ from tiprdc_fl.models.architecture import Architecture
 from tiprdc_fl.protections import encoder
 from tiprdc_fl.protections.components import check_components, fit_projection
 from tiprdc_fl.protections.fisher import bound_reconstruction
-from tiprdc_fl.protections.protection import ENCODING, Protection, Settings
+from tiprdc_fl.protections.protection import ENCODING, Protection, Settings, rounded_up
 
 DELTA = 1e-5
 MOST_COMPONENTS = 16
@@ -98,21 +98,16 @@ def check(settings: Settings, shape: tuple[int, ...], private: np.ndarray) -> No
 def _describe(keys: Mapping[str, Any]) -> str:
     noise, kept = keys["protection.noise_multiplier"], keys["protection.components"]
     once = guarantee(noise, 1)
-    private = f"({_up(once.epsilon)}, {DELTA:g})-differentially private"
-    least = f"give any binary attribute away at {_up(100 * once.accuracy)} % at most"
+    private = f"({rounded_up(once.epsilon)}, {DELTA:g})-differentially private"
+    least = f"give any binary attribute away at {rounded_up(100 * once.accuracy)} % at most"
     said = f"{kept} components, noise multiplier {noise:g}: alone, those of"
     if keys["protection.per"] == "person":
         return f"{said} a person, without the labels beside them, are {private} and {least}"
     person = guarantee(noise, PERSON)
     return (
         f"{said} an example are {private} and {least}, those of a person's {PERSON} examples at "
-        f"{_up(100 * person.accuracy)} %"
+        f"{rounded_up(100 * person.accuracy)} %"
     )
-
-
-def _up(value: float) -> str:
-    """A bound with two decimals, never below itself."""
-    return f"{np.ceil(100 * value) / 100:.2f}"
 
 
 GAUSSIAN = Protection(

@@ -183,6 +183,11 @@ def composed(epsilon: float, values: int) -> str:
     return f"{math.ceil(round(epsilon * values, 6)):,}"
 
 
+def rounded_up(value: float) -> str:
+    """A bound with two decimals, never below itself."""
+    return f"{math.ceil(100 * value) / 100:.2f}"
+
+
 def item_of(keys: Mapping[str, Any], example: str) -> str:
     """What an item is sent for: a person, or else what ``example`` says."""
     return "a person" if keys["protection.per"] == "person" else example

@@ -8,9 +8,8 @@ from sklearn.linear_model import RidgeCV
 from tiprdc_fl.protections.components import principal
 
 MOST_INPUTS = 256  # principal components that the proxies are predicted from
-STRENGTHS = tuple(
-    10.0**power for power in range(-4, 2)
-)  # of ridge regression, times a component's squared norm
+# Of ridge regression, times a component's squared norm.
+STRENGTHS = tuple(10.0**power for power in range(-4, 2))
 REST = 1e-3  # weight of the features beside the predicted proxies
 TINY = 1e-12  # a variance that is none
 LEAST_DEVIATION = 1e-6  # of a component, as a share of the largest

@@ -39,9 +39,8 @@ def certificates(current: Run, trained: Trained, stored: FeatureStore) -> tuple[
     everything = current.dataset.labels(people)
     counts = np.unique(everything.people, return_counts=True)[1]
     labels = [keys.column(f"task_{task}").to_numpy() for task in current.tasks]
-    beside = np.unique(np.stack([count_bucket(counts), *labels], axis=1), axis=0, return_inverse=True)[
-        1
-    ].ravel()
+    seen = np.stack([count_bucket(counts), *labels], axis=1)
+    beside = np.unique(seen, axis=0, return_inverse=True)[1].ravel()
     shown = {
         "code": ([codes], [2**architecture.bits]),
         "code+labels": ([codes, beside], [2**architecture.bits, int(beside.max()) + 1]),
