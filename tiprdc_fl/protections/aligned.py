@@ -18,18 +18,19 @@ from typing import Any
 
 import numpy as np
 from sklearn.covariance import LedoitWolf
-from torch import from_numpy, nn
+from torch import Tensor, from_numpy, nn
 
 from tiprdc_fl.data.examples import most_frequent
 from tiprdc_fl.errors import InputError
 from tiprdc_fl.models.architecture import Architecture
+from tiprdc_fl.models.extractor import Extractor
 from tiprdc_fl.models.fair_tree import fit_tree
 from tiprdc_fl.models.transport import DEVIATIONS, Transport, private_class
 from tiprdc_fl.protections import encoder
 from tiprdc_fl.protections.combinations import combinations
 from tiprdc_fl.protections.components import check_components, encoded
 from tiprdc_fl.protections.kernel_fit import fit_restore
-from tiprdc_fl.protections.protection import ENCODING, Collected, Protection, Settings
+from tiprdc_fl.protections.protection import ENCODING, NOISE, Collected, Informed, Protection, Settings
 from tiprdc_fl.protections.semantic import semantic
 
 COMPONENTS = 16
@@ -167,6 +168,14 @@ def _power(matrix: np.ndarray, exponent: float) -> np.ndarray:
     return (vectors * np.maximum(values, TINY) ** exponent) @ vectors.T
 
 
+def preimages(extractor: Extractor, sent: Tensor) -> Tensor:
+    """What a device of each private class would have moved to what was sent: [n, ...] -> [n, classes * d]."""
+    network = extractor.network
+    if not isinstance(network, Transport):
+        raise TypeError("aligned needs a Transport")
+    return network.preimages(sent.reshape(len(sent), -1))
+
+
 def described(keys: Mapping[str, Any]) -> str:
     """The components in a few words, and whether people state another private class than theirs."""
     count, proxies, share = keys["protection.components"], keys["data.proxies"], keys["protection.misstated"]
@@ -195,5 +204,7 @@ ALIGNED = Protection(
     ),
     check=check,
     states=True,
+    public=f"{NOISE}, the map of each private class",
+    informed=Informed("preimages", preimages),
     defaults={"protection.components": COMPONENTS},
 )
