@@ -169,7 +169,8 @@ def _power(matrix: np.ndarray, exponent: float) -> np.ndarray:
 
 def described(keys: Mapping[str, Any]) -> str:
     """The components in a few words, and whether people state another private class than theirs."""
-    count, proxies, share = keys["protection.components"], keys["data.proxies"], keys["protection.misstated"]
+    count, proxies = keys["protection.components"], keys["data.proxies"] or ()
+    share = keys["protection.misstated"]
     known = f"components that say most about {len(proxies)} proxies"
     what = f"{count} {known if proxies else 'principal components'}"
     return f"{what}, the private class misstated by {100 * share:g} % of people" if share else what
@@ -195,5 +196,5 @@ ALIGNED = Protection(
     ),
     check=check,
     states=True,
-    defaults={"protection.components": COMPONENTS},
+    defaults={"protection.components": COMPONENTS, "protection.encoder": encoder.on_proxies},
 )

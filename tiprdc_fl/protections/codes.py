@@ -68,5 +68,5 @@ CODES = Protection(
     ),
     check=check,
     states=True,
-    defaults={"protection.components": aligned.COMPONENTS},
+    defaults={"protection.components": aligned.COMPONENTS, "protection.encoder": encoder.on_proxies},
 )

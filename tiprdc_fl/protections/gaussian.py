@@ -119,5 +119,5 @@ GAUSSIAN = Protection(
     reads=("protection.noise_multiplier", "protection.components", "protection.encoder", *ENCODING),
     certify=bound_reconstruction,
     check=check,
-    defaults={"protection.components": MOST_COMPONENTS},
+    defaults={"protection.components": MOST_COMPONENTS, **encoder.ON_INFORMATION},
 )

@@ -41,5 +41,5 @@ HYBRID = Protection(
     describe=_describe,
     reads=("protection.epsilon", "protection.components", "protection.encoder", *ENCODING),
     check=check_components,
-    defaults={"protection.components": DEFAULT},
+    defaults={"protection.components": DEFAULT, **encoder.ON_INFORMATION},
 )

@@ -1,6 +1,7 @@
 """Before stage 1: opens dataset and run folder, and tries everything that a wrong configuration can break."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import NamedTuple
@@ -9,11 +10,12 @@ import numpy as np
 import torch
 from rich.console import Console
 
-from tiprdc_fl.config.choices import unused
+from tiprdc_fl.config.choices import defaults_of, resolved, unused
 from tiprdc_fl.config.keys import Config, flatten
 from tiprdc_fl.data import DATASETS
 from tiprdc_fl.data.examples import Dataset, labels_of
 from tiprdc_fl.data.partition.partitioners import PARTITIONERS
+from tiprdc_fl.data.proxies import known
 from tiprdc_fl.data.source import DataSource, open_dataset
 from tiprdc_fl.data.split import Split, split_people
 from tiprdc_fl.devices.sets import load_devices
@@ -45,9 +47,10 @@ def unused_keys(config: Config) -> list[str]:
         idle += ["training.adversaries", "training.restarts"]
     if config.protection.encoder != "proxies" and not PROTECTIONS[config.protection.name].states:
         idle.append("data.proxies")
-    default, changed = flatten(Config()), flatten(config)
+    changed = flatten(config)
+    default = flatten(Config()) | defaults_of(changed, choices())
     idle = [name for name in dict.fromkeys(idle) if changed[name] != default[name]]
-    return [*unused(config, choices()), *idle]
+    return list(dict.fromkeys([*unused(config, choices()), *idle]))
 
 
 class Opened(NamedTuple):
@@ -85,6 +88,7 @@ def prepare(
     device = choose_device(config.device)
     precision = choose_precision(config.training.precision, config.device)
     opened = open_data(config)
+    config = replace(config, data=replace(config.data, proxies=known_proxies(config, opened.dataset)))
     for check in CHECKS:
         check(config, opened)
     source, dataset, people = opened
@@ -124,15 +128,21 @@ def open_data(config: Config) -> Opened:
     dataset = open_dataset(source)
     opened = Opened(source, dataset, _people_of(config, dataset))
     check_attributes(dataset, [*(data.private or ()), *(data.tasks or ())])
-    check_attributes(dataset, data.proxies, "data.proxies: ")
+    check_attributes(dataset, known_proxies(config, dataset) or (), "data.proxies: ")
     for name, others in (("private", data.private), ("tasks", data.tasks)):
-        both = sorted(set(data.proxies) & set(others or ()))
+        both = sorted(set(data.proxies or ()) & set(others or ()))
         if both:
             raise InputError(
                 f"data.proxies and data.{name} both name {', '.join(both)}: proxies are known when the extractor "
                 "is trained, tasks are not, and private attributes are to be hidden; leave it out of one"
             )
     return opened
+
+
+def known_proxies(config: Config, dataset: Dataset) -> list[str] | None:
+    """The proxies of a configuration; of the dataset's own list only those that its files have."""
+    usual = resolved(DATASETS[config.data.name].defaults, flatten(config)).get("data.proxies")
+    return known(config.data.proxies, usual, dataset.attributes)
 
 
 def _people_of(config: Config, dataset: Dataset) -> Split:
