@@ -45,8 +45,8 @@ from simulations.transfer import write_folder
 from tests.report.report_example import example
 from tiprdc_fl.attacks.suite import DEFAULT_ATTACKS
 from tiprdc_fl.config.keys import Config
-from tiprdc_fl.data.faces.copula import ATTRIBUTES
 from tiprdc_fl.data import proxies as known_proxies
+from tiprdc_fl.data.faces.copula import ATTRIBUTES
 from tiprdc_fl.data.split import split_people
 from tiprdc_fl.errors import InputError
 from tiprdc_fl.models.architecture import Architecture, build_extractor

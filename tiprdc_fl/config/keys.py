@@ -350,8 +350,8 @@ class Evaluation:
     )
     controls: list[str] = _key(
         ["random", "raw"],
-        "representations measured for comparison: an untrained extractor's features, the raw data; [] for none",
-        choices=("random", "raw"),
+        "representations measured for comparison: an untrained extractor's features (random), the raw data (raw), "
+        "what another protection would send, by its name; [] for none",
         empty=True,
     )
     curve: list[int] = _key(

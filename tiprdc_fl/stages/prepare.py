@@ -1,6 +1,7 @@
 """Before stage 1: opens dataset and run folder, and tries everything that a wrong configuration can break."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
@@ -23,6 +24,7 @@ from tiprdc_fl.errors import InputError
 from tiprdc_fl.evaluation.results import Metric
 from tiprdc_fl.models.architecture import Architecture, Precision, seen_shape
 from tiprdc_fl.protections import PROTECTIONS, check_protection
+from tiprdc_fl.stages.beside import configs_beside, names_beside
 from tiprdc_fl.stages.callbacks import Callback
 from tiprdc_fl.stages.partition import attributes_of, deal_out, note_partition, open_partition
 from tiprdc_fl.stages.plan import check_strategy
@@ -49,8 +51,9 @@ def unused_keys(config: Config) -> list[str]:
         idle.append("data.proxies")
     changed = flatten(config)
     default = flatten(Config()) | defaults_of(changed, choices())
-    idle = [name for name in dict.fromkeys(idle) if changed[name] != default[name]]
-    return list(dict.fromkeys([*unused(config, choices()), *idle]))
+    idle = [name for name in idle if changed[name] != default[name]]
+    read_beside = {key for name in names_beside(config) for key in PROTECTIONS[name].reads}
+    return [name for name in dict.fromkeys([*unused(config, choices()), *idle]) if name not in read_beside]
 
 
 class Opened(NamedTuple):
@@ -164,7 +167,23 @@ def _people_of(config: Config, dataset: Dataset) -> Split:
 
 
 def _check_protection(config: Config, opened: Opened) -> None:
-    """Raises InputError when the protection does not work on the modality, or its settings on the data."""
+    """Raises InputError when a protection does not work on the modality, or its settings on the data."""
+    _check_one_protection(config, opened)
+    for other in configs_beside(config):
+        with _in_controls(other):
+            _check_one_protection(other, opened)
+
+
+@contextmanager
+def _in_controls(other: Config) -> Iterator[None]:
+    """Says of a mistake that it is of a protection in evaluation.controls."""
+    try:
+        yield
+    except InputError as error:
+        raise InputError(f"evaluation.controls, {other.protection.name}: {error}") from error
+
+
+def _check_one_protection(config: Config, opened: Opened) -> None:
     protection, dataset = config.protection.name, opened.dataset
     check_protection(protection, dataset.modality)
     reads = PROTECTIONS[protection].reads
@@ -206,6 +225,9 @@ def _check_strategy(config: Config, opened: Opened) -> None:
 def _check_federation(config: Config, opened: Opened) -> None:
     """Raises InputError when the runtime's packages are missing, or the protection runs no network."""
     check_runtime(config.federation.runtime, config.protection.name)
+    for other in configs_beside(config):
+        with _in_controls(other):
+            check_runtime(config.federation.runtime, other.protection.name)
 
 
 def _check_evaluation(config: Config, opened: Opened) -> None:

@@ -32,6 +32,7 @@ from tiprdc_fl.evaluation.traits import is_trait
 from tiprdc_fl.models.text import valid_steps
 from tiprdc_fl.report.schema import CurvePoint
 from tiprdc_fl.report.schema.values import ShareFigure
+from tiprdc_fl.stages.beside import names_beside
 from tiprdc_fl.stages.progress import stage
 from tiprdc_fl.stages.representations import Representation, Views
 from tiprdc_fl.stages.run import Run
@@ -98,7 +99,9 @@ def probe_all(current: Run, views: Views, fit: Fit, device_of: DeviceOf | None) 
         by_view = evaluate(trials, fit, lambda: advance(1), current.metrics)
         probed = by_view.pop("features")
         if "set" in adversaries:
-            probed += _sets(current, views.shown["features"], sources, fit)
+            probed += _sets(current, "features", views.shown["features"], sources, fit)
+            for name in names_beside(current.config):
+                by_view[name] += _sets(current, name, views.shown[name], widest, fit)
         if "metadata" in adversaries:
             alone = _metadata(current, views, sources, fit, device_of)
             probed += [*alone, *_together(current, probed, alone, views.shown["features"], sources)]
@@ -162,11 +165,13 @@ def _sizes(rows: Rows, known: Mapping[str, np.ndarray], modality: str) -> dict[s
     return sizes
 
 
-def _sets(current: Run, features: Representation, sources: Mapping[str, Source], fit: Fit) -> list[Probed]:
-    """Adversaries that learn from all of a person's features at once."""
+def _sets(
+    current: Run, name: str, features: Representation, sources: Mapping[str, Source], fit: Fit
+) -> list[Probed]:
+    """Adversaries that learn from all of a person's features at once; ``name`` labels their results."""
     reduce, known = row_reduction(features.architecture), _private(sources, current.private)
     learned, measured = features.learned, features.measured
-    return _of_people("features", learned, measured, reduce, known, fit, current.metrics)
+    return _of_people(name, learned, measured, reduce, known, fit, current.metrics)
 
 
 def _of_people(

@@ -1,6 +1,6 @@
 """What stage 3 reads: stored features, those of holdout and collector people, and the controls."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -47,7 +47,8 @@ class Views:
     """Everything that stage 3 reads.
 
     Attributes:
-        shown: representations by name: "features" (what was sent), and the controls "random" and "raw".
+        shown: representations by name: "features" (what was sent), protections beside by their names, and the
+            controls "random" and "raw".
         contributors: number of the contributors' rows, the first of every ``learned``.
         auxiliary: the features of the collector's own people; None where neither an adversary nor the
             reconstruction needs them.
@@ -65,7 +66,9 @@ class Views:
     sizes: tuple[dict[str, np.ndarray], dict[str, np.ndarray]]
 
 
-def open_views(current: Run, trained: Trained, stored: FeatureStore) -> Views:
+def open_views(
+    current: Run, trained: Trained, stored: FeatureStore, beside: Mapping[str, Trained] | None = None
+) -> Views:
     """Reads and extracts everything that stage 3 needs, each once.
 
     "features" are those the contributors sent; "random" those of an untrained extractor, encoded and stored
@@ -75,8 +78,9 @@ def open_views(current: Run, trained: Trained, stored: FeatureStore) -> Views:
         current: the run.
         trained: what made the features.
         stored: the contributors' features.
+        beside: what other protections' devices would run, by name.
     """
-    config, extractor = current.config, trained.extractor
+    config, extractor, beside = current.config, trained.extractor, beside or {}
     most, controls = config.evaluation.max_examples, config.evaluation.controls
     learners = np.unique(stored.keys.column("contributor").to_numpy())
     per = extractor.architecture.per
@@ -87,7 +91,7 @@ def open_views(current: Run, trained: Trained, stored: FeatureStore) -> Views:
     everybody = [examples] if own is None else [examples, own]
     measured_items, *learned_items = (len(items(part, per)) for part in (holdout, *everybody))
     total = measured_items + sum(learned_items[1:])  # the contributors' are stored
-    total += (measured_items + sum(learned_items)) * ("random" in controls)
+    total += (measured_items + sum(learned_items)) * (("random" in controls) + len(beside))
     with stage(current.console, "controls", total, "examples") as advance:
         at_holdout = extract(current, current.folder.holdout, trained.path, holdout, advance)
         measured = rows_of(current, at_holdout, renumber(holdout), extractor)
@@ -97,6 +101,10 @@ def open_views(current: Run, trained: Trained, stored: FeatureStore) -> Views:
             mine = rows_of(current, store, renumber(own), extractor)
             learned = joined(learned, mine)
         shown = {"features": Representation(extractor.architecture, learned, measured)}
+        for name, other in beside.items():
+            folder = current.folder.beside(name)
+            places = (folder, folder.auxiliary, folder.holdout)
+            shown[name] = _extracted(current, other.path, places, everybody, holdout, advance)
         if "random" in controls:
             shown["random"] = _random(current, extractor, everybody, holdout, advance)
     if "raw" in controls and (per == "example" or current.dataset.modality == "image"):  # no mean of words
@@ -180,13 +188,38 @@ def _random(
     folder = current.folder
     folder.controls.mkdir(exist_ok=True)
     write_bytes(folder.untrained, to_bytes(untrained(architecture, current.config.seed), architecture))
-    fresh = load_extractor(folder.untrained)
     places = (folder.random, folder.random_auxiliary, folder.random_holdout)
-    rows = []
+    return _extracted(current, folder.untrained, places, learned, holdout, advance)
+
+
+def _extracted(
+    current: Run,
+    path: Path,
+    places: tuple[RunFolder, RunFolder, RunFolder],
+    learned: Sequence[Examples],
+    holdout: Examples,
+    advance: Callable[[int], None],
+) -> Representation:
+    """What another extractor makes of the same examples.
+
+    Args:
+        current: the run.
+        path: of the extractor.
+        places: where features of contributors, collector and holdout people go.
+        learned: examples of contributors, and of the collector's people where these are read.
+        holdout: examples of the holdout people.
+        advance: called with the number of examples just done.
+    """
+    extractor, rows = load_extractor(path), []
     for place, part in zip((*places[: len(learned)], places[-1]), (*learned, holdout), strict=True):
-        store = extract(current, place, folder.untrained, part, advance)
-        rows.append(rows_of(current, store, renumber(part), fresh))
-    return Representation(architecture, joined(*rows[:-1]), rows[-1])
+        store = extract(current, place, path, part, advance)
+        rows.append(rows_of(current, store, renumber(part), extractor))
+    return Representation(extractor.architecture, joined(*rows[:-1]), rows[-1])
+
+
+def drawing_order(current: Run, people: np.ndarray) -> np.ndarray:
+    """The people in the random order in which ``draw`` takes them."""
+    return seeding.generator(current.config.seed, "probe", "people").permutation(np.sort(people))
 
 
 def draw(
@@ -206,7 +239,7 @@ def draw(
         per: what an item is sent for.
     """
     seed, cap = current.config.seed, current.config.evaluation.max_per_person
-    order = seeding.generator(seed, "probe", "people").permutation(np.sort(people))
+    order = drawing_order(current, people)
     examples = current.dataset.labels(np.sort(order[:most]))
     if per == "person":
         return pick(current.dataset, examples.people, examples.rows) if inputs else examples
