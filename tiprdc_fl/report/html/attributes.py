@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import cycle
 
 from tiprdc_fl.report.differences import Difference, difference
 from tiprdc_fl.report.html.charts import in_percent
@@ -19,7 +20,8 @@ LOOKS = {
     "raw": (INKS["c4"], "^"),
     "majority": (INKS["quiet"], "X"),
 }
-OTHER = (INKS["c3"], ("v", "<", ">", "p", "h", "*"))  # colour, and markers in turn, of other protections
+# Of other protections, in turn.
+OTHERS = tuple((INKS[ink], marker) for marker in ("v", "P", "o", "D", "^") for ink in ("c3", "c2"))
 ROLES = {"private": (INKS["c2"], "s"), "task": (INKS["c3"], "o")}
 LEAST_GAIN = 1.0  # points by which raw data must beat chance for a share of that gain to mean anything
 
@@ -100,8 +102,7 @@ def looks(representations: Iterable[str]) -> dict[str, tuple[str, str]]:
     """Colour and marker of each representation, in the order in which they are shown."""
     kinds = in_order(representations)
     others = [kind for kind in kinds if kind not in LOOKS]
-    colour, markers = OTHER
-    turns = {kind: (colour, markers[place % len(markers)]) for place, kind in enumerate(others)}
+    turns = dict(zip(others, cycle(OTHERS), strict=False))
     return {kind: LOOKS.get(kind) or turns[kind] for kind in kinds}
 
 
