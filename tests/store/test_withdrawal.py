@@ -219,7 +219,8 @@ def test_the_command_says_what_it_removed(run, capsys):
     assert main(["withdraw", str(run), "--contributor", "17", "12", "-c", "50"]) == 0
     out = capsys.readouterr().out
     assert out.startswith(
-        "withdrawn: 12, 17, 50\ncontrols/random/features.lance: 6 rows removed\nfeatures.lance: 6"
+        "withdrawn: 12, 17, 50\ncontrols/aligned/features.lance: 6 rows removed\n"
+        "controls/random/features.lance: 6 rows removed\nfeatures.lance: 6"
     )
     assert f"to measure again: python -m tiprdc_fl.simulate --config {run}/config.yaml run_dir={run}" in out
     check_gone(run)

@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterator, Sequence
 
 from tiprdc_fl.report.schema import CertificateResult, Report
-from tiprdc_fl.report.words import in_order, title
+from tiprdc_fl.report.words import in_order, title_of
 
 COVERS = {
     "code": "from one code",
@@ -21,7 +21,9 @@ def certified(report: Report, attribute: str) -> Iterator[str]:
 
 def _certified(attribute: str, representation: str, found: Sequence[CertificateResult]) -> str:
     """The certificates of one representation."""
-    name = attribute if representation == "features" else f"{attribute}, with {title(representation)} instead"
+    name = (
+        attribute if representation == "features" else f"{attribute}, with {title_of(representation)} instead"
+    )
     sure = 100 * (1 - found[0].delta)
     parts = "; ".join(f"{COVERS[row.covers]} {_bound(row)}" for row in found)
     return (

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from tiprdc_fl.report.queries import attributes_of, beside, pooled_row, strongest
 from tiprdc_fl.report.schema import ProbeResult, Report
-from tiprdc_fl.report.words import in_order, points, probe_name, title
+from tiprdc_fl.report.words import in_order, points, probe_name, title_of
 
 JUDGED = ("features", "metadata", "random", "raw")  # and other protections
 PER_PERSON = ("features", "metadata")
@@ -25,10 +25,10 @@ def _strongest(report: Report, kind: str) -> Iterator[tuple[str, ProbeResult]]:
     for attribute in (*attributes_of(report.results, "private"), *attributes_of(report.results, "task")):
         best = strongest(report.results, attribute, kind)
         if best is not None:
-            yield f"{attribute}, {title(kind)}", best
+            yield f"{attribute}, {title_of(kind)}", best
         of_people = pooled_row(report.results, attribute, kind)
         if kind in PER_PERSON and of_people is not None and of_people is not best:
-            yield f"{attribute}, {title(kind)}, per person", of_people
+            yield f"{attribute}, {title_of(kind)}, per person", of_people
 
 
 def short(row: ProbeResult, most: int) -> str:

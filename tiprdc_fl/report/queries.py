@@ -58,8 +58,9 @@ def beside_floor(
     return "features+metadata" if _known(together.validation) >= _known(alone.validation) else "features"
 
 
-def ranked(rows: Sequence[ProbeResult]) -> dict[str, list[ProbeResult]]:
+def ranked(rows: Iterable[ProbeResult]) -> dict[str, list[ProbeResult]]:
     """Representation -> its probes, the strongest on the validation people first, probes of people last."""
+    rows = list(rows)
     order = sorted(rows, key=lambda row: (-_known(row.validation), -_known(row.validation_per_person)))
     kinds = in_order(row.representation for row in rows)
     return {kind: [row for row in order if row.representation == kind] for kind in kinds}

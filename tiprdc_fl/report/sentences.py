@@ -17,7 +17,7 @@ from tiprdc_fl.report.schema import (
     Report,
     WorstOffResult,
 )
-from tiprdc_fl.report.words import number, probe_name, share, title, whole_range
+from tiprdc_fl.report.words import number, probe_name, share, title_of, whole_range
 
 
 def names_lines(report: Report) -> Iterator[str]:
@@ -137,7 +137,7 @@ def _reidentified(rows: Sequence[ReidentificationResult]) -> Iterator[str]:
     """Whether two contributions are of one person, as the features and the controls tell it."""
     whole = [row for row in rows if row.unit == "contribution" and row.roc_auc.value is not None]
     if whole:
-        figures = ", ".join(f"{share(row.roc_auc)} {title(row.representation)}" for row in whole)
+        figures = ", ".join(f"{share(row.roc_auc)} {title_of(row.representation)}" for row in whole)
         yield f"Same person or not, of two contributions, ROC-AUC in % (chance is 50): {figures}."
 
 

@@ -20,7 +20,7 @@ SOURCES = {"contributors": "insider", "collector": "auxiliary", "both": "both"} 
 _UNITS = ((172_800, 86_400, "days"), (7_200, 3_600, "hours"), (300, 60, "minutes"), (0, 1, "seconds"))
 
 
-def title(representation: str) -> str:
+def title_of(representation: str) -> str:
     """A representation in words; another protection by its name."""
     return TITLES.get(representation) or readable(representation)
 

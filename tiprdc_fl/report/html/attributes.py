@@ -113,7 +113,7 @@ def _attribute(results: Sequence[ProbeResult], role: str, name: str) -> Attribut
         role=role,
         strongest=_defined({kind: strongest(results, name, kind) for kind in kinds}),
         of_people=_defined({kind: pooled_row(results, name, kind) for kind in kinds}),
-        ranked=ranked([row for row in results if row.attribute == name]),
+        ranked=ranked(row for row in results if row.attribute == name),
         chance=100 * chance_of(results, name),
     )
 

@@ -11,7 +11,7 @@ from tiprdc_fl.report.html.rows import Row, height_of, paint_rows, row_of
 from tiprdc_fl.report.html.svg import INKS, log_counts
 from tiprdc_fl.report.queries import highest
 from tiprdc_fl.report.schema import CurvePoint, ReidentificationResult, ShareFigure
-from tiprdc_fl.report.words import title
+from tiprdc_fl.report.words import title_of
 
 
 @dataclass(frozen=True)
@@ -73,5 +73,5 @@ def same_person(rows: Sequence[ReidentificationResult]) -> Chart:
             drawn.append(Row(heading, heading=True))
         for row in of_unit:
             colour, marker = shown[row.representation]
-            drawn.append(row_of(title(row.representation), row.roc_auc, colour=colour, marker=marker))
+            drawn.append(row_of(title_of(row.representation), row.roc_auc, colour=colour, marker=marker))
     return Chart(height_of(drawn), lambda axes: paint_rows(axes, drawn, "ROC-AUC in %", start=50, line=50))

@@ -27,7 +27,7 @@ from tiprdc_fl.report.queries import beside
 from tiprdc_fl.report.schema import CAVEAT, Report
 from tiprdc_fl.report.sentences import partition_lines, sentences, unconverged, unequal
 from tiprdc_fl.report.settings import changed, flat
-from tiprdc_fl.report.words import SOURCES, duration, points, probe_name, readable, share, size, title
+from tiprdc_fl.report.words import SOURCES, duration, points, probe_name, readable, share, size, title_of
 
 
 def with_commas(value: float | None, digits: int = 0) -> str:
@@ -76,7 +76,7 @@ TEMPLATES.globals |= {
     "sentences": sentences,
     "sources": SOURCES,
     "instead": instead,
-    "title_of": title,
+    "title_of": title_of,
     "others": beside,
     "late_probes": late_probes,
     "unconverged": unconverged,
