@@ -98,7 +98,7 @@ def attributes(report: Report) -> list[Attribute]:
     return [_attribute(report.results, role, name) for role, name in names]
 
 
-def looks(representations: Iterable[str]) -> dict[str, tuple[str, str]]:
+def marks_of(representations: Iterable[str]) -> dict[str, tuple[str, str]]:
     """Colour and marker of each representation, in the order in which they are shown."""
     kinds = in_order(representations)
     others = [kind for kind in kinds if kind not in LOOKS]

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from matplotlib.axes import Axes
 
-from tiprdc_fl.report.html.attributes import looks
+from tiprdc_fl.report.html.attributes import marks_of
 from tiprdc_fl.report.html.charts import Chart, Entry, in_percent
 from tiprdc_fl.report.html.rows import Row, height_of, paint_rows, row_of
 from tiprdc_fl.report.html.svg import INKS, log_counts
@@ -66,7 +66,7 @@ def chart(lines: Sequence[Line], chance: float) -> Chart:
 
 def same_person(rows: Sequence[ReidentificationResult]) -> Chart:
     """ROC-AUC of telling whether two contributions, or two examples, are one person's."""
-    drawn, shown = [], looks(row.representation for row in rows)
+    drawn, shown = [], marks_of(row.representation for row in rows)
     for unit, heading in {"contribution": "whole contributions", "example": "single examples"}.items():
         of_unit = [row for row in rows if row.unit == unit]
         if of_unit:

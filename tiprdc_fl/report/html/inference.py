@@ -6,7 +6,7 @@ from itertools import product
 
 from matplotlib.axes import Axes
 
-from tiprdc_fl.report.html.attributes import Attribute, looks
+from tiprdc_fl.report.html.attributes import Attribute, marks_of
 from tiprdc_fl.report.html.charts import Chart, Entry, in_percent
 from tiprdc_fl.report.html.rows import Row, height_of, paint_rows, row_of
 from tiprdc_fl.report.html.svg import INKS
@@ -43,7 +43,7 @@ def pairs(attributes: Sequence[Attribute]) -> list[tuple[Attribute, Attribute]]:
 def points(private: Attribute, task: Attribute) -> list[Point]:
     """The representations for which both figures are defined."""
     defined = []
-    for kind, (colour, marker) in looks(private.strongest).items():
+    for kind, (colour, marker) in marks_of(private.strongest).items():
         if kind in task.strongest:
             leakage, utility = (attribute.strongest[kind].balanced_accuracy for attribute in (private, task))
             defined.append(Point(title_of(kind), leakage, utility, colour, marker))
@@ -103,7 +103,7 @@ def bars(attribute: Attribute) -> Chart:
 
 
 def _bar_rows(attribute: Attribute) -> Iterator[Row]:
-    for kind, (colour, marker) in looks(attribute.strongest).items():
+    for kind, (colour, marker) in marks_of(attribute.strongest).items():
         best = attribute.strongest[kind]
         yield row_of(title_of(kind), best.balanced_accuracy, colour=colour, marker=marker)
         name = PER_PERSON.get(kind) if kind in TITLES else f"{title_of(kind)}, per person"
