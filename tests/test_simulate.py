@@ -46,7 +46,7 @@ TINY = (
     "evaluation.adversaries=[insider,both]",
 )
 INLINE = (*TINY, "federation.engine=inline")
-EVERYBODY = "evaluation.adversaries=[insider,auxiliary,both,metadata,set]"
+EVERYBODY = "evaluation.adversaries=[insider,auxiliary,both,informed,metadata,set]"
 COMMAND = (sys.executable, "-m", "tiprdc_fl.simulate")
 # The same where a shell's background job has it ignore SIGINT, as it would then whomever it starts.
 LISTENING = (
@@ -468,7 +468,8 @@ TASKS = {"Smiling", "Eyeglasses"}
 
 
 def every_probe(modality: str) -> set[tuple[str, str]]:
-    return {(probe, source) for probe in DEFAULT_ATTACKS[modality] for source in (*SOURCES, "informed")}
+    sources = (*SOURCES, "informed") if modality == "image" else SOURCES  # messages have no mirror
+    return {(probe, source) for probe in DEFAULT_ATTACKS[modality] for source in sources}
 
 
 def probes_of(rows: list[dict], attribute: str, representation: str = "features") -> set[tuple[str, str]]:

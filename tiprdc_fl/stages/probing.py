@@ -43,6 +43,7 @@ SOURCES = {
     "insider": "contributors",
     "auxiliary": "collector",
     "both": "both",
+    "informed": "both",  # and it has a source of its own, see ``_informed``
 }  # adversary -> whose labels it has
 WIDEST = "both"  # the source that controls learn from, where there is one
 FEWEST_PERSONS = 20  # to learn from sets
