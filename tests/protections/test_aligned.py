@@ -28,8 +28,9 @@ from tiprdc_fl.errors import InputError
 from tiprdc_fl.models.architecture import seen_shape
 from tiprdc_fl.models.extractor import Extractor, batch_reader, forward, preprocess, restore
 from tiprdc_fl.models.transport import DEVIATIONS, Transport
-from tiprdc_fl.protections import PROTECTIONS
-from tiprdc_fl.protections.aligned import LEAST_ROWS, person_means, transports, values_of
+from tiprdc_fl.protections import PROTECTIONS, barycentre
+from tiprdc_fl.protections.aligned import LEAST_ROWS, person_means, values_of
+from tiprdc_fl.protections.barycentre import laws_of_rows
 from tiprdc_fl.stages.runtime import check_runtime
 
 ALIGNED, CODES = PROTECTIONS["aligned"], PROTECTIONS["codes"]
@@ -49,6 +50,10 @@ def normal_classes(count: int, rows: int = ROWS, seed: int = 0) -> tuple[np.ndar
         mean, shape = 0.5 * laws.normal(size=SIZE), np.eye(SIZE) + 0.15 * laws.normal(size=(SIZE, SIZE))
         parts.append(mean + generator.normal(size=(rows, SIZE)) @ shape)
     return np.concatenate(parts).astype(np.float32), np.repeat(np.arange(count), rows)
+
+
+def transports(x: np.ndarray, classes: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
+    return barycentre.transports(laws_of_rows(x, classes), count)
 
 
 def exact(covariance: np.ndarray, rows: int, seed: int) -> np.ndarray:

@@ -174,6 +174,11 @@ class Protection:
         low=0,
         high=1,
     )
+    statistics: str = _key(
+        "collector",
+        "aligned, codes: whose classes the maps are fitted to; contributors: sums under masks, over groups of 50",
+        choices=("collector", "contributors"),
+    )
     bits: int = _key(6, "codes: bits of a code, so 64 codes", low=1, high=12)
     response: float | None = _key(
         None,

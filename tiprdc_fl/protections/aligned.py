@@ -12,20 +12,21 @@ differ in what these estimates miss, the more the fewer people they are of. With
 moves the mean of its examples' components, and classes are fitted to such means.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from sklearn.covariance import LedoitWolf
 from torch import from_numpy, nn
 
 from tiprdc_fl.data.examples import most_frequent
 from tiprdc_fl.errors import InputError
+from tiprdc_fl.federation.class_sums import ClassSums
 from tiprdc_fl.models.architecture import Architecture
 from tiprdc_fl.models.fair_tree import fit_tree
 from tiprdc_fl.models.transport import DEVIATIONS, Transport, private_class
 from tiprdc_fl.protections import encoder
+from tiprdc_fl.protections.barycentre import Law, laws_of_rows, laws_of_sums, transports
 from tiprdc_fl.protections.combinations import combinations
 from tiprdc_fl.protections.components import check_components, encoded
 from tiprdc_fl.protections.kernel_fit import fit_restore
@@ -34,8 +35,6 @@ from tiprdc_fl.protections.semantic import semantic
 
 COMPONENTS = 16
 LEAST_ROWS = 10  # of a private class
-STEPS = 50  # of the fixed-point iteration; it converges in about ten
-TINY = 1e-12  # least eigenvalue of a covariance
 
 
 def apply(architecture: Architecture, settings: Settings) -> Architecture:
@@ -63,28 +62,89 @@ def check(settings: Settings, shape: tuple[int, ...], private: np.ndarray) -> No
     check_components(settings, shape[1:] if shape[0] < 0 else shape, private)  # a message has one row
 
 
+@dataclass(frozen=True, eq=False)
+class _Items:
+    """The collector's items that a network is fitted to.
+
+    Attributes:
+        z: features, float32 [n, values].
+        x: components, float32 [n, d].
+        classes: private class of each, int64 [n].
+    """
+
+    z: np.ndarray
+    x: np.ndarray
+    classes: np.ndarray
+
+
 def fit(network: nn.Module, collected: Collected) -> None:
     """The encoder's weights, components, a map for each private class, the tree of codes, the way back."""
-    if not isinstance(network, Transport):
-        raise TypeError("aligned needs a Transport")
+    network = _transport(network)
     z, examples = encoded(network, collected)
     mean, basis = semantic(z, collected.proxies[examples], len(network.basis), collected.seed)
     network.mean.copy_(from_numpy(mean))
     network.basis.copy_(from_numpy(basis))
+    items = _items(network, collected, z, examples)
+    sizes = np.bincount(items.classes, minlength=len(network.maps))
+    check_classes(sizes[sizes > 0], 2 ** (network.tree.bits if network.tree else 0))
+    _set_maps(network, items, laws_of_rows(items.x, items.classes))
+
+
+def refit(network: nn.Module, collected: Collected, sums: ClassSums) -> None:
+    """The same maps, of the contributors' statistics; what follows the maps is fitted to the collector's people.
+
+    Args:
+        network: as ``fit`` left it.
+        collected: what it was fitted to.
+        sums: of the contributors' components, as this network computes them.
+
+    Raises:
+        InputError: a private class has too few contributors.
+    """
+    network = _transport(network)
+    items = _items(network, collected, *encoded(network, collected))
+    people, known = np.round(sums.people), np.bincount(items.classes, minlength=len(sums.people)) > 0
+    fewest = people[known | (people > 0)].min()
+    if fewest < LEAST_ROWS:
+        raise InputError(
+            f"protection.statistics=contributors: a combination of the private attributes has {fewest:,.0f} "
+            f"contributors whose sums arrived, fewer than {LEAST_ROWS}: raise clients, name fewer in data.private, "
+            "or leave protection.statistics out"
+        )
+    _set_maps(network, items, laws_of_sums(sums))
+
+
+def _transport(network: nn.Module) -> Transport:
+    if not isinstance(network, Transport):
+        raise TypeError("aligned needs a Transport")
+    return network
+
+
+def _items(network: Transport, collected: Collected, z: np.ndarray, examples: np.ndarray) -> _Items:
+    """What the collector's people would send, before it is moved.
+
+    Args:
+        network: has mean and basis.
+        collected: the collector's examples.
+        z: features, float32 [n, values].
+        examples: number of the example of each row, int64 [n].
+    """
     private = collected.private[examples]
     if collected.per == "person":
         z, private = person_means(z, private, collected.people[examples])
-    x = ((z - mean) @ basis.T / (2 * DEVIATIONS) + 0.5).astype(np.float32)
-    classes = private_class(private, values_of(collected.private), collected.names)
-    sizes = np.bincount(classes, minlength=len(network.maps))
-    check_classes(sizes[sizes > 0], 2 ** (network.tree.bits if network.tree else 0))
-    maps, offsets = transports(x, classes, len(network.maps))
+    x = ((z - network.mean.numpy()) @ network.basis.numpy().T / (2 * DEVIATIONS) + 0.5).astype(np.float32)
+    return _Items(z, x, private_class(private, values_of(collected.private), collected.names))
+
+
+def _set_maps(network: Transport, items: _Items, laws: Mapping[int, Law]) -> None:
+    """Sets a map for each private class, then the tree and the way back to what is moved by these."""
+    maps, offsets = transports(laws, len(network.maps))
     network.maps.copy_(from_numpy(maps))
     network.offsets.copy_(from_numpy(offsets))
-    moved = network.move(from_numpy(x), classes)
+    moved = network.move(from_numpy(items.x), items.classes)
     if network.tree is not None:
-        fit_tree(network.tree, moved, from_numpy(classes))
-    fit_restore(network, moved, z)
+        fit_tree(network.tree, moved, from_numpy(items.classes))
+    fit_restore(network, moved, items.z)
 
 
 def check_classes(sizes: np.ndarray, least: int = 1) -> None:
@@ -122,56 +182,13 @@ def person_means(z: np.ndarray, private: np.ndarray, people: np.ndarray) -> tupl
     return means, np.stack([most_frequent(column, owner, len(ids)) for column in private.T], axis=1)
 
 
-def transports(rows: np.ndarray, classes: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """Optimal transport of each class's normal distribution to their barycentre, scaled to the range that is sent.
-
-    Covariances are those of Ledoit and Wolf (2004), because a class may have few people. The barycentre weights
-    classes by their rows; it is the fixed point of Alvarez-Esteban et al. (2016). A class without rows has maps of
-    zeros, by which ``Transport`` knows it.
-
-    Args:
-        rows: components, float [n, d].
-        classes: private class of each row, int [n].
-        count: number of private classes.
-
-    Returns:
-        Maps, float32 [count, d, d], and offsets, float32 [count, d]: a row x of class c is sent as
-        offsets[c] + maps[c] @ x, which has mean 0.5 and standard deviation 1 / (2 * DEVIATIONS) in each component.
-    """
-    rows, size = rows.astype(np.float64), rows.shape[1]
-    present, sizes = np.unique(classes, return_counts=True)
-    laws = [LedoitWolf().fit(rows[classes == number]) for number in present]
-    centre = _barycentre([law.covariance_ for law in laws], sizes / sizes.sum())
-    scale = 1 / (2 * DEVIATIONS * np.sqrt(np.diag(centre)))
-    maps, offsets = np.zeros((count, size, size), np.float32), np.zeros((count, size), np.float32)
-    for number, law in zip(present, laws, strict=True):
-        root, back = _power(law.covariance_, 0.5), _power(law.covariance_, -0.5)
-        maps[number] = scale[:, None] * (back @ _power(root @ centre @ root, 0.5) @ back)
-        offsets[number] = 0.5 - maps[number] @ law.location_
-    return maps, offsets
-
-
-def _barycentre(covariances: Sequence[np.ndarray], weights: np.ndarray) -> np.ndarray:
-    """Covariance of the barycentre of normal distributions."""
-    centre = np.average(covariances, axis=0, weights=weights)
-    for _ in range(STEPS):
-        root, back = _power(centre, 0.5), _power(centre, -0.5)
-        mean = np.average([_power(root @ own @ root, 0.5) for own in covariances], axis=0, weights=weights)
-        centre = back @ mean @ mean @ back
-    return centre
-
-
-def _power(matrix: np.ndarray, exponent: float) -> np.ndarray:
-    """Power of a symmetric matrix without negative eigenvalues."""
-    values, vectors = np.linalg.eigh(matrix)
-    return (vectors * np.maximum(values, TINY) ** exponent) @ vectors.T
-
-
 def described(keys: Mapping[str, Any]) -> str:
     """The components in a few words, and whether people state another private class than theirs."""
     count, proxies, share = keys["protection.components"], keys["data.proxies"], keys["protection.misstated"]
+    contributors = keys["protection.statistics"] == "contributors"
     known = f"components that say most about {len(proxies)} proxies"
     what = f"{count} {known if proxies else 'principal components'}"
+    what += ", moved by the contributors' statistics" if contributors else ""
     return f"{what}, the private class misstated by {100 * share:g} % of people" if share else what
 
 
@@ -185,11 +202,13 @@ ALIGNED = Protection(
     train=encoder.train,
     adapt=adapt,
     fit=fit,
+    refit=refit,
     describe=_describe,
     reads=(
         "protection.noise",
         "protection.components",
         "protection.misstated",
+        "protection.statistics",
         "protection.encoder",
         *ENCODING,
     ),

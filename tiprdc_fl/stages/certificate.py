@@ -20,8 +20,8 @@ DELTA = 0.05  # chance that a certificate fails
 def certificates(current: Run, trained: Trained, stored: FeatureStore) -> tuple[CertificateResult, ...]:
     """Certificates of each private attribute, over one item of each contributor, drawn at random.
 
-    Contributors are people on whom nothing was fitted. There are none where what is sent is no code, or where
-    contributors are not persons.
+    Contributors are people on whom nothing was fitted. There are none where what is sent is no code, where
+    contributors are not persons, or where the codes follow the contributors' own statistics.
 
     Args:
         current: the run.
@@ -29,7 +29,8 @@ def certificates(current: Run, trained: Trained, stored: FeatureStore) -> tuple[
         stored: the contributors' codes.
     """
     architecture = trained.extractor.architecture
-    if not architecture.bits or current.source.partition is not None or not len(stored.keys):
+    fitted = current.config.protection.statistics == "contributors"
+    if not architecture.bits or fitted or current.source.partition is not None or not len(stored.keys):
         return ()
     contributors = stored.keys.column("contributor").to_numpy()
     people, first, items_of = np.unique(contributors, return_index=True, return_counts=True)
