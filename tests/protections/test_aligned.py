@@ -29,8 +29,8 @@ from tiprdc_fl.models.architecture import seen_shape
 from tiprdc_fl.models.extractor import Extractor, batch_reader, forward, preprocess, restore
 from tiprdc_fl.models.transport import DEVIATIONS, Transport
 from tiprdc_fl.protections import PROTECTIONS, barycentre
-from tiprdc_fl.protections.aligned import LEAST_ROWS, person_means, values_of
 from tiprdc_fl.protections.barycentre import laws_of_rows
+from tiprdc_fl.protections.transport_fit import LEAST_ROWS, person_means, values_of
 from tiprdc_fl.stages.runtime import check_runtime
 
 ALIGNED, CODES = PROTECTIONS["aligned"], PROTECTIONS["codes"]

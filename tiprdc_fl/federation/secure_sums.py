@@ -114,15 +114,3 @@ def _expanded(secret: bytes, about: bytes, count: int) -> np.ndarray:
     derived = HKDF(algorithm=SHA256(), length=32, salt=None, info=about).derive(secret)
     stream = Cipher(ChaCha20(derived, bytes(16)), mode=None).encryptor()  # a key is used once
     return np.frombuffer(stream.update(bytes(8 * count)), "<u8")
-
-
-def unmasked_sum(messages: Mapping[int, np.ndarray], group: Sequence[int]) -> np.ndarray | None:
-    """The sum of a masking group's numbers, uint64 [n]; None where a message is missing, since masks then remain.
-
-    Args:
-        messages: what each contributor sent, uint64 [n], by id.
-        group: ids of all of its members.
-    """
-    if any(member not in messages for member in group):
-        return None
-    return np.asarray(np.sum([messages[member] for member in group], axis=0, dtype=np.uint64))
