@@ -350,15 +350,17 @@ def test_the_encoder_learns_the_proxies():
 
 
 @pytest.mark.parametrize(
-    ("proxies", "misstated", "said"),
+    ("proxies", "misstated", "statistics", "said"),
     [
-        ([], 0.0, "16 principal components"),
-        (["Young", "Bald"], 0.0, "16 components that say most about 2 proxies"),
-        ([], 0.05, "16 principal components, the private class misstated by 5 % of people"),
+        ([], 0.0, "collector", "16 principal components"),
+        (["Young", "Bald"], 0.0, "collector", "16 components that say most about 2 proxies"),
+        ([], 0.05, "collector", "16 principal components, the private class misstated by 5 % of people"),
+        ([], 0.0, "contributors", "16 principal components, moved by the contributors' statistics"),
     ],
 )
-def test_the_report_says_what_is_sent(proxies, misstated, said):
+def test_the_report_says_what_is_sent(proxies, misstated, statistics, said):
     keys = {"protection.components": 16, "protection.misstated": misstated, "data.proxies": proxies}
+    keys |= {"protection.statistics": statistics}
     assert ALIGNED.describe(keys | {"protection.noise": 0.5}) == f"{said}, noise of 0.5 deviations"
     codes = {"protection.bits": 2, "protection.response": None, "protection.per": "person"}
     assert CODES.describe(keys | codes) == f"4 codes of {said}, one for a person"
@@ -369,6 +371,7 @@ def test_the_report_says_what_randomised_response_bounds():
     keys = {
         "protection.components": 16,
         "protection.misstated": 0.0,
+        "protection.statistics": "collector",
         "data.proxies": [],
         "protection.bits": 2,
     }
