@@ -176,7 +176,7 @@ class Protection:
     )
     statistics: str = _key(
         "collector",
-        "aligned, codes: whose classes the maps are fitted to; contributors: sums under masks, over groups of 50",
+        "aligned, codes: whose classes the maps are fitted to; contributors: sums under masks, of 50 people and more",
         choices=("collector", "contributors"),
     )
     bits: int = _key(6, "codes: bits of a code, so 64 codes", low=1, high=12)

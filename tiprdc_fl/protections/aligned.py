@@ -8,7 +8,9 @@ attributes is public, the maps included; who knows them and does not know the cl
 and no more. A device whose private class the collector's people lack sends nothing, which tells that much.
 
 Nothing is promised: the normal distributions that were estimated of the collector's people become one, and classes
-differ in what these estimates miss, the more the fewer people they are of. With ``protection.per=person`` a device
+differ in what these estimates miss, the more the fewer people they are of. With
+``protection.statistics=contributors`` they are estimated from sums over the contributors themselves
+(``stages.statistics``). With ``protection.per=person`` a device
 moves the mean of its examples' components, and classes are fitted to such means.
 """
 
