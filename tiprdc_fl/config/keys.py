@@ -176,7 +176,7 @@ class Protection:
     )
     statistics: str = _key(
         "collector",
-        "aligned, codes: whose classes the maps are fitted to; contributors: sums under masks, of 50 people and more",
+        "aligned, codes: whose people the maps are fitted to; contributors: by sums under masks, of 50 and more",
         choices=("collector", "contributors"),
     )
     bits: int = _key(6, "codes: bits of a code, so 64 codes", low=1, high=12)

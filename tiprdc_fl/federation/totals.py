@@ -131,4 +131,4 @@ def _usual(sums: np.ndarray, members: np.ndarray, most: int) -> np.ndarray:
     apart = np.abs(means - np.median(means, axis=0))
     deviation = 1.4826 * np.median(apart, axis=0)  # of a normal distribution with that median
     rare = PERSONS * most / members.min()  # a private class of few people is in few groups
-    return (apart <= np.maximum(FAR * deviation, rare)).all(axis=1)
+    return np.asarray((apart <= np.maximum(FAR * deviation, rare)).all(axis=1))

@@ -10,8 +10,8 @@ and no more. A device whose private class the collector's people lack sends noth
 Nothing is promised: the normal distributions that were estimated of the collector's people become one, and classes
 differ in what these estimates miss, the more the fewer people they are of. With
 ``protection.statistics=contributors`` they are estimated from sums over the contributors themselves
-(``stages.statistics``). With ``protection.per=person`` a device
-moves the mean of its examples' components, and classes are fitted to such means.
+(``stages.statistics``). With ``protection.per=person`` a device moves the mean of its examples' components, and
+classes are fitted to such means.
 """
 
 from collections.abc import Mapping
