@@ -438,7 +438,7 @@ def test_everything_that_can_be_measured(folders):
     assert list(sizes) == [4, 8, everybody]
     assert sizes[4] < sizes[8] < sizes[everybody] == told["results"][0]["learned_examples"]
     sources = {(row["role"], row["learned_from"]) for row in told["results"] if row["probe"] != "constant"}
-    assert sources == {(role, source) for role in ("private", "task") for source in SOURCES}
+    assert sources == {(role, source) for role in ("private", "task") for source in (*SOURCES, "informed")}
     assert {row["balanced_accuracy"]["value"] for row in told["results"]} == {None}
     learned = {row["learned_people"] for row in told["results"] if row["learned_from"] == "collector"}
     assert learned == {told["people"]["collector"]["people"]}
@@ -468,7 +468,7 @@ TASKS = {"Smiling", "Eyeglasses"}
 
 
 def every_probe(modality: str) -> set[tuple[str, str]]:
-    return {(probe, source) for probe in DEFAULT_ATTACKS[modality] for source in SOURCES}
+    return {(probe, source) for probe in DEFAULT_ATTACKS[modality] for source in (*SOURCES, "informed")}
 
 
 def probes_of(rows: list[dict], attribute: str, representation: str = "features") -> set[tuple[str, str]]:
@@ -500,7 +500,7 @@ def test_every_representation_is_measured_and_controls_learn_from_everybody(whol
 
 
 def test_each_row_says_whose_examples_were_learned_from(whole):
-    learned = {source: set() for source in SOURCES}
+    learned = {source: set() for source in (*SOURCES, "informed")}
     for row in results(whole):
         learned[row["learned_from"]].add((row["learned_people"], row["learned_examples"]))
     people = report(whole)["people"]
@@ -509,6 +509,7 @@ def test_each_row_says_whose_examples_were_learned_from(whole):
     sets = {source: (count, count) for source, (count, _) in zip(SOURCES, (*two, both), strict=True)}
     for source, group in zip(SOURCES, (*two, both), strict=True):
         assert learned[source] == {group, sets[source]}, source
+    assert learned["informed"] == {both}
 
 
 def test_private_attributes_alone_have_a_label_floor_and_traits_alone_sets(whole):
@@ -516,7 +517,8 @@ def test_private_attributes_alone_have_a_label_floor_and_traits_alone_sets(whole
     for kind in ("metadata", "features+metadata"):
         assert attributes_of(rows, kind) == PRIVATE
         for attribute in PRIVATE:
-            assert {source for _, source in probes_of(rows, attribute, kind)} == set(SOURCES)
+            informed = {"informed"} if kind == "features+metadata" else set()
+            assert {source for _, source in probes_of(rows, attribute, kind)} == set(SOURCES) | informed
     sets = [row for row in rows if row["probe"].startswith("set-")]
     assert {row["attribute"] for row in sets} == {"Male"}
     kinds = {(row["representation"], row["learned_from"]) for row in sets}
@@ -547,9 +549,10 @@ def test_the_strongest_probe_is_chosen_on_validation_people_and_its_predictions_
         others = [
             row
             for row in told.results
-            if (row.attribute, row.representation, row.learned_from) == (attribute, "features", "both")
+            if (row.attribute, row.representation) == (attribute, "features")
+            and row.learned_from in ("both", "informed")
         ]
-        assert best.learned_from == "both"
+        assert best.learned_from in ("both", "informed")
         assert best.validation == max(row.validation for row in others if row.validation is not None)
         kept = predictions[attribute]
         assert len(kept.labels) == len(kept.single) == best.measured_examples

@@ -482,3 +482,53 @@ def test_every_probe_bears_poor_data(name):
         assert prediction.balanced.shape == prediction.natural.shape
         assert np.isfinite(prediction.balanced).all() and np.isfinite(prediction.natural).all()
         assert prediction.validation is None or 0 <= prediction.validation <= 1
+
+
+# Rows made again of the same examples.
+
+
+def test_augmented_rows_are_learned_from_and_never_validated_on(small, monkeypatch):
+    rows = small[0]
+    count = len(rows.people)
+    twice = Rows(
+        lambda chosen: rows.read(chosen % count),
+        np.tile(rows.people, 2),
+        {"A": np.tile(rows.labels["A"], 2)},
+    )
+    problems: list[Problem] = []
+
+    def noted(reduced: Reduced, asked: list[Problem]) -> list[Answer]:
+        problems.extend(asked)
+        return ROW_PROBES["lda"](reduced, asked)
+
+    candidate = Candidate(lambda _: Classical(as_it_is, noted))
+    sources = {
+        "both": Source(np.arange(count), ("A",)),
+        "informed": Source(np.arange(count), ("A",), count + np.arange(count)),
+    }
+    probe({"probe": candidate}, twice, small[1], FIT, sources)
+    plain, augmented = problems
+    assert np.array_equal(plain.validation, augmented.validation)
+    assert augmented.validation.max() < count
+    assert np.array_equal(augmented.training, np.concatenate([plain.training, count + plain.training]))
+
+
+def test_the_density_of_known_points_under_known_noise_is_the_best_rule():
+    """Each class is two points with noise around them; the ratio of their densities is Bayes' rule."""
+    generator = np.random.default_rng(0)
+    points = np.array(
+        [[[0, 0], [2, 2]], [[0, 2], [2, 0]]], dtype=np.float32
+    )  # an XOR: no mean tells classes apart
+
+    def rows(count: int, first_person: int) -> Rows:
+        labels = generator.integers(0, 2, count)
+        x = points[labels, generator.integers(0, 2, count)] + generator.normal(0, 0.7, (count, 2))
+        return rows_of(labels, torch.from_numpy(x.astype(np.float32)), first_person)
+
+    learned, measured = rows(4000, 0), rows(4000, 10_000)
+    x = measured.read(np.arange(4000)).numpy()[:, None, None]
+    best = np.exp(-((x - points) ** 2).sum(-1) / (2 * 0.7**2)).sum(-1).argmax(axis=1)
+    prediction = predicted(row_probe("density"), learned, measured)
+    got = balanced_accuracy(prediction.balanced, measured.labels["A"])
+    assert got == pytest.approx((best == measured.labels["A"]).mean(), abs=0.015)
+    assert got > 0.8

@@ -45,6 +45,7 @@ def example(private: str = "Male", tasks: tuple[str, str] = ("Smiling", "Eyeglas
         "run_dir": "runs/made-up",
         "configuration": configuration(private, tasks),
         "protection": "tiprdc, budget 0.9",
+        "public": "preprocessing and weights",
         "reconstruction_bound": bound(),
         "names": {
             "data.name": {"faces": "generated faces"},

@@ -25,7 +25,7 @@ from tiprdc_fl.report.html.reconstruction import Pictures, pictures, png
 from tiprdc_fl.report.html.svg import INKS, draw
 from tiprdc_fl.report.html.training import losses
 from tiprdc_fl.report.schema import SCHEMA_VERSION, Report
-from tiprdc_fl.report.words import SOURCES, TITLES, clock, duration, readable, shortened, size
+from tiprdc_fl.report.words import TITLES, clock, duration, readable, shortened, size
 
 SCRIPT = "<script>alert('private')</script>"
 HOSTILE = (SCRIPT, '"><img src=x onerror=alert(1)>', "$\\frac{a}{b}$ & \u202e\u65e5\u672c\n" + 60 * "long")
@@ -415,7 +415,8 @@ def test_every_probe_stands_in_the_numbers_strongest_first(undrawn):
     scores = [float(row[2]) for row in rows if row[2] != "n/a"]
     assert len(scores) == 13 and scores == sorted(scores, reverse=True)
     assert [row[0] for row in rows[13:]] == 3 * ["set-linear"] + 3 * ["set-lda"]
-    assert rows[0][:3] == ["table1", "both", "89.0"] and {row[1] for row in rows} == set(SOURCES.values())
+    assert rows[0][:3] == ["table1", "both", "89.0"]
+    assert {row[1] for row in rows} == {"insider", "auxiliary", "both"}
     assert next(row for row in rows if row[0] == "slow")[-3:] == ["2,048", "1.6", "no"]
 
 

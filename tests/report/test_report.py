@@ -177,6 +177,7 @@ def report_of(found: list[Result], failures: tuple[dict, ...] = (FAILURE,)) -> d
         "run_dir": "runs/hand-made",
         "configuration": asdict(Config()),
         "protection": "tiprdc, budget 0.9",
+        "public": "preprocessing and weights",
         "reconstruction_bound": None,
         "names": {"probe": {"linear": "logistic regression"}},
         "environment": environment(),

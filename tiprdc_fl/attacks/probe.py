@@ -51,10 +51,13 @@ class Source:
     Attributes:
         rows: their numbers, int64, ascending.
         attributes: whose labels are known.
+        augmented: numbers of further rows of the same people, made of the same examples, int64, ascending: probes
+            learn from them and are not validated on them.
     """
 
     rows: np.ndarray
     attributes: Sequence[str]
+    augmented: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
 
 
 @dataclass(frozen=True)
@@ -255,6 +258,7 @@ def _problems(rows: Rows, measured: Rows, sources: Mapping[str, Source], seed: i
         training, validation = _divided(people, held_out, seen, seed)
         held_out |= set(people[validation].tolist())
         seen |= set(people.tolist())
+        further = part.augmented[~np.isin(rows.people[part.augmented], people[validation])]
         for attribute in part.attributes:
             labels = rows.labels[attribute]
             problems.append(
@@ -263,7 +267,7 @@ def _problems(rows: Rows, measured: Rows, sources: Mapping[str, Source], seed: i
                     source=source,
                     classes=class_count(labels[part.rows], measured.labels[attribute]),
                     labels=labels,
-                    training=part.rows[training],
+                    training=np.union1d(part.rows[training], further),
                     validation=part.rows[validation],
                     seed=seed,
                 )

@@ -7,6 +7,7 @@ from functools import partial
 from torch import nn
 
 from tiprdc_fl.attacks.classical import Classical, Learn, learn_neighbours, learn_trees
+from tiprdc_fl.attacks.density import learn_density
 from tiprdc_fl.attacks.discriminant import discriminate
 from tiprdc_fl.attacks.lifts import discriminate_by_kernel, regress_on_products
 from tiprdc_fl.attacks.logistic import regress
@@ -102,12 +103,16 @@ ROW_PROBES: dict[str, Learn] = {
     "kernel": discriminate_by_kernel,
     "trees": learn_trees,
     "knn": learn_neighbours,
+    "density": learn_density,
 }
 
 
-def row_candidates(names: Sequence[str]) -> dict[str, Candidate]:
-    """Probes of rows of numbers [n, d], keys of ROW_PROBES."""
-    return {name: Candidate(lambda _, name=name: Classical(as_it_is, ROW_PROBES[name])) for name in names}
+def row_candidates(names: Sequence[str], prefix: str = "") -> dict[str, Candidate]:
+    """Probes of rows of numbers [n, d], keys of ROW_PROBES; ``prefix`` goes before their names."""
+    return {
+        f"{prefix}{name}": Candidate(lambda _, name=name: Classical(as_it_is, ROW_PROBES[name]))
+        for name in names
+    }
 
 
 def _covariance(architecture: Architecture, classes: int) -> Classical:

@@ -346,10 +346,16 @@ class Evaluation:
         "trees, conv; text: table2 for covariance and conv",
     )
     adversaries: list[str] = _key(
-        ["insider", "auxiliary", "both", "metadata", "set"],
-        "whose labels adversaries have: contributors' (insider), the collector's people's (auxiliary), both; what "
-        "they read beside examples: what travels with features (metadata), all of a person's examples (set)",
-        choices=("insider", "auxiliary", "both", "metadata", "set"),
+        ["insider", "auxiliary", "both", "informed", "metadata", "set"],
+        "whose labels adversaries have: contributors' (insider), the collector's people's (auxiliary), both; "
+        "informed: both, and they use the protection, which is public; what they read beside examples: what "
+        "travels with features (metadata), all of a person's examples (set)",
+        choices=("insider", "auxiliary", "both", "informed", "metadata", "set"),
+    )
+    augmentations: int = _key(
+        1,
+        "informed: times that it sends its own people's examples again, images mirrored in turn, noise drawn anew",
+        low=0,
     )
     controls: list[str] = _key(
         ["random", "raw"],

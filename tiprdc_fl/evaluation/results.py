@@ -37,7 +37,8 @@ class Result:
             features), "features+metadata", or "majority".
         probe: key of ATTACKS, behind "set-" where it learned from one row a person; "constant" for majority.
         learned_from: whose labelled features the probe learned from: "contributors" (a task model, or an adversary
-            with an insider's labels), "collector" (the collector's own people: auxiliary data), or "both".
+            with an insider's labels), "collector" (the collector's own people: auxiliary data), "both", or
+            "informed" (both, by a probe that uses what is public of the protection).
         scores: on the measured examples; undefined for a probe of people.
         per_person: balanced accuracy over people of one guess from all of a person's examples; not defined for an
             attribute that varies within people.

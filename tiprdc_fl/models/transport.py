@@ -80,6 +80,16 @@ class Transport(nn.Module):
             moved = moved + maps[:, :, number] * components[:, number : number + 1]
         return moved.clamp(LEAST, 1.0)
 
+    def preimages(self, sent: Tensor) -> Tensor:
+        """What ``move`` takes to ``sent`` [n, d], for each private class that was fitted, [n, classes * d].
+
+        Where ``move`` clipped a component, or noise was added, it is what would be moved there without.
+        """
+        fitted = self.maps.flatten(1).any(dim=1)
+        inverses = torch.linalg.inv(self.maps[fitted].double())
+        apart = sent.double()[:, None] - self.offsets[fitted].double()  # [n, classes, components]
+        return torch.einsum("cij,ncj->nci", inverses, apart).flatten(1).float()
+
     def restore(self, components: Tensor) -> Tensor:
         """Converts (noisy) components, or codes, to features [batch, *shape]; the components linearly."""
         components = components if self.tree is None else self.tree.centre(components)

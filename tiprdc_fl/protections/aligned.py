@@ -19,13 +19,15 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from torch import Tensor
 
 from tiprdc_fl.models.architecture import Architecture
-from tiprdc_fl.models.transport import DEVIATIONS
+from tiprdc_fl.models.extractor import Extractor
+from tiprdc_fl.models.transport import DEVIATIONS, Transport
 from tiprdc_fl.protections import encoder
 from tiprdc_fl.protections.combinations import combinations
 from tiprdc_fl.protections.components import check_components
-from tiprdc_fl.protections.protection import ENCODING, Collected, Protection, Settings
+from tiprdc_fl.protections.protection import ENCODING, NOISE, Collected, Informed, Protection, Settings
 from tiprdc_fl.protections.transport_fit import check_classes, fit, refit, values_of
 
 COMPONENTS = 16
@@ -54,6 +56,14 @@ def check(settings: Settings, shape: tuple[int, ...], private: np.ndarray) -> No
     combinations(private, "aligned")
     check_classes(np.unique(private, axis=0, return_counts=True)[1])
     check_components(settings, shape[1:] if shape[0] < 0 else shape, private)  # a message has one row
+
+
+def preimages(extractor: Extractor, sent: Tensor) -> Tensor:
+    """What a device of each private class would have moved to what was sent: [n, ...] -> [n, classes * d]."""
+    network = extractor.network
+    if not isinstance(network, Transport):
+        raise TypeError("aligned needs a Transport")
+    return network.preimages(sent.reshape(len(sent), -1))
 
 
 def described(keys: Mapping[str, Any]) -> str:
@@ -88,5 +98,7 @@ ALIGNED = Protection(
     ),
     check=check,
     states=True,
+    public=f"{NOISE}, the map of each private class",
+    informed=Informed("preimages", preimages),
     defaults={"protection.components": COMPONENTS},
 )

@@ -13,12 +13,24 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from torch import Tensor, from_numpy
+from torch.nn.functional import one_hot
 
 from tiprdc_fl.evaluation.randomised_response import response_bound
 from tiprdc_fl.models.architecture import Architecture
+from tiprdc_fl.models.extractor import Extractor
+from tiprdc_fl.models.fair_tree import code_numbers
 from tiprdc_fl.protections import aligned, encoder
 from tiprdc_fl.protections.gaussian import PERSON
-from tiprdc_fl.protections.protection import ENCODING, Protection, Settings, item_of, rounded_up
+from tiprdc_fl.protections.protection import (
+    ENCODING,
+    NOISE,
+    Informed,
+    Protection,
+    Settings,
+    item_of,
+    rounded_up,
+)
 
 
 def apply(architecture: Architecture, settings: Settings) -> Architecture:
@@ -35,6 +47,16 @@ def check(settings: Settings, shape: tuple[int, ...], private: np.ndarray) -> No
     """Raises InputError when the components do not fit, or a private class has too few examples for the codes."""
     aligned.check(settings, shape, private)
     aligned.check_classes(np.unique(private, axis=0, return_counts=True)[1], 2**settings.bits)
+
+
+def indicators(extractor: Extractor, sent: Tensor) -> Tensor:
+    """Which code was sent, as one of 2^bits values that is 1: [n, ..., bits] -> [n, 2^bits].
+
+    A linear rule on these is a table with a figure for each code, the most that can be learned from a code alone;
+    their mean over a person's items says how often which code was sent.
+    """
+    count = 2**extractor.architecture.bits
+    return one_hot(from_numpy(code_numbers(sent).reshape(-1)), count).float()
 
 
 def _describe(keys: Mapping[str, Any]) -> str:
@@ -70,5 +92,7 @@ CODES = Protection(
     ),
     check=check,
     states=True,
+    public=f"{NOISE}, the map and the thresholds of each private class",
+    informed=Informed("table", indicators),
     defaults={"protection.components": aligned.COMPONENTS},
 )

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from tiprdc_fl.models.architecture import Architecture
-from tiprdc_fl.protections.protection import Protection, Settings, composed, item_of
+from tiprdc_fl.protections.protection import NOISE, Protection, Settings, composed, item_of
 
 
 def apply(architecture: Architecture, settings: Settings) -> Architecture:
@@ -28,6 +28,7 @@ DP = Protection(
     apply=apply,
     describe=_describe,
     reads=("protection.epsilon",),
+    public=NOISE,
     modalities=("image",),
     network=False,
 )

@@ -11,7 +11,7 @@ from typing import Any
 from tiprdc_fl.models.architecture import Architecture
 from tiprdc_fl.protections import encoder
 from tiprdc_fl.protections.components import check_components, fit_projection
-from tiprdc_fl.protections.protection import ENCODING, Protection, Settings, composed, item_of
+from tiprdc_fl.protections.protection import ENCODING, NOISE, Protection, Settings, composed, item_of
 
 DEFAULT = 64  # components
 
@@ -40,6 +40,7 @@ HYBRID = Protection(
     fit=fit_projection,
     describe=_describe,
     reads=("protection.epsilon", "protection.components", "protection.encoder", *ENCODING),
+    public=NOISE,
     check=check_components,
     defaults={"protection.components": DEFAULT},
 )

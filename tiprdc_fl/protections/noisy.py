@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from tiprdc_fl.models.architecture import Architecture
-from tiprdc_fl.protections.protection import Protection, Settings
+from tiprdc_fl.protections.protection import NOISE, Protection, Settings
 
 
 def apply(architecture: Architecture, settings: Settings) -> Architecture:
@@ -16,6 +16,7 @@ NOISY = Protection(
     apply=apply,
     describe=lambda keys: f"sigma {keys['protection.sigma']:g}",
     reads=("protection.sigma",),
+    public=NOISE,
     modalities=("image",),
     network=False,
 )

@@ -39,6 +39,10 @@ _OF_ALGORITHM_1 = ("training.batch_size", "training.learning_rate", "training.pr
 ENCODING = ("data.proxies", *(key for key in TRAINING if key not in _OF_ALGORITHM_1))
 
 
+WEIGHTS = "preprocessing and weights"  # what is public of every protection
+NOISE = f"{WEIGHTS}, the law of the noise"
+
+
 @dataclass(frozen=True)
 class Settings:
     """The keys of the configuration's ``protection`` section, and the proxies.
@@ -128,6 +132,19 @@ class ReconstructionBound:
     mean_image: float
 
 
+@dataclass(frozen=True)
+class Informed:
+    """What an adversary who knows a protection makes of what is sent, before it learns from it.
+
+    Attributes:
+        name: goes before the names of the probes that learn from it.
+        rows: (what runs on the device, what was sent of n items) -> rows, float [n, d].
+    """
+
+    name: str
+    rows: Callable[[Extractor, Tensor], Tensor]
+
+
 def keep_weights(network: nn.Module, collected: Collected) -> None:
     """The weights of the trained encoder; those that the network has where there is none."""
     if collected.encoder is not None:
@@ -157,6 +174,8 @@ class Protection:
         check: (settings, shape of an example's features, labels of the private attributes of the collector's
             examples, int [examples, attributes]) -> nothing; raises InputError where the settings do not fit.
         defaults: key -> what null stands for.
+        public: what an adversary may know of it, in words.
+        informed: what an adversary who knows it makes of what is sent; None: what everybody's probes see.
     """
 
     label: str
@@ -174,6 +193,8 @@ class Protection:
     certify: Callable[[Extractor, Collected], ReconstructionBound | None] | None = None
     check: Callable[[Settings, tuple[int, ...], np.ndarray], None] | None = None
     defaults: Mapping[str, Any] = field(default_factory=dict)
+    public: str = WEIGHTS
+    informed: Informed | None = None
 
 
 def settings_of(keys: Mapping[str, Any]) -> Settings:

@@ -6,15 +6,15 @@ from typing import Literal, TypeVar
 from tiprdc_fl.report.schema import CurvePoint, GroupResult, ProbeResult, Report, WorstOffResult
 from tiprdc_fl.report.words import TITLES
 
-WIDEST = "both"  # the source of labels that holds the others
+WIDEST = ("both", "informed")  # the sources of labels that hold the others
 Row = TypeVar("Row", ProbeResult, CurvePoint)
 
 
 def highest(rows: Iterable[Row], figure: str = "balanced_accuracy") -> Row | None:
     """The row that does best on the validation people, among those that have a figure; None where none has it.
 
-    Where probes learned from contributors and the collector's people together, one of these is chosen: it has most
-    labels, the controls learn from the same, and all were validated on the same people.
+    Where probes learned from contributors and the collector's people together, one of these is chosen, informed or
+    not: they have most labels, the controls learn from the same, and all were validated on the same people.
 
     Args:
         rows: to choose from.
@@ -23,7 +23,7 @@ def highest(rows: Iterable[Row], figure: str = "balanced_accuracy") -> Row | Non
     chosen_by = {"balanced_accuracy": "validation", "per_person": "validation_per_person"}[figure]
     defined = [row for row in rows if getattr(row, figure).value is not None]
     # Scores on different validation people do not compare: where somebody has everybody's labels, they count.
-    known = [row for row in defined if getattr(row, "learned_from", None) == WIDEST] or defined
+    known = [row for row in defined if getattr(row, "learned_from", None) in WIDEST] or defined
     return max(known, key=lambda row: _known(getattr(row, chosen_by)), default=None)
 
 

@@ -13,7 +13,8 @@ TITLES = {  # of the representations, in the order in which they are shown
     "raw": "raw data",
     "majority": "blind guess",
 }
-SOURCES = {"contributors": "insider", "collector": "auxiliary", "both": "both"}  # whose labels a probe has
+# Whose labels a probe has, and whether it knows the protection.
+SOURCES = {"contributors": "insider", "collector": "auxiliary", "both": "both", "informed": "informed"}
 
 _UNITS = ((172_800, 86_400, "days"), (7_200, 3_600, "hours"), (300, 60, "minutes"), (0, 1, "seconds"))
 

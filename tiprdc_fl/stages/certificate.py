@@ -9,8 +9,8 @@ from tiprdc_fl.data.examples import labels_of, rows_at
 from tiprdc_fl.evaluation.certificate import certify, count_bucket, joint
 from tiprdc_fl.models.fair_tree import code_numbers
 from tiprdc_fl.report.schema import CertificateResult
-from tiprdc_fl.stages.representations import items
 from tiprdc_fl.stages.run import Run
+from tiprdc_fl.stages.stored import items
 from tiprdc_fl.stages.train import Trained
 from tiprdc_fl.store.feature_store import FeatureStore
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from itertools import chain
+from itertools import chain, product
 
 import numpy as np
 
@@ -36,6 +36,7 @@ from tiprdc_fl.stages.progress import stage
 from tiprdc_fl.stages.representations import Representation, Views
 from tiprdc_fl.stages.run import Run
 from tiprdc_fl.stages.run_folder import timed
+from tiprdc_fl.stages.stored import joined
 
 SOURCES = {
     "insider": "contributors",
@@ -46,6 +47,9 @@ WIDEST = "both"  # the source that controls learn from, where there is one
 FEWEST_PERSONS = 20  # to learn from sets
 METADATA_PROBES = ("lda", "linear", "products", "trees")
 SET_PROBES = ("lda", "linear", "products")
+INFORMED = "informed"  # the source of who has everybody's labels and uses the protection
+INFORMED_PROBES = ("lda", "linear", "kernel", "trees", "density")
+KNOWN = "known"  # what is made of the features by who knows the protection
 
 
 def fit_of(current: Run) -> Fit:
@@ -85,24 +89,54 @@ def chosen_attacks(config: Config, modality: str) -> tuple[str, ...]:
 
 def probe_all(current: Run, views: Views, fit: Fit, device_of: DeviceOf | None) -> list[Probed]:
     """Every probe of the features, of what travels with them, of both together, of sets, and of the controls."""
-    names = chosen_attacks(current.config, current.dataset.modality)
     adversaries, sources = current.config.evaluation.adversaries, sources_of(current, views)
-    widest = {WIDEST: sources[WIDEST]} if WIDEST in sources else sources
-    known = {name: sources if name == "features" else widest for name in views.shown}
-    total = len(names) * sum(map(len, known.values()))
+    trials = _trials(current, views, sources)
+    total = sum(len(trial.candidates) * len(trial.sources) for trial in trials.values())
     with timed(current.folder, "probes"), stage(current.console, "probes", total, "probes") as advance:
-        trials = {
-            name: Trial(candidates_of(view.architecture, names), view.learned, view.measured, known[name])
-            for name, view in views.shown.items()
-        }
         by_view = evaluate(trials, fit, lambda: advance(1), current.metrics)
-        probed = by_view.pop("features")
+        probed = by_view.pop("features") + [_of_features(one) for one in by_view.pop(KNOWN, [])]
         if "set" in adversaries:
-            probed += _sets(current, views.shown["features"], sources, fit)
+            probed += _sets(current, views, sources, fit)
         if "metadata" in adversaries:
             alone = _metadata(current, views, sources, fit, device_of)
             probed += [*alone, *_together(current, probed, alone, views.shown["features"], sources)]
     return [*probed, *chain.from_iterable(by_view.values())]
+
+
+def _trials(current: Run, views: Views, sources: Mapping[str, Source]) -> dict[str, Trial]:
+    """What is probed: each representation, and what an informed adversary makes of the features."""
+    names = chosen_attacks(current.config, current.dataset.modality)
+    widest = {WIDEST: sources[WIDEST]} if WIDEST in sources else dict(sources)
+    trials = {}
+    for name, view in views.shown.items():
+        rows, known = view.learned, widest
+        if name == "features":
+            known, augmented = dict(sources), views.informed and views.informed.augmented
+            if augmented is not None:
+                rows, known[INFORMED] = _informed(current, rows, augmented)
+        trials[name] = Trial(candidates_of(view.architecture, names), rows, view.measured, known)
+    known = views.informed and views.informed.known
+    if known is not None:
+        # The other sources ask nothing here: they decide who validates, as they do above.
+        others = {name: Source(source.rows, ()) for name, source in sources.items()}
+        rows, source = _informed(current, known.learned, known.augmented)
+        candidates = row_candidates(INFORMED_PROBES, known.name)
+        trials[KNOWN] = Trial(candidates, rows, known.measured, {**others, INFORMED: source})
+    return trials
+
+
+def _informed(current: Run, learned: Rows, augmented: Rows | None) -> tuple[Rows, Source]:
+    """An informed adversary's rows, and their source: everybody's, and beside them those that are augmented."""
+    everybody, every = np.arange(len(learned.people)), (*current.tasks, *current.private)
+    if augmented is None:
+        return learned, Source(everybody, every)
+    further = len(everybody) + np.arange(len(augmented.people))
+    return joined(learned, augmented), Source(everybody, every, further)
+
+
+def _of_features(probed: Probed) -> Probed:
+    """The same result as one of the features, which an informed adversary's rows are made of."""
+    return replace(probed, result=replace(probed.result, representation="features"))
 
 
 def sources_of(current: Run, views: Views) -> dict[str, Source]:
@@ -162,11 +196,20 @@ def _sizes(rows: Rows, known: Mapping[str, np.ndarray], modality: str) -> dict[s
     return sizes
 
 
-def _sets(current: Run, features: Representation, sources: Mapping[str, Source], fit: Fit) -> list[Probed]:
-    """Adversaries that learn from all of a person's features at once."""
-    reduce, known = row_reduction(features.architecture), _private(sources, current.private)
+def _sets(current: Run, views: Views, sources: Mapping[str, Source], fit: Fit) -> list[Probed]:
+    """Adversaries that learn from all of a person's features at once, and from what informed ones make of these."""
+    features, known = views.shown["features"], _private(sources, current.private)
     learned, measured = features.learned, features.measured
-    return _of_people("features", learned, measured, reduce, known, fit, current.metrics)
+    reduce, metrics = row_reduction(features.architecture), current.metrics
+    probed = _of_people("features", learned, measured, reduce, known, fit, metrics)
+    rows = views.informed and views.informed.known
+    if rows is None:
+        return probed
+    others = {name: Source(source.rows, ()) for name, source in known.items()}
+    known = {**others, INFORMED: Source(np.arange(len(learned.people)), current.private)}
+    return probed + _of_people(
+        "features", rows.learned, rows.measured, as_it_is, known, fit, metrics, rows.name
+    )
 
 
 def _of_people(
@@ -177,6 +220,7 @@ def _of_people(
     sources: Mapping[str, Source],
     fit: Fit,
     metrics: Mapping[str, Metric],
+    prefix: str = "",
 ) -> list[Probed]:
     """Probes of one row a person, for the traits of people among the attributes."""
     traits = [name for name in learned.labels if is_trait(learned.labels[name], people_of(learned.people))]
@@ -186,11 +230,12 @@ def _of_people(
         name: Source(np.flatnonzero(np.isin(some.people, people[name])), attributes)
         for name, source in sources.items()
         if len(people[name]) >= FEWEST_PERSONS
-        and (attributes := [attribute for attribute in source.attributes if attribute in traits])
+        for attributes in [[attribute for attribute in source.attributes if attribute in traits]]
+        if attributes or not source.attributes
     }
-    if not known:
+    if not any(source.attributes for source in known.values()):
         return []
-    trial = Trial(row_candidates(SET_PROBES), some, others, known)
+    trial = Trial(row_candidates(SET_PROBES, prefix), some, others, known)
     return [as_person(one, metrics) for one in evaluate({representation: trial}, fit)[representation]]
 
 
@@ -201,21 +246,24 @@ def _together(
     features: Representation,
     sources: Mapping[str, Source],
 ) -> list[Probed]:
-    """For each source the strongest probe of the features together with the strongest of what travels with them."""
+    """For each source the strongest probe of the features together with the strongest of what travels with them.
+
+    What travels along is public anyway: who is informed reads it as everybody's labels allow.
+    """
     results, learned, measured = [], features.learned, features.measured
-    for source, attribute in ((source, name) for source in sources for name in current.private):
-        pair = [_best(part, attribute, source) for part in (probed, alone)]
+    beside = {**{name: name for name in sources}, INFORMED: WIDEST}
+    for source, attribute in product(beside, current.private):
+        pair = [_best(probed, attribute, source), _best(alone, attribute, beside[source])]
         if None in pair:
             continue
         first, second = (one for one in pair if one is not None)
         labels = learned.labels[attribute][first.prediction.validation_rows]
-        known = learned.labels[attribute][sources[source].rows]
+        rows = sources[beside[source]].rows
+        known = learned.labels[attribute][rows]
         shares = np.bincount(known, minlength=first.prediction.balanced.shape[1]) + 1.0
         both = combine(first.prediction, second.prediction, labels, shares / shares.sum())
         key = (f"{first.result.probe}+{second.result.probe}", attribute, source)
-        judged = judge(
-            "features+metadata", key, both, learned, measured, sources[source].rows, current.metrics
-        )
+        judged = judge("features+metadata", key, both, learned, measured, rows, current.metrics)
         # The weights are those of one example: pooled, what a person sends once would count with every example.
         of_examples = replace(judged.result, per_person=UNDEFINED, validation_per_person=None)
         results.append(replace(judged, result=of_examples))

@@ -103,6 +103,7 @@ def build_report(current: Run, trained: Trained, collected: CollectionResult, fi
         run_dir=str(current.folder),
         configuration=current.config,
         protection=protection_text(current.config, trained.extractor.architecture.per),
+        public=PROTECTIONS[current.config.protection.name].public,
         reconstruction_bound=trained.bound,
         names=chosen_labels(current.config, chosen_attacks(current.config, current.dataset.modality)),
         environment=Environment.model_validate_json(current.folder.environment.read_bytes()),

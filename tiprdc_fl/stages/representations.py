@@ -2,29 +2,25 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from tiprdc_fl import seeding
 from tiprdc_fl.attacks.probe import READ_BATCH, Rows
-from tiprdc_fl.data.examples import Examples, by_person, pick, select
-from tiprdc_fl.data.source import hold, renumber
+from tiprdc_fl.data.examples import Examples, pick, select
+from tiprdc_fl.data.source import renumber
 from tiprdc_fl.disk import write_bytes
-from tiprdc_fl.errors import InputError
-from tiprdc_fl.federation.engine import run_inline
 from tiprdc_fl.federation.person_means import PersonMeans
 from tiprdc_fl.models.architecture import Architecture, Per, extracting
-from tiprdc_fl.models.extractor import Extractor, batch_reader, load_extractor, restore, to_bytes
+from tiprdc_fl.models.extractor import Extractor, batch_reader, load_extractor, to_bytes
 from tiprdc_fl.protections import untrained
+from tiprdc_fl.stages.informed import InformedView, Part, open_informed
 from tiprdc_fl.stages.progress import stage
-from tiprdc_fl.stages.run import Run, collection_of, export
+from tiprdc_fl.stages.run import Run
+from tiprdc_fl.stages.stored import extract, items, joined, rows_of
 from tiprdc_fl.stages.train import Trained
-from tiprdc_fl.store.feature_store import FeatureStore, open_store
-from tiprdc_fl.store.paths import RunFolder
+from tiprdc_fl.store.feature_store import FeatureStore
 
 
 @dataclass(frozen=True)
@@ -53,6 +49,7 @@ class Views:
             reconstruction needs them.
         collector: the collector's examples, in the order of ``auxiliary``.
         holdout: the holdout people's, in the order of every ``measured``.
+        informed: what an informed adversary reads beside; None where nobody asks for one.
         sizes: what is seen of each row of ``learned`` and of ``measured``, float [rows] by name: bytes of the raw
             example, and the logarithm of the number of all examples of its person.
     """
@@ -63,6 +60,7 @@ class Views:
     collector: Examples | None
     holdout: Examples
     sizes: tuple[dict[str, np.ndarray], dict[str, np.ndarray]]
+    informed: InformedView | None = None
 
 
 def open_views(current: Run, trained: Trained, stored: FeatureStore) -> Views:
@@ -82,7 +80,8 @@ def open_views(current: Run, trained: Trained, stored: FeatureStore) -> Views:
     per = extractor.architecture.per
     examples = draw(current, learners, most, inputs=bool(controls), per=per)
     holdout = draw(current, current.people.holdout, None, per=per)
-    auxiliary = {"auxiliary", "both"} & set(config.evaluation.adversaries) or config.evaluation.reconstruction
+    asked = set(config.evaluation.adversaries)
+    auxiliary = {"auxiliary", "both", "informed"} & asked or config.evaluation.reconstruction
     own = draw(current, current.people.collector, most, per=per) if auxiliary else None
     everybody = [examples] if own is None else [examples, own]
     measured_items, *learned_items = (len(items(part, per)) for part in (holdout, *everybody))
@@ -91,11 +90,15 @@ def open_views(current: Run, trained: Trained, stored: FeatureStore) -> Views:
     with stage(current.console, "controls", total, "examples") as advance:
         at_holdout = extract(current, current.folder.holdout, trained.path, holdout, advance)
         measured = rows_of(current, at_holdout, renumber(holdout), extractor)
-        learned, mine = rows_of(current, stored, examples, extractor), None
+        learned, mine, informed = rows_of(current, stored, examples, extractor), None, None
         if own is not None:
             store = extract(current, current.folder.auxiliary, trained.path, own, advance)
             mine = rows_of(current, store, renumber(own), extractor)
             learned = joined(learned, mine)
+            if "informed" in asked:
+                parts = [Part(stored, examples), Part(store, renumber(own))]
+                ends = Part(at_holdout, renumber(holdout))
+                informed = open_informed(current, trained, parts, ends, advance)
         shown = {"features": Representation(extractor.architecture, learned, measured)}
         if "random" in controls:
             shown["random"] = _random(current, extractor, everybody, holdout, advance)
@@ -110,12 +113,8 @@ def open_views(current: Run, trained: Trained, stored: FeatureStore) -> Views:
         collector=own,
         holdout=holdout,
         sizes=(_sizes(current, everybody, per), _sizes(current, [holdout], per)),
+        informed=informed,
     )
-
-
-def items(examples: Examples, per: Per) -> Examples:
-    """What is sent for: the examples themselves, or one item for each of their people."""
-    return by_person(examples) if per == "person" else examples
 
 
 def _sizes(current: Run, parts: Sequence[Examples], per: Per) -> dict[str, np.ndarray]:
@@ -132,40 +131,6 @@ def _sizes(current: Run, parts: Sequence[Examples], per: Per) -> dict[str, np.nd
         ids, number = np.unique(people, return_counts=True)
         counts.append(np.log(number)[np.searchsorted(ids, part.people)])
     return {"raw bytes": raw, "examples": np.concatenate(counts)}
-
-
-def joined(first: Rows, *others: Rows) -> Rows:
-    """The rows of several people's groups, one group after the other."""
-    for other in others:
-        first = _pair(first, other)
-    return first
-
-
-def _pair(first: Rows, second: Rows) -> Rows:
-    size = len(first.people)
-
-    def read(chosen: np.ndarray) -> Tensor:
-        early = chosen < size
-        if early.all():
-            return first.read(chosen)
-        if not early.any():
-            return second.read(chosen - size)
-        parts = first.read(chosen[early]), second.read(chosen[~early] - size)
-        if parts[0].dim() == 2 or parts[0].dim() == 3:  # messages: as long as the longest of each part
-            length = max(part.shape[1] for part in parts)
-            parts = tuple(_padded(part, length) for part in parts)
-        return torch.cat(parts)[
-            torch.from_numpy(np.argsort(np.argsort(~early, kind="stable"), kind="stable"))
-        ]
-
-    labels = {name: np.concatenate([values, second.labels[name]]) for name, values in first.labels.items()}
-    return Rows(read, np.concatenate([first.people, second.people]), labels)
-
-
-def _padded(messages: Tensor, length: int) -> Tensor:
-    """Messages [n, steps, ...] of exactly ``length`` steps, with zeros at the end."""
-    missing = length - messages.shape[1]
-    return torch.cat([messages, messages.new_zeros(len(messages), missing, *messages.shape[2:])], dim=1)
 
 
 def _random(
@@ -223,58 +188,6 @@ def draw(
         if inputs
         else select(examples, kept)
     )
-
-
-def extract(
-    current: Run, folder: RunFolder, extractor: Path, examples: Examples, advance: Callable[[int], None]
-) -> FeatureStore:
-    """Features of examples in memory, made as a contributor makes them, in a store of their own."""
-    folder.path.mkdir(parents=True, exist_ok=True)
-    export(current, extractor)
-    collection = collection_of(current, folder, np.unique(examples.people), extractor)
-    collected = run_inline(
-        collection,
-        lambda contributors, examples: advance(examples),
-        hold(current.dataset, renumber(examples)),
-    )
-    if collected.failures:
-        failure = collected.failures[0]
-        raise InputError(f"{folder}: person {failure.contributor} failed, {failure.stage}: {failure.reason}")
-    return open_store(folder.features)
-
-
-def rows_of(
-    current: Run,
-    store: FeatureStore,
-    examples: Examples,
-    extractor: Extractor,
-) -> Rows:
-    """Rows of a store with the task labels stored there and the private labels of ``examples``.
-
-    Args:
-        current: the run.
-        store: of features.
-        examples: which of its rows; one row for each of their people where the extractor sends that.
-        extractor: that made them; restores principal components to features.
-
-    Raises:
-        InputError: the store lacks some of these examples.
-    """
-    examples = items(examples, extractor.architecture.per)
-    wanted = _key(examples.people, examples.rows)
-    keys = store.keys.filter(np.isin(_key(store.keys["contributor"], store.keys["row"]), wanted))
-    if len(keys) != len(examples):
-        raise InputError(f"{store.path}: holds {len(keys)} of the {len(examples)} examples that the data has")
-    people = keys.column("contributor").to_numpy()
-    positions = keys.column("position").to_numpy()
-    labels = {task: keys.column(f"task_{task}").to_numpy().astype(np.int64) for task in current.tasks}
-    labels |= {name: examples.attributes[name].astype(np.int64) for name in current.private}
-    return Rows(lambda chosen: restore(extractor, store.features(positions[chosen])), people, labels)
-
-
-def _key(people: Any, rows: Any) -> np.ndarray:
-    """(person, row) as a number, int64 [n]; stores and examples are ordered by it."""
-    return np.asarray(people).astype(np.int64) * 2**31 + np.asarray(rows)
 
 
 def raw_rows(current: Run, extractor: Extractor, examples: Examples) -> Rows:

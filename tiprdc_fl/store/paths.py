@@ -161,6 +161,10 @@ class RunFolder:
         """Features of the collector's own people."""
         return RunFolder(self.path / "auxiliary")
 
+    def augmented(self, number: int) -> "RunFolder":
+        """Features of their augmented examples, which an informed adversary learns from; ``number`` is from 1."""
+        return RunFolder(self.path / "augmented" / str(number))
+
     @property
     def controls(self) -> Path:
         """Folder of the controls."""

@@ -21,7 +21,7 @@ from tiprdc_fl.report.schema.run import (
 from tiprdc_fl.report.schema.strategy import StrategyFigures
 from tiprdc_fl.report.schema.values import NotNegative
 
-SCHEMA_VERSION = 7
+SCHEMA_VERSION = 8
 
 CAVEAT = (
     "Leakage is what the strongest adversary tried here could infer: a lower bound on what the features "
@@ -36,7 +36,7 @@ class Report(Figures):
     Shares lie in [0, 1]; time is in seconds, size in bytes.
     """
 
-    schema_version: Literal[7]
+    schema_version: Literal[8]
     """Version of this schema; it grows when a field comes, goes or changes its meaning."""
     name: str
     """The run's name: the configuration's, or the dataset's where it has none."""
@@ -47,6 +47,8 @@ class Report(Figures):
     The command line's --help has the meaning, unit and bounds of each key."""
     protection: Annotated[str, Field(min_length=1)]
     """What the devices did before they sent, such as "noisy, sigma 40"."""
+    public: Annotated[str, Field(min_length=1)]
+    """What an informed adversary knows of that, and uses."""
     reconstruction_bound: ReconstructionBound | None
     """How near to an image anyone can come from what is sent of it; null where the protection does not say."""
     names: dict[str, dict[str, str]]

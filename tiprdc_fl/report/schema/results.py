@@ -7,7 +7,7 @@ from pydantic import Field
 from tiprdc_fl.report.schema.values import BitsFigure, Count, Figure, Model, NotNegative, Share, ShareFigure
 
 Role = Literal["private", "task"]
-LearnedFrom = Literal["contributors", "collector", "both"]
+LearnedFrom = Literal["contributors", "collector", "both", "informed"]
 Representation = Literal["features", "metadata", "features+metadata", "random", "raw", "majority"]
 Positive = Annotated[int, Field(ge=1)]
 
