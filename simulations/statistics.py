@@ -64,14 +64,15 @@ STUDY = Study(
         "aligned and codes move each private class to where all look alike, by the classes' means and covariances: "
         "of the collector's people, or from sums over contributors that no single message shows. The more "
         "contributors there are, the nearer these sums are to the people who send. Components are the same in all "
-        "cases. The insider learns from the contributors, so that it knows more people where there are more."
+        "cases. The insider learns from the contributors, so that it knows more people where there are more, and in its "
+        "own people it finds nothing that their statistics have evened out: hence the others, too."
     ),
     paper=(),
     cases=_cases,
     columns=_columns,
     measure=_measure,
     draw=_draw,
-    defaults=("evaluation.adversaries=[insider,metadata,set]", "evaluation.reidentification=false"),
+    defaults=("evaluation.reidentification=false",),
     attributes={"faces": ("data.tasks=[Smiling]", "data.holdout_people=300")},
     note="measured on the same holdout people in every case of generated faces",
 )

@@ -48,10 +48,10 @@ def test_sums_give_the_means_and_covariances_of_rows():
 
 def test_shrinkage_is_that_of_scikit_learn():
     rows = np.random.default_rng(0).normal(size=(12, SIZE)) * [1, 2, 3, 4]
-    mine = approximating_shrinkage(np.cov(rows.T, bias=True), people=12)
+    mine = approximating_shrinkage(np.cov(rows.T, bias=True), rows=12)
     assert np.allclose(mine, OAS().fit(rows).covariance_)
     alike = 0.3 * np.eye(SIZE)
-    assert np.allclose(approximating_shrinkage(alike, people=12), alike)
+    assert np.allclose(approximating_shrinkage(alike, rows=12), alike)
 
 
 def test_maps_of_sums_are_near_to_those_of_rows():

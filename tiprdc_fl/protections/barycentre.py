@@ -48,22 +48,23 @@ def laws_of_sums(sums: ClassSums) -> dict[int, Law]:
     """The law of each private class that has people, weighted as the people are in the sums.
 
     Sums lack the fourth moments that Ledoit and Wolf's estimate needs. Covariances are those of Chen et al. (2010,
-    OAS), which are for normal rows. A person counts as one row, because a person's items resemble one another.
+    OAS), which are for normal rows. Each item counts as a row by its weight. (With a row for each person the estimate
+    is drawn to the identity by far too much: differences of the covariances then stay, and leak.)
     """
     laws = {}
     for number in np.flatnonzero(np.round(sums.people) > 0).tolist():
         mean = sums.sums[number] / sums.weight[number]
         covariance = sums.squares[number] / sums.weight[number] - np.outer(mean, mean)
-        shrunk = approximating_shrinkage(covariance, people=float(sums.people[number]))
+        shrunk = approximating_shrinkage(covariance, rows=float(sums.weight[number]))
         laws[number] = Law(sums.weight[number] / sums.weight.sum(), 0.5 + mean, shrunk)
     return laws
 
 
-def approximating_shrinkage(covariance: np.ndarray, people: float) -> np.ndarray:
+def approximating_shrinkage(covariance: np.ndarray, rows: float) -> np.ndarray:
     """A sample covariance [d, d] drawn towards the identity's multiple, as OAS does it for so many rows."""
     size = len(covariance)
     middle, square = np.trace(covariance) / size, np.mean(covariance**2)
-    spread = (people + 1) * (square - middle**2 / size)
+    spread = (rows + 1) * (square - middle**2 / size)
     share = 1.0 if spread <= 0 else min(1.0, (square + middle**2) / spread)
     return (1 - share) * covariance + share * middle * np.eye(size)
 
