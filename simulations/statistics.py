@@ -64,8 +64,8 @@ STUDY = Study(
         "aligned and codes move each private class to where all look alike, by the classes' means and covariances: "
         "of the collector's people, or from sums over contributors that no single message shows. The more "
         "contributors there are, the nearer these sums are to the people who send. Components are the same in all "
-        "cases. The insider learns from the contributors, so that it knows more people where there are more, and in its "
-        "own people it finds nothing that their statistics have evened out: hence the others, too."
+        "cases. The insider knows more people where there are more, and sees nothing in them that their own "
+        "statistics have evened out; the others learn from the collector's people."
     ),
     paper=(),
     cases=_cases,

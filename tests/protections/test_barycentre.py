@@ -46,6 +46,14 @@ def test_sums_give_the_means_and_covariances_of_rows():
         assert np.allclose(law.covariance, OAS().fit(own).covariance_, atol=1e-3 * UNIT**2)
 
 
+def test_covariances_of_few_people_with_many_items_are_hardly_shrunk():
+    """Near to white classes are told apart by their covariances: those of 100 people are not to be evened out."""
+    rows, classes = people_of(100, each=20)
+    for number, law in laws_of_sums(sums_of(rows, classes)).items():
+        own = np.cov(rows[classes == number].reshape(-1, SIZE).T, bias=True)
+        assert np.abs(law.covariance - own).max() < 0.02 * np.trace(own) / SIZE
+
+
 def test_shrinkage_is_that_of_scikit_learn():
     rows = np.random.default_rng(0).normal(size=(12, SIZE)) * [1, 2, 3, 4]
     mine = approximating_shrinkage(np.cov(rows.T, bias=True), rows=12)

@@ -48,8 +48,8 @@ def laws_of_sums(sums: ClassSums) -> dict[int, Law]:
     """The law of each private class that has people, weighted as the people are in the sums.
 
     Sums lack the fourth moments that Ledoit and Wolf's estimate needs. Covariances are those of Chen et al. (2010,
-    OAS), which are for normal rows. Each item counts as a row by its weight. (With a row for each person the estimate
-    is drawn to the identity by far too much: differences of the covariances then stay, and leak.)
+    OAS), which are for normal rows. Each item counts as a row by its weight. With a row for each person the estimate
+    would be drawn to the identity by so much that differences of the covariances stay, and leak.
     """
     laws = {}
     for number in np.flatnonzero(np.round(sums.people) > 0).tolist():
