@@ -48,7 +48,7 @@ def laws_of_sums(sums: ClassSums) -> dict[int, Law]:
     """The law of each private class that has people, weighted as the people are in the sums.
 
     Sums lack the fourth moments that Ledoit and Wolf's estimate needs. Covariances are those of Chen et al. (2010,
-    OAS), which are for normal rows. Each item counts as a row by its weight. With a row for each person the estimate
+    OAS), which are for normal rows. An item counts as a row by its weight. With a row for each person the estimate
     would be drawn to the identity by so much that differences of the covariances stay, and leak.
     """
     laws = {}
