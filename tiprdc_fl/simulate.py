@@ -48,7 +48,7 @@ def run(
     console = console or Console()
     current = follow_stage(callbacks, "prepare", prepare, config, console, tuple(callbacks), metrics or {})
     console.print(f"Run folder: {current.folder}", highlight=False, markup=False, soft_wrap=True)
-    for key in () if quiet else unused_keys(current.config):
+    for key in () if quiet else unused_keys(config):
         console.print(f"note: {key} was changed and has no effect here", highlight=False, soft_wrap=True)
     trained = follow_stage(callbacks, "train", train, current)
     collected = follow_stage(callbacks, "collect", collect_features, current, trained)

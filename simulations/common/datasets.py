@@ -24,62 +24,13 @@ BY_DATASET: dict[str, tuple[str, ...]] = {
 }
 
 
-# Attributes that a collector may know of its own people, as proxies of what people look at in faces. A study leaves
-# out those that are its private attributes and tasks.
-PROXIES: dict[str, tuple[str, ...]] = {
-    "faces": (
-        "Young",
-        "Black_Hair",
-        "Blond_Hair",
-        "Brown_Hair",
-        "Gray_Hair",
-        "Bald",
-        "Bangs",
-        "Wavy_Hair",
-        "Wearing_Hat",
-        "Pale_Skin",
-        "Chubby",
-        "Bushy_Eyebrows",
-        "Mustache",
-        "Goatee",
-        "No_Beard",
-        "Heavy_Makeup",
-        "Wearing_Lipstick",
-        "Wearing_Earrings",
-        "Mouth_Slightly_Open",
-    ),
-}
-PROXIES["celeba"] = (
-    *PROXIES["faces"],
-    "5_o_Clock_Shadow",
-    "Arched_Eyebrows",
-    "Attractive",
-    "Bags_Under_Eyes",
-    "Big_Lips",
-    "Big_Nose",
-    "Blurry",
-    "Double_Chin",
-    "High_Cheekbones",
-    "Narrow_Eyes",
-    "Oval_Face",
-    "Pointy_Nose",
-    "Receding_Hairline",
-    "Rosy_Cheeks",
-    "Sideburns",
-    "Straight_Hair",
-    "Wearing_Necklace",
-    "Wearing_Necktie",
-)
-
-
 def with_proxies(data: Data) -> tuple[str, ...]:
-    """Keys that train an encoder on a dataset's proxies; none where no proxies are known.
+    """Keys that train an encoder on the proxies of a configuration; none where there are none.
 
     Args:
-        data: the configuration's section, whose private attributes and tasks are no proxies.
+        data: the configuration's section, as ``load_config`` fills it in.
     """
-    left_out = {*(data.private or ()), *(data.tasks or ())}
-    names = [name for name in PROXIES.get(data.name, ()) if name not in left_out]
+    names = data.proxies
     return (f"data.proxies=[{','.join(names)}]", "protection.encoder=proxies") if names else ()
 
 

@@ -5,9 +5,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tiprdc_fl.config.choices import unused
 from tiprdc_fl.config.help import key_help, parse_arguments
 from tiprdc_fl.config.keys import Config, differences, flatten, to_yaml
 from tiprdc_fl.config.load import PRESETS
+from tiprdc_fl.data.proxies import FACES
 from tiprdc_fl.errors import InputError
 from tiprdc_fl.protections import PROTECTIONS
 from tiprdc_fl.stages.registries import choices, load_config
@@ -40,6 +42,7 @@ def test_defaults_are_those_declared_with_the_datasets_own_filled_in():
         "data.tasks": ["Smiling", "Eyeglasses"],
         "data.collector_people": 400,
         "data.holdout_people": 200,
+        "data.proxies": list(FACES),
     }
     assert flatten(config) == {**flatten(Config()), **filled}
 
@@ -50,6 +53,37 @@ def test_every_dataset_has_its_own_attributes():
     assert (chat.collector_people, chat.holdout_people) == (None, None)
     celeba = load_config(None, ["data.name=celeba", "data.root=somewhere"]).data
     assert (celeba.private, celeba.tasks) == (["Male"], ["Smiling", "Eyeglasses"])
+
+
+def test_proxies_are_the_datasets_without_what_is_hidden_or_a_task():
+    config = load_config(None, ["data.private=[Male,Young]", "data.tasks=[Smiling,Bald]"])
+    assert config.data.proxies == [name for name in FACES if name not in ("Young", "Bald")]
+    assert load_config(None, ["data.proxies=[]"]).data.proxies == []
+    assert load_config(None, ["data.proxies=[Young]"]).data.proxies == ["Young"]
+    assert load_config(None, ["data.name=chitchat"]).data.proxies is None
+    celeba = load_config(None, ["data.name=celeba", "data.root=nowhere"]).data.proxies
+    assert set(FACES) < set(celeba or ())
+    assert not {"Male", "Smiling", "Eyeglasses"} & set(celeba or ())
+
+
+@pytest.mark.parametrize(
+    ("overrides", "encoder"),
+    [
+        (["protection.name=aligned"], "proxies"),
+        (["protection.name=codes"], "proxies"),
+        (["protection.name=aligned", "data.proxies=[]"], "information"),
+        (["protection.name=codes", "data.name=chitchat"], "information"),
+        (["protection.name=aligned", "protection.encoder=information"], "information"),
+        (["protection.name=encoder"], "information"),
+        (["protection.name=hybrid", "data.proxies=[Young]"], "information"),
+        (["protection.name=encoder", "protection.encoder=proxies"], "proxies"),
+        ([], None),
+    ],
+)
+def test_aligned_and_codes_have_an_encoder_on_proxies_where_there_are_some(overrides, encoder):
+    config = load_config(None, overrides)
+    assert config.protection.encoder == encoder
+    assert unused(config, choices()) == []
 
 
 def test_a_loaded_configuration_does_not_share_its_lists_with_the_next():

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from tiprdc_fl.config.keys import Config
+from tiprdc_fl.data.proxies import FACES, without_chosen
 from tiprdc_fl.report.schema import CAVEAT, SCHEMA_VERSION
 
 CLASSES = {
@@ -110,7 +111,12 @@ def reconstruction() -> dict[str, Any]:
 def configuration(private: str, tasks: tuple[str, str]) -> dict[str, Any]:
     default = Config()
     data = replace(
-        default.data, private=[private], tasks=list(tasks), collector_people=400, holdout_people=200
+        default.data,
+        private=[private],
+        tasks=list(tasks),
+        proxies=without_chosen(FACES)({"data.private": [private], "data.tasks": tasks}),
+        collector_people=400,
+        holdout_people=200,
     )
     evaluation = replace(default.evaluation, curve=[10, 30, 100, 300], reconstruction=True)
     strategy = replace(default.strategy, name="over_select", target=700)

@@ -11,6 +11,7 @@ def report_with(*rows: dict[str, object]) -> Report:
 
 def row(**changed: object) -> dict[str, object]:
     return {
+        "representation": "features",
         "attribute": "Male",
         "covers": "code",
         "values": 64,
@@ -37,3 +38,9 @@ def test_a_bound_is_rounded_up():
 def test_a_bound_of_everything_says_nothing():
     (line,) = certified(report_with(row(certified=1.0)), "Male")
     assert "100 %, which says nothing" in line
+
+
+def test_of_another_protection_it_is_said_which():
+    own, other = certified(report_with(row(representation="codes"), row()), "Male")
+    assert own.startswith("Male: with 95 %")
+    assert other.startswith("Male, with codes instead: with 95 %")

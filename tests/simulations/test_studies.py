@@ -22,7 +22,7 @@ from simulations.codecs import Sample, cost, jpeg_bytes, sample_of
 from simulations.common import paper
 from simulations.common.arguments import Options, preset_values
 from simulations.common.command import help_of, main
-from simulations.common.datasets import PROXIES, modality_of, with_proxies
+from simulations.common.datasets import modality_of, with_proxies
 from simulations.common.figures import (
     UNDEFINED,
     Column,
@@ -44,7 +44,8 @@ from simulations.tradeoff import pareto
 from simulations.transfer import write_folder
 from tests.report.report_example import example
 from tiprdc_fl.attacks.suite import DEFAULT_ATTACKS
-from tiprdc_fl.config.keys import Config, Data
+from tiprdc_fl.config.keys import Config
+from tiprdc_fl.data import proxies as known_proxies
 from tiprdc_fl.data.faces.copula import ATTRIBUTES
 from tiprdc_fl.data.split import split_people
 from tiprdc_fl.errors import InputError
@@ -690,16 +691,18 @@ def test_the_front_is_what_nobody_beats():
 
 @pytest.mark.parametrize("dataset", ["faces", "celeba"])
 def test_proxies_are_attributes_of_the_dataset_and_neither_tasks_nor_private(dataset):
-    proxies, encoder = with_proxies(Data(name=dataset, private=["Male"], tasks=["Wearing_Hat", "Smiling"]))
+    root = ["data.root=nowhere"] if dataset == "celeba" else []
+    config = load_config(None, [f"data.name={dataset}", "data.tasks=[Wearing_Hat,Smiling]", *root])
+    proxies, encoder = with_proxies(config.data)
     names = set(proxies.removeprefix("data.proxies=[").removesuffix("]").split(","))
     assert encoder == "protection.encoder=proxies"
-    assert names == set(PROXIES[dataset]) - {"Wearing_Hat"}
+    assert names == set(getattr(known_proxies, dataset.upper())) - {"Wearing_Hat"}
     assert not {"Male", "Smiling"} & names
-    assert set(PROXIES["faces"]) <= set(ATTRIBUTES)
+    assert set(known_proxies.FACES) <= set(ATTRIBUTES)
 
 
 def test_where_no_proxies_are_known_components_are_principal_ones():
-    assert with_proxies(Data(name="chitchat")) == ()
+    assert with_proxies(load_config(None, ["data.name=chitchat"]).data) == ()
 
 
 def test_the_front_of_messages_has_what_protects_them():

@@ -25,8 +25,8 @@ def times(modality: str, noise: str, count: int) -> list[int]:
         dataset=SimpleNamespace(modality=modality),
         config=SimpleNamespace(evaluation=SimpleNamespace(augmentations=count)),
     )
-    trained = SimpleNamespace(extractor=SimpleNamespace(architecture=SimpleNamespace(noise=noise)))
-    return [number for number, _ in augmentations(current, trained, FACES)]  # pyright: ignore
+    extractor = SimpleNamespace(architecture=SimpleNamespace(noise=noise))
+    return [number for number, _ in augmentations(current, extractor, FACES)]  # pyright: ignore
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 """Before stage 1: each section of the configuration is checked, in any order, before a run folder is made."""
 
+from types import SimpleNamespace
+
 import pytest
 from rich.console import Console
 
@@ -26,7 +28,7 @@ MISTAKES = {
     ),
     "protection": (["protection.name=hybrid", "protection.components=1000"], "protection.components=1000"),
     "encoder of proxies": (
-        ["protection.name=encoder", "protection.encoder=proxies"],
+        ["protection.name=encoder", "protection.encoder=proxies", "data.proxies=[]"],
         "protection.encoder=proxies needs data.proxies",
     ),
     "partition": (["partition.name=dirichlet", "partition.partition_by=[Nope]"], "has no attribute 'Nope'"),
@@ -63,3 +65,18 @@ def test_steps_of_a_reconstruction_that_is_not_asked_for_are_said_to_change_noth
     steps = "evaluation.reconstruction_steps=100"
     assert unused_keys(load_config(None, [steps])) == ["evaluation.reconstruction_steps"]
     assert unused_keys(load_config(None, [steps, "evaluation.reconstruction=true"])) == []
+
+
+def test_of_the_default_proxies_those_that_the_data_lacks_are_left_out():
+    dataset = SimpleNamespace(attributes=("Male", "Smiling", "Eyeglasses", "Bald", "Young", "Other"))
+    usual, own = load_config(None, []), load_config(None, ["data.proxies=[Bald,Nope]"])
+    assert preparing.known_proxies(usual, dataset) == ["Young", "Bald"]  # pyright: ignore
+    assert preparing.known_proxies(own, dataset) == ["Bald", "Nope"]  # pyright: ignore
+    none = load_config(None, ["data.name=chitchat"])
+    assert preparing.known_proxies(none, dataset) is None  # pyright: ignore
+
+
+def test_default_proxies_have_an_effect_or_are_not_noted():
+    assert unused_keys(load_config(None, [])) == []
+    assert unused_keys(load_config(None, ["data.proxies=[Young]"])) == ["data.proxies"]
+    assert unused_keys(load_config(None, ["data.proxies=[Young]", "protection.name=aligned"])) == []

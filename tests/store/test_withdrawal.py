@@ -25,7 +25,7 @@ from tiprdc_fl.store.withdrawal import withdraw, withdrawn
 
 PEOPLE = range(10, 20)
 GONE = (12, 17)
-STORES = ("features.lance", "controls/random/features.lance")
+STORES = ("features.lance", "controls/random/features.lance", "controls/aligned/features.lance")
 STEPS = ("_record_withdrawal", "erase", "_clean_latency", "_clean_quarantine", "_clean_failures")
 
 
@@ -109,6 +109,7 @@ def test_nothing_of_theirs_is_left_in_any_file(run):
     assert len(found(run, 12)) >= 5
     assert len(found(run, 17)) >= 3
     assert withdraw(run, GONE) == {
+        "controls/aligned/features.lance": 6,
         "controls/random/features.lance": 6,
         "features.lance": 6,
         "holdout/features.lance": 0,
@@ -218,7 +219,8 @@ def test_the_command_says_what_it_removed(run, capsys):
     assert main(["withdraw", str(run), "--contributor", "17", "12", "-c", "50"]) == 0
     out = capsys.readouterr().out
     assert out.startswith(
-        "withdrawn: 12, 17, 50\ncontrols/random/features.lance: 6 rows removed\nfeatures.lance: 6"
+        "withdrawn: 12, 17, 50\ncontrols/aligned/features.lance: 6 rows removed\n"
+        "controls/random/features.lance: 6 rows removed\nfeatures.lance: 6"
     )
     assert f"to measure again: python -m tiprdc_fl.simulate --config {run}/config.yaml run_dir={run}" in out
     check_gone(run)

@@ -15,7 +15,7 @@ class Choice:
         label: the name in a few words.
         reads: keys that have a meaning with this name; with another that does not read them they have none.
         own: keys that are an error with every other name.
-        defaults: key -> what null stands for.
+        defaults: key -> what null stands for, or a function that gives it from the keys before.
         needs: key that must be given -> what its value is.
     """
 
@@ -47,8 +47,21 @@ def defaults_of(values: Mapping[str, Any], choices: Choices) -> dict[str, Any]:
     """What null stands for under the names that were chosen."""
     defaults: dict[str, Any] = {}
     for _, _, choice in chosen(values, choices):
-        defaults |= choice.defaults
+        defaults |= resolved(choice.defaults, filled(values, defaults))
     return defaults
+
+
+def resolved(defaults: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
+    """Defaults with their functions called, each on the values in which the defaults before it stand for null."""
+    known: dict[str, Any] = {}
+    for key, default in defaults.items():
+        known[key] = default(filled(values, known)) if callable(default) else default
+    return known
+
+
+def filled(values: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
+    """The values with their nulls replaced where a default stands for them."""
+    return {key: defaults.get(key) if value is None else value for key, value in values.items()}
 
 
 def misfits(values: Mapping[str, Any], choices: Choices) -> Iterator[str]:
@@ -70,7 +83,8 @@ def _owners(names: Mapping[str, Choice]) -> dict[str, list[str]]:
 
 def unused(config: Config, choices: Choices) -> list[str]:
     """Keys that were changed and have no meaning with the names that were chosen."""
-    values, default = flatten(config), flatten(Config())
+    values = flatten(config)
+    default = flatten(Config()) | defaults_of(values, choices)
     idle: dict[str, None] = {}
     for key, _, choice in chosen(values, choices):
         others = (read for other in choices[key].values() for read in other.reads)

@@ -108,8 +108,9 @@ def _meaning(key: Key, choices: Choices) -> str:
 
 
 def _words(choice: Choice) -> str:
-    """A choice's label, and what null stands for with it."""
-    nulls = ", ".join(f"{key.rpartition('.')[2]} {show(value)}" for key, value in choice.defaults.items())
+    """A choice's label, and what null stands for with it where no other key decides that."""
+    fixed = {key: value for key, value in choice.defaults.items() if not callable(value)}
+    nulls = ", ".join(f"{key.rpartition('.')[2]} {show(value)}" for key, value in fixed.items())
     return f"{choice.label}; null: {nulls}" if nulls else choice.label
 
 

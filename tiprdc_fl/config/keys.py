@@ -36,9 +36,10 @@ class Data:
     contributor: str | None = _key(None, "column of metadata with the contributor's id; null: contributor")
     private: list[str] | None = _key(None, "attributes to hide; null: the dataset's")
     tasks: list[str] | None = _key(None, "attributes of the later tasks; null: the dataset's")
-    proxies: list[str] = _key(
-        [],
-        "attributes that the collector knows of its people and may train on, neither private nor tasks",
+    proxies: list[str] | None = _key(
+        None,
+        "attributes that the collector knows of its people and may train on, neither private nor tasks; null: the "
+        "dataset's, where it has some, [] for none",
         empty=True,
     )
     split: str = _key(
@@ -145,9 +146,10 @@ class Protection:
     components: int | None = _key(
         None, "components of the encoder's features that are sent; null: the protection's", low=1
     )
-    encoder: str = _key(
-        "information",
-        "trained to keep information alone, on the tasks as if they were known, or on data.proxies",
+    encoder: str | None = _key(
+        None,
+        "trained to keep information alone, on the tasks as if they were known, or on data.proxies; null: aligned "
+        "and codes on proxies where there are some, else information",
         choices=("information", "tasks", "proxies"),
     )
     adversaries: int = _key(3, "adversaries of the ensemble", low=1)
@@ -359,8 +361,8 @@ class Evaluation:
     )
     controls: list[str] = _key(
         ["random", "raw"],
-        "representations measured for comparison: an untrained extractor's features, the raw data; [] for none",
-        choices=("random", "raw"),
+        "representations measured for comparison: an untrained extractor's features (random), the raw data (raw), "
+        "what another protection would send, by its name; [] for none",
         empty=True,
     )
     curve: list[int] = _key(

@@ -11,6 +11,7 @@ from tiprdc_fl.data.examples import Dataset, Examples
 from tiprdc_fl.data.faces.dataset import faces
 from tiprdc_fl.data.folder.dataset import folder
 from tiprdc_fl.data.lfw import lfw
+from tiprdc_fl.data.proxies import CELEBA, FACES, without_chosen
 
 __all__ = ["DATASETS", "Dataset", "DatasetRecord", "Examples"]
 
@@ -24,8 +25,8 @@ class DatasetRecord:
         open: (root, image_size, seed) -> the dataset; also takes ``contributor`` where "data.contributor" is among
             the keys of its own.
         modalities: that its examples may be of.
-        defaults: key of the configuration -> what null stands for. A private attribute is a habit or trait of the
-            person, a task varies from one example to the next.
+        defaults: key of the configuration -> what null stands for, or a function that gives it from keys before it.
+            A private attribute is a habit or trait of the person, a task varies from one example to the next.
         needs: keys that the user must give -> what the value is.
         own: keys that have a meaning with this dataset only.
         generated: whether another seed gives other people.
@@ -49,13 +50,18 @@ DATASETS: dict[str, DatasetRecord] = {
             "data.tasks": ["Smiling", "Eyeglasses"],
             "data.collector_people": 400,
             "data.holdout_people": 200,
+            "data.proxies": without_chosen(FACES),
         },
         generated=True,
     ),
     "celeba": DatasetRecord(
         label="CelebA, photographs of celebrities",
         open=celeba,
-        defaults={"data.private": ["Male"], "data.tasks": ["Smiling", "Eyeglasses"]},
+        defaults={
+            "data.private": ["Male"],
+            "data.tasks": ["Smiling", "Eyeglasses"],
+            "data.proxies": without_chosen(CELEBA),
+        },
         needs={"data.root": "PATH, the folder that holds list_attr_celeba.txt"},
         own=("data.split",),
     ),

@@ -68,7 +68,8 @@ def preimages(extractor: Extractor, sent: Tensor) -> Tensor:
 
 def described(keys: Mapping[str, Any]) -> str:
     """The components in a few words, and whether people state another private class than theirs."""
-    count, proxies, share = keys["protection.components"], keys["data.proxies"], keys["protection.misstated"]
+    count, proxies = keys["protection.components"], keys["data.proxies"] or ()
+    share = keys["protection.misstated"]
     contributors = keys["protection.statistics"] == "contributors"
     known = f"components that say most about {len(proxies)} proxies"
     what = f"{count} {known if proxies else 'principal components'}"
@@ -100,5 +101,5 @@ ALIGNED = Protection(
     states=True,
     public=f"{NOISE}, the map of each private class",
     informed=Informed("preimages", preimages),
-    defaults={"protection.components": COMPONENTS},
+    defaults={"protection.components": COMPONENTS, "protection.encoder": encoder.on_proxies},
 )

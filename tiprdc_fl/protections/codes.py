@@ -94,5 +94,5 @@ CODES = Protection(
     states=True,
     public=f"{NOISE}, the map and the thresholds of each private class",
     informed=Informed("table", indicators),
-    defaults={"protection.components": aligned.COMPONENTS},
+    defaults={"protection.components": aligned.COMPONENTS, "protection.encoder": encoder.on_proxies},
 )

@@ -1,9 +1,13 @@
 """Baseline: the same extractor, trained without a privacy term."""
 
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 from tiprdc_fl.protections.protection import ENCODING, Protection, Settings, send_features
 from tiprdc_fl.training.loop import Plan
+
+ON_INFORMATION = {"protection.encoder": "information"}  # what null stands for
 
 
 def train(plan: Plan, settings: Settings, tasks: tuple[str, ...]) -> Plan:
@@ -23,10 +27,15 @@ def train(plan: Plan, settings: Settings, tasks: tuple[str, ...]) -> Plan:
         batch_size=plan.pretrain_batch_size,
         learning_rate=plan.pretrain_learning_rate,
     )
-    if settings.encoder == "information":
+    if settings.encoder in (None, "information"):
         return alone
     attributes = tasks if settings.encoder == "tasks" else settings.proxies
     return replace(alone, private=attributes, pretraining="private", heads="separate")
+
+
+def on_proxies(keys: Mapping[str, Any]) -> str:
+    """What null stands for where an encoder is trained on proxies if there are any."""
+    return "proxies" if keys.get("data.proxies") else "information"
 
 
 ENCODER = Protection(
@@ -35,4 +44,5 @@ ENCODER = Protection(
     train=train,
     describe=lambda keys: f"trained on {keys['protection.encoder']}",
     reads=("protection.encoder", *ENCODING),
+    defaults=ON_INFORMATION,
 )

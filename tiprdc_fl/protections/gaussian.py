@@ -120,5 +120,5 @@ GAUSSIAN = Protection(
     public=NOISE,
     certify=bound_reconstruction,
     check=check,
-    defaults={"protection.components": MOST_COMPONENTS},
+    defaults={"protection.components": MOST_COMPONENTS, **encoder.ON_INFORMATION},
 )

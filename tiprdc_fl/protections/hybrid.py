@@ -42,5 +42,5 @@ HYBRID = Protection(
     reads=("protection.epsilon", "protection.components", "protection.encoder", *ENCODING),
     public=NOISE,
     check=check_components,
-    defaults={"protection.components": DEFAULT},
+    defaults={"protection.components": DEFAULT, **encoder.ON_INFORMATION},
 )

@@ -136,5 +136,6 @@ LEACE = Protection(
     describe=lambda keys: "random Fourier features" if keys["protection.kernel"] == "rbf" else "",
     quantisable=False,  # it is fitted to the features that the network has in full precision
     reads=("protection.kernel", "protection.components", "protection.encoder", *ENCODING),
+    defaults=encoder.ON_INFORMATION,
     check=check,
 )

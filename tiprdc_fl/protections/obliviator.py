@@ -163,5 +163,6 @@ OBLIVIATOR = Protection(
     describe=lambda keys: f"{keys['protection.rounds']} rounds",
     quantisable=False,  # it is fitted to the features that the network has in full precision
     reads=("protection.rounds", "protection.components", "protection.encoder", *ENCODING),
+    defaults=encoder.ON_INFORMATION,
     check=check,
 )

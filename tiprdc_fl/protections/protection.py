@@ -51,7 +51,7 @@ class Settings:
         sigma: standard deviation of Gaussian noise, on the scale of 0 to 255.
         epsilon: Laplace noise has scale 1/epsilon.
         components: components that are sent; None: the protection's number.
-        encoder: "information", "tasks" or "proxies", what an encoder is trained on.
+        encoder: "information", "tasks" or "proxies", what an encoder is trained on; None: as "information".
         adversaries: number of adversaries of an ensemble.
         noise_multiplier: standard deviation of Gaussian noise, as a multiple of the sensitivity.
         per: "example" or "person", what a device sends one item for.
@@ -68,7 +68,7 @@ class Settings:
     sigma: float
     epsilon: float
     components: int | None
-    encoder: str
+    encoder: str | None
     adversaries: int
     noise_multiplier: float
     per: Per
@@ -173,7 +173,7 @@ class Protection:
         certify: (what runs on the device, collected) -> how near to an image anyone can come; None: not known.
         check: (settings, shape of an example's features, labels of the private attributes of the collector's
             examples, int [examples, attributes]) -> nothing; raises InputError where the settings do not fit.
-        defaults: key -> what null stands for.
+        defaults: key -> what null stands for, or a function that gives it from the keys before.
         public: what an adversary may know of it, in words.
         informed: what an adversary who knows it makes of what is sent; None: what everybody's probes see.
     """

@@ -1,9 +1,10 @@
 """What no adversary can exceed, in sentences."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from tiprdc_fl.report.schema import CertificateResult, Report
+from tiprdc_fl.report.words import in_order, title_of
 
 COVERS = {
     "code": "from one code",
@@ -12,14 +13,21 @@ COVERS = {
 
 
 def certified(report: Report, attribute: str) -> Iterator[str]:
-    """What is certified of a private attribute, in a sentence; none where the protection sends no codes."""
-    found = [row for row in report.certificates if row.attribute == attribute]
-    if not found:
-        return
+    """What is certified of a private attribute, a sentence for each protection that sends codes."""
+    own = [row for row in report.certificates if row.attribute == attribute]
+    for kind in in_order(row.representation for row in own):
+        yield _certified(attribute, kind, [row for row in own if row.representation == kind])
+
+
+def _certified(attribute: str, representation: str, found: Sequence[CertificateResult]) -> str:
+    """The certificates of one representation."""
+    name = (
+        attribute if representation == "features" else f"{attribute}, with {title_of(representation)} instead"
+    )
     sure = 100 * (1 - found[0].delta)
     parts = "; ".join(f"{COVERS[row.covers]} {_bound(row)}" for row in found)
-    yield (
-        f"{attribute}: with {sure:g} % certainty each, no adversary's balanced accuracy of a new person exceeds: "
+    return (
+        f"{name}: with {sure:g} % certainty each, no adversary's balanced accuracy of a new person exceeds: "
         f"{parts}. Over {sum(found[0].people):,} contributors with one code each; sizes, times and further codes "
         "of a person are not covered."
     )

@@ -2,17 +2,18 @@
 
 from collections.abc import Iterator, Sequence
 
-from tiprdc_fl.report.queries import attributes_of, pooled_row, strongest
+from tiprdc_fl.report.queries import attributes_of, beside, pooled_row, strongest
 from tiprdc_fl.report.schema import ProbeResult, Report
-from tiprdc_fl.report.words import TITLES, points, probe_name
+from tiprdc_fl.report.words import in_order, points, probe_name, title_of
 
-JUDGED = ("features", "metadata", "random", "raw")
+JUDGED = ("features", "metadata", "random", "raw")  # and other protections
 PER_PERSON = ("features", "metadata")
 
 
 def late_probes(report: Report) -> Iterator[str]:
     """Warnings of probes whose figures may be too low, the strongest ones first."""
-    strongest_ones = [pair for kind in JUDGED for pair in _strongest(report, kind)]
+    kinds = in_order([*JUDGED, *beside(report.results)])
+    strongest_ones = [pair for kind in kinds for pair in _strongest(report, kind)]
     for where, row in strongest_ones:
         if not row.converged:
             yield f"{where}: the {probe_name(row)} {short(row, report.configuration.evaluation.steps)}"
@@ -24,10 +25,10 @@ def _strongest(report: Report, kind: str) -> Iterator[tuple[str, ProbeResult]]:
     for attribute in (*attributes_of(report.results, "private"), *attributes_of(report.results, "task")):
         best = strongest(report.results, attribute, kind)
         if best is not None:
-            yield f"{attribute}, {TITLES[kind]}", best
+            yield f"{attribute}, {title_of(kind)}", best
         of_people = pooled_row(report.results, attribute, kind)
         if kind in PER_PERSON and of_people is not None and of_people is not best:
-            yield f"{attribute}, {TITLES[kind]}, per person", of_people
+            yield f"{attribute}, {title_of(kind)}, per person", of_people
 
 
 def short(row: ProbeResult, most: int) -> str:

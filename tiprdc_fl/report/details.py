@@ -9,7 +9,16 @@ from rich.table import Table
 from tiprdc_fl.report.queries import attributes_of, ranked
 from tiprdc_fl.report.schema import Percentiles, ProbeResult, Report, StrategyFigures
 from tiprdc_fl.report.sentences import names_lines, partition_lines, sentences
-from tiprdc_fl.report.words import SOURCES, TITLES, duration, number, points, readable, share, size
+from tiprdc_fl.report.words import (
+    SOURCES,
+    duration,
+    number,
+    points,
+    readable,
+    share,
+    size,
+    title_of,
+)
 
 ROLES = {"private": "PRIVATE (should be low)", "task": "TASK (should be high)"}
 _LEGEND = {
@@ -74,7 +83,7 @@ def inference_table(report: Report) -> Table:
             table.add_row(f"{escape(readable(attribute))}", style=style)
             rows = [row for row in report.results if row.attribute == attribute]
             for kind, probes in ranked(rows).items():
-                table.add_row(f" {TITLES[kind]}", style="bold")
+                table.add_row(f" {escape(title_of(kind))}", style="bold")
                 for row in probes:
                     table.add_row(f"  {_labelled(row)}", *_figures(row))
     return table
@@ -120,7 +129,9 @@ def metric_table(report: Report) -> Table:
         table.add_column(escape(readable(title)), overflow="fold")
     for row in report.results:
         values = (number(value, 4) for value in row.metrics.values())
-        table.add_row(escape(readable(row.attribute)), _labelled(row), TITLES[row.representation], *values)
+        table.add_row(
+            escape(readable(row.attribute)), _labelled(row), escape(title_of(row.representation)), *values
+        )
     return table
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from typing import Literal, TypeVar
 
 from tiprdc_fl.report.schema import CurvePoint, GroupResult, ProbeResult, Report, WorstOffResult
-from tiprdc_fl.report.words import TITLES
+from tiprdc_fl.report.words import TITLES, in_order
 
 WIDEST = ("both", "informed")  # the sources of labels that hold the others
 Row = TypeVar("Row", ProbeResult, CurvePoint)
@@ -60,9 +60,15 @@ def beside_floor(
 
 def ranked(rows: Iterable[ProbeResult]) -> dict[str, list[ProbeResult]]:
     """Representation -> its probes, the strongest on the validation people first, probes of people last."""
+    rows = list(rows)
     order = sorted(rows, key=lambda row: (-_known(row.validation), -_known(row.validation_per_person)))
-    by_kind = {kind: [row for row in order if row.representation == kind] for kind in TITLES}
-    return {kind: several for kind, several in by_kind.items() if several}
+    kinds = in_order(row.representation for row in rows)
+    return {kind: [row for row in order if row.representation == kind] for kind in kinds}
+
+
+def beside(rows: Iterable[ProbeResult]) -> list[str]:
+    """Names of the other protections that were measured beside what was sent."""
+    return [kind for kind in in_order(row.representation for row in rows) if kind not in TITLES]
 
 
 def chance_of(rows: Iterable[ProbeResult], attribute: str) -> float:

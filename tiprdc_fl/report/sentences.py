@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
+from tiprdc_fl.report.beside import instead
 from tiprdc_fl.report.certificate import certified
 from tiprdc_fl.report.floor import below_chance, beyond_floor
 from tiprdc_fl.report.queries import attributes_of, highest, pooled_row, strongest, worst_group
@@ -16,7 +17,7 @@ from tiprdc_fl.report.schema import (
     Report,
     WorstOffResult,
 )
-from tiprdc_fl.report.words import TITLES, number, probe_name, share, whole_range
+from tiprdc_fl.report.words import number, probe_name, share, title_of, whole_range
 
 
 def names_lines(report: Report) -> Iterator[str]:
@@ -100,6 +101,8 @@ def _inferred(report: Report, role: str, attribute: str) -> Iterator[str]:
             f"  From up to {most} examples of a person together instead of one: "
             f"{share(pooled.per_person)} by the {probe_name(pooled)}."
         )
+    for line in instead(report, attribute):
+        yield f"  {line}"
     if role == "private":
         for line in (*beyond_floor(report, attribute), *beyond_floor(report, attribute, per_person=True)):
             yield f"  {line}"
@@ -134,7 +137,7 @@ def _reidentified(rows: Sequence[ReidentificationResult]) -> Iterator[str]:
     """Whether two contributions are of one person, as the features and the controls tell it."""
     whole = [row for row in rows if row.unit == "contribution" and row.roc_auc.value is not None]
     if whole:
-        figures = ", ".join(f"{share(row.roc_auc)} {TITLES[row.representation]}" for row in whole)
+        figures = ", ".join(f"{share(row.roc_auc)} {title_of(row.representation)}" for row in whole)
         yield f"Same person or not, of two contributions, ROC-AUC in % (chance is 50): {figures}."
 
 

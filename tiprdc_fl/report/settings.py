@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from tiprdc_fl.config.choices import resolved
 from tiprdc_fl.config.keys import Config, flatten, keys
 from tiprdc_fl.data import DATASETS
 
@@ -33,7 +34,7 @@ def flat(configuration: Config) -> dict[str, Any]:
 def changed(configuration: Config) -> list[Setting]:
     """The keys of a report's configuration that differ from the defaults, the dataset's included."""
     dataset = DATASETS.get(configuration.data.name)
-    defaults = flatten(Config()) | dict(dataset.defaults if dataset else {})
+    defaults = flatten(Config()) | resolved(dataset.defaults if dataset else {}, flatten(configuration))
     return [
         Setting(key, value, defaults.get(key), keys()[key].meaning)
         for key, value in flat(configuration).items()

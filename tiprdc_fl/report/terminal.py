@@ -11,7 +11,7 @@ from tiprdc_fl.report.certificate import certified
 from tiprdc_fl.report.convergence import late_probes
 from tiprdc_fl.report.details import ROLES, grid, say, show_details
 from tiprdc_fl.report.floor import below_chance, beyond_floor, figure_of
-from tiprdc_fl.report.queries import attributes_of, pooled_row, strongest
+from tiprdc_fl.report.queries import attributes_of, beside, pooled_row, strongest
 from tiprdc_fl.report.schema import Report
 from tiprdc_fl.report.sentences import unconverged
 from tiprdc_fl.report.words import duration, readable, share, size
@@ -84,7 +84,18 @@ def headline_table(report: Report) -> Table:
             table.add_row(f"  {escape(readable(name))}", *_figures(report, name, role, False))
             if role == "private" and pooled_row(report.results, name) is not None:
                 table.add_row("    per person", *_figures(report, name, role, True))
+            for other in beside(report.results):
+                _add_beside(table, report, name, other)
     return table
+
+
+def _add_beside(table: Table, report: Report, attribute: str, other: str) -> None:
+    """Lines of another protection, in the column of what was sent; what it is compared with is the same."""
+    titles = {False: f"    with {other}", True: "      per person"}
+    for per_person, title in titles.items():
+        figure = figure_of(report, attribute, other, per_person)
+        if figure is not None:
+            table.add_row(escape(readable(title)), share(figure))
 
 
 def _figures(report: Report, attribute: str, role: str, per_person: bool) -> Iterator[str]:

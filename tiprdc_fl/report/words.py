@@ -1,5 +1,6 @@
 """Figures and names in words, the same on the terminal, on the page and in comparisons."""
 
+from collections.abc import Iterable
 from math import ceil, floor
 from typing import Any
 
@@ -13,10 +14,24 @@ TITLES = {  # of the representations, in the order in which they are shown
     "raw": "raw data",
     "majority": "blind guess",
 }
+AFTER_OTHERS = ("random", "raw", "majority")  # other protections, which TITLES lacks, are shown before these
 # Whose labels a probe has, and whether it knows the protection.
 SOURCES = {"contributors": "insider", "collector": "auxiliary", "both": "both", "informed": "informed"}
 
 _UNITS = ((172_800, 86_400, "days"), (7_200, 3_600, "hours"), (300, 60, "minutes"), (0, 1, "seconds"))
+
+
+def title_of(representation: str) -> str:
+    """A representation in words; another protection by its name."""
+    return TITLES.get(representation) or readable(representation)
+
+
+def in_order(representations: Iterable[str]) -> list[str]:
+    """Each representation once, in the order in which they are shown."""
+    given = list(dict.fromkeys(representations))
+    others = [name for name in given if name not in TITLES]
+    first = [name for name in TITLES if name not in AFTER_OTHERS]
+    return [name for name in (*first, *others, *AFTER_OTHERS) if name in given]
 
 
 def share(figure: Interval[float]) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from tiprdc_fl import seeding
-from tiprdc_fl.data.examples import labels_of, rows_at
+from tiprdc_fl.data.examples import Examples, labels_of, rows_at
 from tiprdc_fl.evaluation.certificate import certify, count_bucket, joint
 from tiprdc_fl.models.fair_tree import code_numbers
 from tiprdc_fl.report.schema import CertificateResult
@@ -17,7 +17,13 @@ from tiprdc_fl.store.feature_store import FeatureStore
 DELTA = 0.05  # chance that a certificate fails
 
 
-def certificates(current: Run, trained: Trained, stored: FeatureStore) -> tuple[CertificateResult, ...]:
+def certificates(
+    current: Run,
+    trained: Trained,
+    stored: FeatureStore,
+    representation: str = "features",
+    sample: Examples | None = None,
+) -> tuple[CertificateResult, ...]:
     """Certificates of each private attribute, over one item of each contributor, drawn at random.
 
     Contributors are people on whom nothing was fitted. There are none where what is sent is no code, where
@@ -27,15 +33,21 @@ def certificates(current: Run, trained: Trained, stored: FeatureStore) -> tuple[
         current: the run.
         trained: what made the codes.
         stored: the contributors' codes.
+        representation: how the results are labelled.
+        sample: the examples whose codes these are, drawn at random of each of the people certified, with the row
+            numbers of the store; None: all of the dataset's.
     """
     architecture = trained.extractor.architecture
-    fitted = current.config.protection.statistics == "contributors"
+    fitted = representation == "features" and current.config.protection.statistics == "contributors"
     if not architecture.bits or fitted or current.source.partition is not None or not len(stored.keys):
         return ()
-    contributors = stored.keys.column("contributor").to_numpy()
+    keys = stored.keys
+    if sample is not None:
+        keys = keys.filter(np.isin(keys.column("contributor").to_numpy(), sample.people))
+    contributors = keys.column("contributor").to_numpy()
     people, first, items_of = np.unique(contributors, return_index=True, return_counts=True)
     drawn = seeding.generator(current.config.seed, "certificate").random(len(people))
-    keys = stored.keys.take(first + (drawn * items_of).astype(np.int64))
+    keys = keys.take(first + (drawn * items_of).astype(np.int64))
     codes = code_numbers(stored.features(keys.column("position").to_numpy())).reshape(-1)
     everything = current.dataset.labels(people)
     counts = np.unique(everything.people, return_counts=True)[1]
@@ -46,21 +58,23 @@ def certificates(current: Run, trained: Trained, stored: FeatureStore) -> tuple[
         "code": ([codes], [2**architecture.bits]),
         "code+labels": ([codes, beside], [2**architecture.bits, int(beside.max()) + 1]),
     }
-    examples = items(everything, architecture.per)
+    examples = items(everything if sample is None else sample, architecture.per)
     rows = rows_at(people, keys.column("row").to_numpy(), examples.people, examples.rows)
     private = labels_of(examples, current.private)[rows]
     return tuple(
         result
         for name, classes in zip(current.private, private.T, strict=True)
         for covers, (columns, sizes) in shown.items()
-        for result in _certified(name, covers, classes, *joint(columns, sizes))
+        for result in _certified(representation, name, covers, classes, *joint(columns, sizes))
     )
 
 
 def _certified(
-    attribute: str, covers: str, classes: np.ndarray, joined: np.ndarray, values: int
+    representation: str, attribute: str, covers: str, classes: np.ndarray, joined: np.ndarray, values: int
 ) -> Iterator[CertificateResult]:
     """One certificate; none where a class has too few people."""
     found = certify(joined, classes, values, DELTA)
     if found is not None:
-        yield CertificateResult.model_validate({"attribute": attribute, "covers": covers, **vars(found)})
+        yield CertificateResult.model_validate(
+            {"representation": representation, "attribute": attribute, "covers": covers, **vars(found)}
+        )

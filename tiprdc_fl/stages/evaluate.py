@@ -25,6 +25,7 @@ from tiprdc_fl.report.schema import (
     ReidentificationResult,
     WorstOffResult,
 )
+from tiprdc_fl.stages.beside import certificates_beside, train_beside
 from tiprdc_fl.stages.certificate import certificates
 from tiprdc_fl.stages.collect import CollectionResult
 from tiprdc_fl.stages.current import code_digest
@@ -75,8 +76,9 @@ def _measured(
     current: Run, trained: Trained, collected: CollectionResult, device_of: DeviceOf | None
 ) -> Figures:
     settings = current.config.evaluation
+    beside = train_beside(current, trained.extractor.architecture.per)
     with timed(current.folder, "controls"):
-        views = open_views(current, trained, collected.store)
+        views = open_views(current, trained, collected.store, beside)
     fit, features = fit_of(current), views.shown["features"]
     probed = probe_all(current, views, fit, device_of)
     blind = majority(features.learned, features.measured, current.metrics, views.contributors)
@@ -87,7 +89,10 @@ def _measured(
     return Figures(
         results=rows,
         beyond_floor=beyond_floor(rows, probed, features.measured, current.private),
-        certificates=certificates(current, trained, collected.store),
+        certificates=(
+            *certificates(current, trained, collected.store),
+            *certificates_beside(current, beside, collected.store),
+        ),
         groups=groups,
         worst_off=worst,
         curve=learning_curve(current, views, fit),

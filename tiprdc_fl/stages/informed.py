@@ -8,19 +8,38 @@ protection says (``Protection.informed``).
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from tiprdc_fl import seeding
 from tiprdc_fl.attacks.probe import Rows
 from tiprdc_fl.data.examples import Examples
-from tiprdc_fl.data.source import renumber
 from tiprdc_fl.federation.collection import Collection
+from tiprdc_fl.models.extractor import Extractor
 from tiprdc_fl.protections import PROTECTIONS
 from tiprdc_fl.stages.run import Run
 from tiprdc_fl.stages.stored import extract, joined, rows_of
-from tiprdc_fl.stages.train import Trained
 from tiprdc_fl.store.feature_store import FeatureStore
+from tiprdc_fl.store.paths import RunFolder
+
+
+@dataclass(frozen=True)
+class Device:
+    """What an informed adversary knows.
+
+    Attributes:
+        protection: key of PROTECTIONS.
+        path: of the extractor's file.
+        extractor: the frozen extractor.
+        folder: where features of augmented examples go.
+    """
+
+    protection: str
+    path: Path
+    extractor: Extractor
+    folder: RunFolder
 
 
 @dataclass(frozen=True)
@@ -63,7 +82,7 @@ class InformedView:
 
 def open_informed(
     current: Run,
-    trained: Trained,
+    device: Device,
     learned: Sequence[Part],
     measured: Part,
     advance: Callable[[int], None],
@@ -72,39 +91,38 @@ def open_informed(
 
     Args:
         current: the run.
-        trained: what made the features.
+        device: what made the features.
         learned: of the contributors, then of the collector's own people.
         measured: of the holdout people.
         advance: called with the number of examples extracted.
     """
-    extractor = trained.extractor
+    informed = PROTECTIONS[device.protection].informed
     again = [
-        Part(_extracted(current, trained, number, examples, advance), renumber(examples))
-        for number, examples in augmentations(current, trained, learned[-1].examples)
+        Part(_extracted(current, device, number, examples, advance), examples)
+        for number, examples in augmentations(current, device.extractor, learned[-1].examples)
     ]
-    informed = PROTECTIONS[current.config.protection.name].informed
 
-    def read(parts: Sequence[Part], seen: Callable | None = None) -> Rows | None:
-        rows = [rows_of(current, part.store, part.examples, extractor, seen) for part in parts]
+    def read(parts: Sequence[Part], seen: Callable[[Tensor], Tensor] | None = None) -> Rows | None:
+        rows = [rows_of(current, part.store, part.examples, device.extractor, seen) for part in parts]
         return joined(*rows) if rows else None
 
     if informed is None:
         return InformedView(read(again), None)
-    seen = partial(informed.rows, extractor)
+    seen = partial(informed.rows, device.extractor)
     whole, others = read(learned, seen), read([measured], seen)
     assert whole is not None and others is not None
     return InformedView(read(again), Known(f"{informed.name}-", whole, read(again, seen), others))
 
 
-def augmentations(current: Run, trained: Trained, examples: Examples) -> list[tuple[int, Examples]]:
+def augmentations(current: Run, extractor: Extractor, examples: Examples) -> list[tuple[int, Examples]]:
     """The examples as they are sent again, with the number of each time, but for those that would change nothing.
 
     Args:
         current: the run.
-        trained: says whether there is noise.
+        extractor: says whether there is noise.
         examples: of the collector's people.
     """
-    noisy = trained.extractor.architecture.noise != "none"
+    noisy = extractor.architecture.noise != "none"
     times = range(1, current.config.evaluation.augmentations + 1)
     images = current.dataset.modality == "image"
     if not noisy:
@@ -120,7 +138,7 @@ def mirrored(examples: Examples) -> Examples:
 
 
 def _extracted(
-    current: Run, trained: Trained, number: int, examples: Examples, advance: Callable[[int], None]
+    current: Run, device: Device, number: int, examples: Examples, advance: Callable[[int], None]
 ) -> FeatureStore:
     """Features of examples that are sent again; the noise is another one each time."""
 
@@ -129,4 +147,4 @@ def _extracted(
         source = replace(collection.request.source, seed=seed)
         return replace(collection, request=replace(collection.request, source=source))
 
-    return extract(current, current.folder.augmented(number), trained.path, examples, advance, redrawn)
+    return extract(current, device.folder.augmented(number), device.path, examples, advance, redrawn)

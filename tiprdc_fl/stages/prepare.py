@@ -1,6 +1,8 @@
 """Before stage 1: opens dataset and run folder, and tries everything that a wrong configuration can break."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import NamedTuple
@@ -9,11 +11,12 @@ import numpy as np
 import torch
 from rich.console import Console
 
-from tiprdc_fl.config.choices import unused
+from tiprdc_fl.config.choices import defaults_of, resolved, unused
 from tiprdc_fl.config.keys import Config, flatten
 from tiprdc_fl.data import DATASETS
 from tiprdc_fl.data.examples import Dataset, labels_of
 from tiprdc_fl.data.partition.partitioners import PARTITIONERS
+from tiprdc_fl.data.proxies import known
 from tiprdc_fl.data.source import DataSource, open_dataset
 from tiprdc_fl.data.split import Split, split_people
 from tiprdc_fl.devices.sets import load_devices
@@ -21,6 +24,7 @@ from tiprdc_fl.errors import InputError
 from tiprdc_fl.evaluation.results import Metric
 from tiprdc_fl.models.architecture import Architecture, Precision, seen_shape
 from tiprdc_fl.protections import PROTECTIONS, check_protection
+from tiprdc_fl.stages.beside import configs_beside, names_beside
 from tiprdc_fl.stages.callbacks import Callback
 from tiprdc_fl.stages.partition import attributes_of, deal_out, note_partition, open_partition
 from tiprdc_fl.stages.plan import check_strategy
@@ -45,9 +49,12 @@ def unused_keys(config: Config) -> list[str]:
         idle += ["training.adversaries", "training.restarts"]
     if config.protection.encoder != "proxies" and not PROTECTIONS[config.protection.name].states:
         idle.append("data.proxies")
-    default, changed = flatten(Config()), flatten(config)
-    idle = [name for name in dict.fromkeys(idle) if changed[name] != default[name]]
-    return [*unused(config, choices()), *idle]
+    changed = flatten(config)
+    default = flatten(Config()) | defaults_of(changed, choices())
+    idle = [name for name in idle if changed[name] != default[name]]
+    read_beside = {key for name in names_beside(config) for key in PROTECTIONS[name].reads}
+    read_beside -= {"protection.statistics"}  # those beside take the collector's
+    return [name for name in dict.fromkeys([*unused(config, choices()), *idle]) if name not in read_beside]
 
 
 class Opened(NamedTuple):
@@ -85,6 +92,7 @@ def prepare(
     device = choose_device(config.device)
     precision = choose_precision(config.training.precision, config.device)
     opened = open_data(config)
+    config = replace(config, data=replace(config.data, proxies=known_proxies(config, opened.dataset)))
     for check in CHECKS:
         check(config, opened)
     source, dataset, people = opened
@@ -124,15 +132,21 @@ def open_data(config: Config) -> Opened:
     dataset = open_dataset(source)
     opened = Opened(source, dataset, _people_of(config, dataset))
     check_attributes(dataset, [*(data.private or ()), *(data.tasks or ())])
-    check_attributes(dataset, data.proxies, "data.proxies: ")
+    check_attributes(dataset, known_proxies(config, dataset) or (), "data.proxies: ")
     for name, others in (("private", data.private), ("tasks", data.tasks)):
-        both = sorted(set(data.proxies) & set(others or ()))
+        both = sorted(set(data.proxies or ()) & set(others or ()))
         if both:
             raise InputError(
                 f"data.proxies and data.{name} both name {', '.join(both)}: proxies are known when the extractor "
                 "is trained, tasks are not, and private attributes are to be hidden; leave it out of one"
             )
     return opened
+
+
+def known_proxies(config: Config, dataset: Dataset) -> list[str] | None:
+    """The proxies of a configuration; of the dataset's own list only those that its files have."""
+    usual = resolved(DATASETS[config.data.name].defaults, flatten(config)).get("data.proxies")
+    return known(config.data.proxies, usual, dataset.attributes)
 
 
 def _people_of(config: Config, dataset: Dataset) -> Split:
@@ -154,7 +168,23 @@ def _people_of(config: Config, dataset: Dataset) -> Split:
 
 
 def _check_protection(config: Config, opened: Opened) -> None:
-    """Raises InputError when the protection does not work on the modality, or its settings on the data."""
+    """Raises InputError when a protection does not work on the modality, or its settings on the data."""
+    _check_one_protection(config, opened)
+    for other in configs_beside(config):
+        with _in_controls(other):
+            _check_one_protection(other, opened)
+
+
+@contextmanager
+def _in_controls(other: Config) -> Iterator[None]:
+    """Says of a mistake that it is of a protection in evaluation.controls."""
+    try:
+        yield
+    except InputError as error:
+        raise InputError(f"evaluation.controls, {other.protection.name}: {error}") from error
+
+
+def _check_one_protection(config: Config, opened: Opened) -> None:
     protection, dataset = config.protection.name, opened.dataset
     check_protection(protection, dataset.modality)
     reads = PROTECTIONS[protection].reads
@@ -196,6 +226,9 @@ def _check_strategy(config: Config, opened: Opened) -> None:
 def _check_federation(config: Config, opened: Opened) -> None:
     """Raises InputError when the runtime's packages are missing, or the protection runs no network."""
     check_runtime(config.federation.runtime, config.protection.name)
+    for other in configs_beside(config):
+        with _in_controls(other):
+            check_runtime(config.federation.runtime, other.protection.name)
 
 
 def _check_evaluation(config: Config, opened: Opened) -> None:

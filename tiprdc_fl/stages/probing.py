@@ -32,6 +32,7 @@ from tiprdc_fl.evaluation.traits import is_trait
 from tiprdc_fl.models.text import valid_steps
 from tiprdc_fl.report.schema import CurvePoint
 from tiprdc_fl.report.schema.values import ShareFigure
+from tiprdc_fl.stages.beside import names_beside
 from tiprdc_fl.stages.progress import stage
 from tiprdc_fl.stages.representations import Representation, Views
 from tiprdc_fl.stages.run import Run
@@ -49,7 +50,7 @@ METADATA_PROBES = ("lda", "linear", "products", "trees")
 SET_PROBES = ("lda", "linear", "products")
 INFORMED = "informed"  # the source of who has everybody's labels and uses the protection
 INFORMED_PROBES = ("lda", "linear", "kernel", "trees", "density")
-KNOWN = "known"  # what is made of the features by who knows the protection
+KNOWN = "known "  # before a representation's name: what is made of it by who knows the protection
 
 
 def fit_of(current: Run) -> Fit:
@@ -93,10 +94,12 @@ def probe_all(current: Run, views: Views, fit: Fit, device_of: DeviceOf | None) 
     trials = _trials(current, views, sources)
     total = sum(len(trial.candidates) * len(trial.sources) for trial in trials.values())
     with timed(current.folder, "probes"), stage(current.console, "probes", total, "probes") as advance:
-        by_view = evaluate(trials, fit, lambda: advance(1), current.metrics)
-        probed = by_view.pop("features") + [_of_features(one) for one in by_view.pop(KNOWN, [])]
+        by_trial = evaluate(trials, fit, lambda: advance(1), current.metrics)
+        by_view = {name: by_trial[name] + _labelled(by_trial, name) for name in views.shown}
         if "set" in adversaries:
-            probed += _sets(current, views, sources, fit)
+            for name in ("features", *names_beside(current.config)):
+                by_view[name] += _sets(current, name, views.shown[name], _known(sources, name), fit)
+        probed = by_view.pop("features")
         if "metadata" in adversaries:
             alone = _metadata(current, views, sources, fit, device_of)
             probed += [*alone, *_together(current, probed, alone, views.shown["features"], sources)]
@@ -104,25 +107,31 @@ def probe_all(current: Run, views: Views, fit: Fit, device_of: DeviceOf | None) 
 
 
 def _trials(current: Run, views: Views, sources: Mapping[str, Source]) -> dict[str, Trial]:
-    """What is probed: each representation, and what an informed adversary makes of the features."""
+    """What is probed: each representation, and what who knows a protection makes of its features."""
     names = chosen_attacks(current.config, current.dataset.modality)
-    widest = {WIDEST: sources[WIDEST]} if WIDEST in sources else dict(sources)
     trials = {}
     for name, view in views.shown.items():
-        rows, known = view.learned, widest
-        if name == "features":
-            known, augmented = dict(sources), views.informed and views.informed.augmented
-            if augmented is not None:
-                rows, known[INFORMED] = _informed(current, rows, augmented)
+        rows, known = view.learned, _known(sources, name)
+        if view.informed is not None and view.informed.augmented is not None:
+            rows, informed = _informed(current, rows, view.informed.augmented)
+            known = {**known, INFORMED: informed}
         trials[name] = Trial(candidates_of(view.architecture, names), rows, view.measured, known)
-    known = views.informed and views.informed.known
-    if known is not None:
-        # The other sources ask nothing here: they decide who validates, as they do above.
-        others = {name: Source(source.rows, ()) for name, source in sources.items()}
-        rows, source = _informed(current, known.learned, known.augmented)
-        candidates = row_candidates(INFORMED_PROBES, known.name)
-        trials[KNOWN] = Trial(candidates, rows, known.measured, {**others, INFORMED: source})
+        made = view.informed and view.informed.known
+        if made is not None:
+            rows, informed = _informed(current, made.learned, made.augmented)
+            candidates, others = row_candidates(INFORMED_PROBES, made.name), _silent(_known(sources, name))
+            trials[KNOWN + name] = Trial(candidates, rows, made.measured, {**others, INFORMED: informed})
     return trials
+
+
+def _known(sources: Mapping[str, Source], name: str) -> Mapping[str, Source]:
+    """The sources that the probes of a representation have: those of controls have the widest alone."""
+    return {WIDEST: sources[WIDEST]} if name != "features" and WIDEST in sources else sources
+
+
+def _silent(sources: Mapping[str, Source]) -> dict[str, Source]:
+    """The same sources, which ask nothing: they decide who validates, so that scores compare."""
+    return {name: Source(source.rows, ()) for name, source in sources.items()}
 
 
 def _informed(current: Run, learned: Rows, augmented: Rows | None) -> tuple[Rows, Source]:
@@ -134,9 +143,10 @@ def _informed(current: Run, learned: Rows, augmented: Rows | None) -> tuple[Rows
     return joined(learned, augmented), Source(everybody, every, further)
 
 
-def _of_features(probed: Probed) -> Probed:
-    """The same result as one of the features, which an informed adversary's rows are made of."""
-    return replace(probed, result=replace(probed.result, representation="features"))
+def _labelled(by_trial: Mapping[str, list[Probed]], name: str) -> list[Probed]:
+    """The results of what is made of a representation, as results of the representation."""
+    made = by_trial.get(KNOWN + name, [])
+    return [replace(one, result=replace(one.result, representation=name)) for one in made]
 
 
 def sources_of(current: Run, views: Views) -> dict[str, Source]:
@@ -196,20 +206,26 @@ def _sizes(rows: Rows, known: Mapping[str, np.ndarray], modality: str) -> dict[s
     return sizes
 
 
-def _sets(current: Run, views: Views, sources: Mapping[str, Source], fit: Fit) -> list[Probed]:
-    """Adversaries that learn from all of a person's features at once, and from what informed ones make of these."""
-    features, known = views.shown["features"], _private(sources, current.private)
-    learned, measured = features.learned, features.measured
-    reduce, metrics = row_reduction(features.architecture), current.metrics
-    probed = _of_people("features", learned, measured, reduce, known, fit, metrics)
-    rows = views.informed and views.informed.known
-    if rows is None:
+def _sets(
+    current: Run, name: str, view: Representation, sources: Mapping[str, Source], fit: Fit
+) -> list[Probed]:
+    """Adversaries that learn from all of a person's features at once, and from what informed ones make of these.
+
+    Args:
+        current: the run.
+        name: of the representation.
+        view: the representation.
+        sources: whose labels there are.
+        fit: settings of the training.
+    """
+    known, reduce = _private(sources, current.private), row_reduction(view.architecture)
+    probed = _of_people(name, view.learned, view.measured, reduce, known, fit, current.metrics)
+    made = view.informed and view.informed.known
+    if made is None:
         return probed
-    others = {name: Source(source.rows, ()) for name, source in known.items()}
-    known = {**others, INFORMED: Source(np.arange(len(learned.people)), current.private)}
-    return probed + _of_people(
-        "features", rows.learned, rows.measured, as_it_is, known, fit, metrics, rows.name
-    )
+    known = {**_silent(known), INFORMED: Source(np.arange(len(made.learned.people)), current.private)}
+    rows = made.learned, made.measured
+    return probed + _of_people(name, *rows, as_it_is, known, fit, current.metrics, made.name)
 
 
 def _of_people(

@@ -40,6 +40,7 @@ def choices() -> Choices:
         "federation.engine": {name: Choice() for name in ENGINES},
         "federation.runtime": {name: Choice() for name in RUNTIMES},
         "evaluation.attacks": _reading(ATTACKS),
+        "evaluation.controls": {name: Choice() for name in PROTECTIONS},
     }
 
 

@@ -46,6 +46,7 @@ from tiprdc_fl.report.schema import (
     Report,
     StrategyFigures,
 )
+from tiprdc_fl.stages.beside import labels_beside
 from tiprdc_fl.stages.collect import CollectionResult
 from tiprdc_fl.stages.partition import attributes_of
 from tiprdc_fl.stages.plan import (
@@ -105,7 +106,7 @@ def build_report(current: Run, trained: Trained, collected: CollectionResult, fi
         protection=protection_text(current.config, trained.extractor.architecture.per),
         public=PROTECTIONS[current.config.protection.name].public,
         reconstruction_bound=trained.bound,
-        names=chosen_labels(current.config, chosen_attacks(current.config, current.dataset.modality)),
+        names=names_section(current),
         environment=Environment.model_validate_json(current.folder.environment.read_bytes()),
         people=count_people(current, len(own)),
         partition=partition_section(current, own, collected.withdrawn),
@@ -131,6 +132,13 @@ def build_report(current: Run, trained: Trained, collected: CollectionResult, fi
         ),
         caveat=CAVEAT,
     )
+
+
+def names_section(current: Run) -> dict[str, dict[str, str]]:
+    """What each name chosen stands for, by key."""
+    names = chosen_labels(current.config, chosen_attacks(current.config, current.dataset.modality))
+    beside = labels_beside(current.config)
+    return names | ({"evaluation.controls": beside} if beside else {})
 
 
 def protection_text(config: Config, per: Per) -> str:

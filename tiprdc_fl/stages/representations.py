@@ -1,7 +1,8 @@
 """What stage 3 reads: stored features, those of holdout and collector people, and the controls."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -15,12 +16,13 @@ from tiprdc_fl.federation.person_means import PersonMeans
 from tiprdc_fl.models.architecture import Architecture, Per, extracting
 from tiprdc_fl.models.extractor import Extractor, batch_reader, load_extractor, to_bytes
 from tiprdc_fl.protections import untrained
-from tiprdc_fl.stages.informed import InformedView, Part, open_informed
+from tiprdc_fl.stages.informed import Device, InformedView, Part, open_informed
 from tiprdc_fl.stages.progress import stage
 from tiprdc_fl.stages.run import Run
 from tiprdc_fl.stages.stored import extract, items, joined, rows_of
 from tiprdc_fl.stages.train import Trained
 from tiprdc_fl.store.feature_store import FeatureStore
+from tiprdc_fl.store.paths import RunFolder
 
 
 @dataclass(frozen=True)
@@ -31,11 +33,13 @@ class Representation:
         architecture: says what the rows are.
         learned: rows of the contributors, then of the collector's people, with all labels.
         measured: rows of the holdout people.
+        informed: what who knows the protection reads beside; None where nobody asks for it, and of controls.
     """
 
     architecture: Architecture
     learned: Rows
     measured: Rows
+    informed: InformedView | None = None
 
 
 @dataclass(frozen=True)
@@ -43,13 +47,13 @@ class Views:
     """Everything that stage 3 reads.
 
     Attributes:
-        shown: representations by name: "features" (what was sent), and the controls "random" and "raw".
+        shown: representations by name: "features" (what was sent), protections beside by their names, and the
+            controls "random" and "raw".
         contributors: number of the contributors' rows, the first of every ``learned``.
         auxiliary: the features of the collector's own people; None where neither an adversary nor the
             reconstruction needs them.
         collector: the collector's examples, in the order of ``auxiliary``.
         holdout: the holdout people's, in the order of every ``measured``.
-        informed: what an informed adversary reads beside; None where nobody asks for one.
         sizes: what is seen of each row of ``learned`` and of ``measured``, float [rows] by name: bytes of the raw
             example, and the logarithm of the number of all examples of its person.
     """
@@ -60,10 +64,11 @@ class Views:
     collector: Examples | None
     holdout: Examples
     sizes: tuple[dict[str, np.ndarray], dict[str, np.ndarray]]
-    informed: InformedView | None = None
 
 
-def open_views(current: Run, trained: Trained, stored: FeatureStore) -> Views:
+def open_views(
+    current: Run, trained: Trained, stored: FeatureStore, beside: Mapping[str, Trained] | None = None
+) -> Views:
     """Reads and extracts everything that stage 3 needs, each once.
 
     "features" are those the contributors sent; "random" those of an untrained extractor, encoded and stored
@@ -73,8 +78,9 @@ def open_views(current: Run, trained: Trained, stored: FeatureStore) -> Views:
         current: the run.
         trained: what made the features.
         stored: the contributors' features.
+        beside: what other protections' devices would run, by name.
     """
-    config, extractor = current.config, trained.extractor
+    config, extractor, beside = current.config, trained.extractor, beside or {}
     most, controls = config.evaluation.max_examples, config.evaluation.controls
     learners = np.unique(stored.keys.column("contributor").to_numpy())
     per = extractor.architecture.per
@@ -86,7 +92,7 @@ def open_views(current: Run, trained: Trained, stored: FeatureStore) -> Views:
     everybody = [examples] if own is None else [examples, own]
     measured_items, *learned_items = (len(items(part, per)) for part in (holdout, *everybody))
     total = measured_items + sum(learned_items[1:])  # the contributors' are stored
-    total += (measured_items + sum(learned_items)) * ("random" in controls)
+    total += (measured_items + sum(learned_items)) * (("random" in controls) + len(beside))
     with stage(current.console, "controls", total, "examples") as advance:
         at_holdout = extract(current, current.folder.holdout, trained.path, holdout, advance)
         measured = rows_of(current, at_holdout, renumber(holdout), extractor)
@@ -96,10 +102,15 @@ def open_views(current: Run, trained: Trained, stored: FeatureStore) -> Views:
             mine = rows_of(current, store, renumber(own), extractor)
             learned = joined(learned, mine)
             if "informed" in asked:
+                device = Device(config.protection.name, trained.path, extractor, current.folder)
                 parts = [Part(stored, examples), Part(store, renumber(own))]
-                ends = Part(at_holdout, renumber(holdout))
-                informed = open_informed(current, trained, parts, ends, advance)
-        shown = {"features": Representation(extractor.architecture, learned, measured)}
+                informed = open_informed(current, device, parts, Part(at_holdout, renumber(holdout)), advance)
+        shown = {"features": Representation(extractor.architecture, learned, measured, informed)}
+        for name, other in beside.items():
+            folder = current.folder.beside(name)
+            places = (folder, folder.auxiliary, folder.holdout)
+            device = Device(name, other.path, other.extractor, folder) if "informed" in asked else None
+            shown[name] = _extracted(current, other.path, places, everybody, holdout, advance, device)
         if "random" in controls:
             shown["random"] = _random(current, extractor, everybody, holdout, advance)
     if "raw" in controls and (per == "example" or current.dataset.modality == "image"):  # no mean of words
@@ -113,7 +124,6 @@ def open_views(current: Run, trained: Trained, stored: FeatureStore) -> Views:
         collector=own,
         holdout=holdout,
         sizes=(_sizes(current, everybody, per), _sizes(current, [holdout], per)),
-        informed=informed,
     )
 
 
@@ -145,13 +155,41 @@ def _random(
     folder = current.folder
     folder.controls.mkdir(exist_ok=True)
     write_bytes(folder.untrained, to_bytes(untrained(architecture, current.config.seed), architecture))
-    fresh = load_extractor(folder.untrained)
     places = (folder.random, folder.random_auxiliary, folder.random_holdout)
-    rows = []
-    for place, part in zip((*places[: len(learned)], places[-1]), (*learned, holdout), strict=True):
-        store = extract(current, place, folder.untrained, part, advance)
-        rows.append(rows_of(current, store, renumber(part), fresh))
-    return Representation(architecture, joined(*rows[:-1]), rows[-1])
+    return _extracted(current, folder.untrained, places, learned, holdout, advance)
+
+
+def _extracted(
+    current: Run,
+    path: Path,
+    places: tuple[RunFolder, RunFolder, RunFolder],
+    learned: Sequence[Examples],
+    holdout: Examples,
+    advance: Callable[[int], None],
+    device: Device | None = None,
+) -> Representation:
+    """What another extractor makes of the same examples.
+
+    Args:
+        current: the run.
+        path: of the extractor.
+        places: where features of contributors, collector and holdout people go.
+        learned: examples of contributors, and of the collector's people where these are read.
+        holdout: examples of the holdout people.
+        advance: called with the number of examples just done.
+        device: what an informed adversary knows of it; None where nobody asks.
+    """
+    extractor, parts = load_extractor(path), []
+    for place, examples in zip((*places[: len(learned)], places[-1]), (*learned, holdout), strict=True):
+        parts.append(Part(extract(current, place, path, examples, advance), renumber(examples)))
+    informed = device and open_informed(current, device, parts[:-1], parts[-1], advance)
+    rows = [rows_of(current, part.store, part.examples, extractor) for part in parts]
+    return Representation(extractor.architecture, joined(*rows[:-1]), rows[-1], informed)
+
+
+def drawing_order(current: Run, people: np.ndarray) -> np.ndarray:
+    """The people in the random order in which ``draw`` takes them."""
+    return seeding.generator(current.config.seed, "probe", "people").permutation(np.sort(people))
 
 
 def draw(
@@ -171,7 +209,7 @@ def draw(
         per: what an item is sent for.
     """
     seed, cap = current.config.seed, current.config.evaluation.max_per_person
-    order = seeding.generator(seed, "probe", "people").permutation(np.sort(people))
+    order = drawing_order(current, people)
     examples = current.dataset.labels(np.sort(order[:most]))
     if per == "person":
         return pick(current.dataset, examples.people, examples.rows) if inputs else examples

@@ -56,7 +56,16 @@ def train(current: Run) -> Trained:
     """
     folder, given = current.folder, current.config.training.extractor
     if not folder.extractor.exists():
-        _make(current) if given is None else _take(current, Path(given))
+        make(current) if given is None else _take(current, Path(given))
+    return trained_in(folder)
+
+
+def trained_in(folder: RunFolder) -> Trained:
+    """What lies in a folder in which an extractor was made.
+
+    Raises:
+        InputError: a file is damaged.
+    """
     with reading(folder.history):
         history = _HISTORY.validate_json(folder.history.read_bytes())
     return Trained(
@@ -68,8 +77,8 @@ def train(current: Run) -> Trained:
     )
 
 
-def _make(current: Run) -> None:
-    """Makes what the devices run, by the run's protection."""
+def make(current: Run) -> None:
+    """Makes what the devices run, by the configuration's protection, in the run's folder."""
     folder = current.folder
     protection, settings = PROTECTIONS[current.config.protection.name], protection_settings(current.config)
     with timed(folder, "collector examples"):

@@ -190,6 +190,18 @@ class RunFolder:
         """The untrained extractor's features of the collector's people."""
         return RunFolder(self.controls / "random_auxiliary")
 
+    def beside(self, name: str) -> "RunFolder":
+        """What another protection would have sent: its training and extractor, and features of contributors.
+
+        Those of holdout and collector people are in this folder's ``holdout`` and ``auxiliary``.
+        """
+        return RunFolder(self.controls / name)
+
+    @property
+    def trained_beside(self) -> Path:
+        """Library of the trainings behind these protections: two with the same training share it."""
+        return self.controls / "trained"
+
     @property
     def results(self) -> Path:
         """All figures of the evaluation."""

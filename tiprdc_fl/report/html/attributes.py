@@ -1,13 +1,15 @@
 """The attributes of a report, each with its strongest probes, and the looks of roles and representations."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import cycle
 
 from tiprdc_fl.report.differences import Difference, difference
 from tiprdc_fl.report.html.charts import in_percent
 from tiprdc_fl.report.html.svg import INKS
 from tiprdc_fl.report.queries import chance_of, pooled_row, ranked, strongest
 from tiprdc_fl.report.schema import ProbeResult, Report
+from tiprdc_fl.report.words import in_order
 
 # Colour and marker of a representation and of a role, the same in every picture.
 LOOKS = {
@@ -18,6 +20,8 @@ LOOKS = {
     "raw": (INKS["c4"], "^"),
     "majority": (INKS["quiet"], "X"),
 }
+# Of other protections, in turn.
+OTHERS = tuple((INKS[ink], marker) for marker in ("v", "P", "o", "D", "^") for ink in ("c3", "c2"))
 ROLES = {"private": (INKS["c2"], "s"), "task": (INKS["c3"], "o")}
 LEAST_GAIN = 1.0  # points by which raw data must beat chance for a share of that gain to mean anything
 
@@ -94,12 +98,21 @@ def attributes(report: Report) -> list[Attribute]:
     return [_attribute(report.results, role, name) for role, name in names]
 
 
+def marks_of(representations: Iterable[str]) -> dict[str, tuple[str, str]]:
+    """Colour and marker of each representation, in the order in which they are shown."""
+    kinds = in_order(representations)
+    others = [kind for kind in kinds if kind not in LOOKS]
+    turns = dict(zip(others, cycle(OTHERS), strict=False))
+    return {kind: LOOKS.get(kind) or turns[kind] for kind in kinds}
+
+
 def _attribute(results: Sequence[ProbeResult], role: str, name: str) -> Attribute:
+    kinds = in_order(row.representation for row in results)
     return Attribute(
         name=name,
         role=role,
-        strongest=_defined({kind: strongest(results, name, kind) for kind in LOOKS}),
-        of_people=_defined({kind: pooled_row(results, name, kind) for kind in LOOKS}),
+        strongest=_defined({kind: strongest(results, name, kind) for kind in kinds}),
+        of_people=_defined({kind: pooled_row(results, name, kind) for kind in kinds}),
         ranked=ranked(row for row in results if row.attribute == name),
         chance=100 * chance_of(results, name),
     )

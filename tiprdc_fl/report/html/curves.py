@@ -5,13 +5,13 @@ from dataclasses import dataclass
 
 from matplotlib.axes import Axes
 
-from tiprdc_fl.report.html.attributes import LOOKS
+from tiprdc_fl.report.html.attributes import marks_of
 from tiprdc_fl.report.html.charts import Chart, Entry, in_percent
 from tiprdc_fl.report.html.rows import Row, height_of, paint_rows, row_of
 from tiprdc_fl.report.html.svg import INKS, log_counts
 from tiprdc_fl.report.queries import highest
 from tiprdc_fl.report.schema import CurvePoint, ReidentificationResult, ShareFigure
-from tiprdc_fl.report.words import TITLES
+from tiprdc_fl.report.words import title_of
 
 
 @dataclass(frozen=True)
@@ -66,12 +66,12 @@ def chart(lines: Sequence[Line], chance: float) -> Chart:
 
 def same_person(rows: Sequence[ReidentificationResult]) -> Chart:
     """ROC-AUC of telling whether two contributions, or two examples, are one person's."""
-    drawn = []
-    for unit, title in {"contribution": "whole contributions", "example": "single examples"}.items():
+    drawn, shown = [], marks_of(row.representation for row in rows)
+    for unit, heading in {"contribution": "whole contributions", "example": "single examples"}.items():
         of_unit = [row for row in rows if row.unit == unit]
         if of_unit:
-            drawn.append(Row(title, heading=True))
+            drawn.append(Row(heading, heading=True))
         for row in of_unit:
-            colour, marker = LOOKS[row.representation]
-            drawn.append(row_of(TITLES[row.representation], row.roc_auc, colour=colour, marker=marker))
+            colour, marker = shown[row.representation]
+            drawn.append(row_of(title_of(row.representation), row.roc_auc, colour=colour, marker=marker))
     return Chart(height_of(drawn), lambda axes: paint_rows(axes, drawn, "ROC-AUC in %", start=50, line=50))

@@ -12,6 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from tiprdc_fl.config.keys import show
+from tiprdc_fl.report.beside import instead
 from tiprdc_fl.report.bound import bound_lines
 from tiprdc_fl.report.certificate import certified
 from tiprdc_fl.report.convergence import late_probes
@@ -22,10 +23,11 @@ from tiprdc_fl.report.html.attributes import attributes
 from tiprdc_fl.report.html.charts import Chart
 from tiprdc_fl.report.html.reconstruction import Pictures
 from tiprdc_fl.report.html.svg import draw
+from tiprdc_fl.report.queries import beside
 from tiprdc_fl.report.schema import CAVEAT, Report
 from tiprdc_fl.report.sentences import partition_lines, sentences, unconverged, unequal
 from tiprdc_fl.report.settings import changed, flat
-from tiprdc_fl.report.words import SOURCES, TITLES, duration, points, probe_name, readable, share, size
+from tiprdc_fl.report.words import SOURCES, duration, points, probe_name, readable, share, size, title_of
 
 
 def with_commas(value: float | None, digits: int = 0) -> str:
@@ -73,7 +75,9 @@ TEMPLATES.globals |= {
     "rule": RULE,
     "sentences": sentences,
     "sources": SOURCES,
-    "titles": TITLES,
+    "instead": instead,
+    "title_of": title_of,
+    "others": beside,
     "late_probes": late_probes,
     "unconverged": unconverged,
     "unequal": unequal,

@@ -6,12 +6,12 @@ from itertools import product
 
 from matplotlib.axes import Axes
 
-from tiprdc_fl.report.html.attributes import LOOKS, Attribute
+from tiprdc_fl.report.html.attributes import Attribute, marks_of
 from tiprdc_fl.report.html.charts import Chart, Entry, in_percent
 from tiprdc_fl.report.html.rows import Row, height_of, paint_rows, row_of
 from tiprdc_fl.report.html.svg import INKS
 from tiprdc_fl.report.schema import ShareFigure
-from tiprdc_fl.report.words import TITLES, shortened
+from tiprdc_fl.report.words import TITLES, shortened, title_of
 
 PER_PERSON = {  # representations of which a guess a person is drawn, with the name of its row
     "features": "sent, per person",
@@ -43,10 +43,10 @@ def pairs(attributes: Sequence[Attribute]) -> list[tuple[Attribute, Attribute]]:
 def points(private: Attribute, task: Attribute) -> list[Point]:
     """The representations for which both figures are defined."""
     defined = []
-    for kind, (colour, marker) in LOOKS.items():
-        if kind in private.strongest and kind in task.strongest:
+    for kind, (colour, marker) in marks_of(private.strongest).items():
+        if kind in task.strongest:
             leakage, utility = (attribute.strongest[kind].balanced_accuracy for attribute in (private, task))
-            defined.append(Point(TITLES[kind], leakage, utility, colour, marker))
+            defined.append(Point(title_of(kind), leakage, utility, colour, marker))
             if kind == "features" and private.pooled:
                 name = "sent features, per person"
                 defined.append(Point(name, private.pooled.per_person, utility, colour, marker, hollow=True))
@@ -103,9 +103,10 @@ def bars(attribute: Attribute) -> Chart:
 
 
 def _bar_rows(attribute: Attribute) -> Iterator[Row]:
-    for kind, best in attribute.strongest.items():
-        colour, marker = LOOKS[kind]
-        yield row_of(TITLES[kind], best.balanced_accuracy, colour=colour, marker=marker)
-        if kind in PER_PERSON and kind in attribute.of_people:
+    for kind, (colour, marker) in marks_of(attribute.strongest).items():
+        best = attribute.strongest[kind]
+        yield row_of(title_of(kind), best.balanced_accuracy, colour=colour, marker=marker)
+        name = PER_PERSON.get(kind) if kind in TITLES else f"{title_of(kind)}, per person"
+        if name is not None and kind in attribute.of_people:
             figure = attribute.of_people[kind].per_person
-            yield row_of(PER_PERSON[kind], figure, colour=colour, marker=marker, hollow=True)
+            yield row_of(name, figure, colour=colour, marker=marker, hollow=True)

@@ -8,8 +8,8 @@ from tiprdc_fl.report.schema.values import BitsFigure, Count, Figure, Model, Not
 
 Role = Literal["private", "task"]
 LearnedFrom = Literal["contributors", "collector", "both", "informed"]
-Representation = Literal["features", "metadata", "features+metadata", "random", "raw", "majority"]
 Positive = Annotated[int, Field(ge=1)]
+Representation = Annotated[str, Field(min_length=1)]
 
 
 class ProbeResult(Model):
@@ -23,7 +23,8 @@ class ProbeResult(Model):
     """What the probe reads. features: what the contributors sent; random: features of an untrained extractor;
     raw: the examples themselves; majority: nothing, the class shares alone; metadata: what travels with the
     features or is seen of whoever sends them (task labels, number and sizes of examples, lengths of messages,
-    device class), the label floor; features+metadata: both, by the strongest probe of each."""
+    device class), the label floor; features+metadata: both, by the strongest probe of each. Any other is the name
+    of a protection in evaluation.controls: what it would have sent of the same examples."""
     probe: str
     """Name of the probe, a key of ATTACKS such as lda or table1 (the paper's network); behind set- for one that
     learned from all of a person's examples at once; constant for majority."""
@@ -248,8 +249,8 @@ class ReconstructionResult(LikenessResult, Converging):
 class ReidentificationResult(Model):
     """Whether two pieces of what was sent come from one person."""
 
-    representation: Literal["features", "random", "raw"]
-    """As in results."""
+    representation: Representation
+    """As in results: features, random, raw, or the name of another protection."""
     unit: Literal["contribution", "example"]
     """contribution: half of a person's examples against half of another's or the same one's; example: single
     examples."""
@@ -277,6 +278,8 @@ class FloorResult(Model):
 class CertificateResult(Model):
     """What no adversary can exceed who sees one item of a person: see docs/certificate.md."""
 
+    representation: Representation
+    """Of what the item is: features, or the name of a protection in evaluation.controls, as in results."""
     attribute: str
     """Name of a private attribute."""
     covers: Literal["code", "code+labels"]
@@ -304,7 +307,7 @@ class Figures(Model):
     """What the features add to the label floor, for each private attribute; empty where no adversary learns from
     metadata."""
     certificates: tuple[CertificateResult, ...]
-    """What no adversary can exceed, for each private attribute; empty where the protection sends no codes, or where
+    """What no adversary can exceed, for each private attribute; empty where no protection sends codes, or where
     contributors are not persons."""
     groups: tuple[GroupResult, ...]
     """Results by group: for each attribute its strongest probe on the features, on the holdout examples of each
