@@ -28,9 +28,8 @@ from tiprdc_fl.errors import InputError
 from tiprdc_fl.models.architecture import seen_shape
 from tiprdc_fl.models.extractor import Extractor, batch_reader, forward, preprocess, restore
 from tiprdc_fl.models.transport import DEVIATIONS, Transport
-from tiprdc_fl.protections import PROTECTIONS, barycentre
-from tiprdc_fl.protections.barycentre import laws_of_rows
-from tiprdc_fl.protections.transport_fit import LEAST_ROWS, person_means, values_of
+from tiprdc_fl.protections import PROTECTIONS
+from tiprdc_fl.protections.aligned import LEAST_ROWS, person_means, transports, values_of
 from tiprdc_fl.stages.runtime import check_runtime
 
 ALIGNED, CODES = PROTECTIONS["aligned"], PROTECTIONS["codes"]
@@ -50,10 +49,6 @@ def normal_classes(count: int, rows: int = ROWS, seed: int = 0) -> tuple[np.ndar
         mean, shape = 0.5 * laws.normal(size=SIZE), np.eye(SIZE) + 0.15 * laws.normal(size=(SIZE, SIZE))
         parts.append(mean + generator.normal(size=(rows, SIZE)) @ shape)
     return np.concatenate(parts).astype(np.float32), np.repeat(np.arange(count), rows)
-
-
-def transports(x: np.ndarray, classes: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
-    return barycentre.transports(laws_of_rows(x, classes), count)
 
 
 def exact(covariance: np.ndarray, rows: int, seed: int) -> np.ndarray:
@@ -350,17 +345,15 @@ def test_the_encoder_learns_the_proxies():
 
 
 @pytest.mark.parametrize(
-    ("proxies", "misstated", "statistics", "said"),
+    ("proxies", "misstated", "said"),
     [
-        ([], 0.0, "collector", "16 principal components"),
-        (["Young", "Bald"], 0.0, "collector", "16 components that say most about 2 proxies"),
-        ([], 0.05, "collector", "16 principal components, the private class misstated by 5 % of people"),
-        ([], 0.0, "contributors", "16 principal components, moved by the contributors' statistics"),
+        ([], 0.0, "16 principal components"),
+        (["Young", "Bald"], 0.0, "16 components that say most about 2 proxies"),
+        ([], 0.05, "16 principal components, the private class misstated by 5 % of people"),
     ],
 )
-def test_the_report_says_what_is_sent(proxies, misstated, statistics, said):
+def test_the_report_says_what_is_sent(proxies, misstated, said):
     keys = {"protection.components": 16, "protection.misstated": misstated, "data.proxies": proxies}
-    keys |= {"protection.statistics": statistics}
     assert ALIGNED.describe(keys | {"protection.noise": 0.5}) == f"{said}, noise of 0.5 deviations"
     codes = {"protection.bits": 2, "protection.response": None, "protection.per": "person"}
     assert CODES.describe(keys | codes) == f"4 codes of {said}, one for a person"
@@ -371,7 +364,6 @@ def test_the_report_says_what_randomised_response_bounds():
     keys = {
         "protection.components": 16,
         "protection.misstated": 0.0,
-        "protection.statistics": "collector",
         "data.proxies": [],
         "protection.bits": 2,
     }

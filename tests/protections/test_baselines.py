@@ -40,7 +40,6 @@ SETTINGS = Settings(
     rounds=2,
     noise=0.5,
     misstated=0.0,
-    statistics="collector",
     bits=3,
     response=None,
 )

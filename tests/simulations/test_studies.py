@@ -328,7 +328,6 @@ def test_a_study_writes_table_picture_and_json_that_agree(name, study, run, tmp_
         ("text", 7),
         ("codecs", 5),
         ("heterogeneity", 18),
-        ("statistics", 12),
         ("strategies", 8),
     ],
 )

@@ -125,8 +125,6 @@ def test_null_is_the_other_protections_default_and_what_was_given_stays():
     assert config_beside(given, "aligned").protection.components == 8
     assert config_beside(given, "aligned").protection.noise == 1
     assert config_beside(load_config(None, ["data.proxies=[]"]), "codes").protection.encoder == "information"
-    asked = load_config(None, ["protection.name=aligned", "protection.statistics=contributors"])
-    assert config_beside(asked, "codes").protection.statistics == "collector"  # nobody is asked for it
 
 
 @pytest.mark.parametrize("name", ["tiprdc", "aligned", "hybrid", "encoder"])

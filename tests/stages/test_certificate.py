@@ -17,11 +17,7 @@ CLASSES = np.repeat(np.arange(PEOPLE) % 2, EACH).astype(np.int8)
 
 
 def certified(
-    codes: np.ndarray,
-    per: str = "example",
-    partition: object = None,
-    kept: int = PEOPLE * EACH,
-    statistics: str = "collector",
+    codes: np.ndarray, per: str = "example", partition: object = None, kept: int = PEOPLE * EACH
 ) -> tuple[CertificateResult, ...]:
     """Certificates of people with EACH examples, whose codes are int [items]."""
     owners = np.repeat(np.arange(PEOPLE), EACH)
@@ -45,7 +41,7 @@ def certified(
     sent = code_of(codes, BITS)
     store = SimpleNamespace(keys=keys[:kept], features=lambda positions: sent[positions.tolist()])
     run = SimpleNamespace(
-        config=SimpleNamespace(seed=0, protection=SimpleNamespace(statistics=statistics)),
+        config=SimpleNamespace(seed=0),
         source=SimpleNamespace(partition=partition),
         dataset=SimpleNamespace(labels=lambda people: select(examples, np.isin(owners, people))),
         tasks=("Smiling",),
@@ -85,10 +81,6 @@ def test_without_persons_codes_or_items_there_is_none():
     codes = np.zeros(PEOPLE * EACH, int)
     assert certified(codes, partition="dealt") == ()
     assert certified(codes, kept=0) == ()
-
-
-def test_codes_that_follow_the_contributors_own_statistics_have_none():
-    assert certified(np.zeros(PEOPLE * EACH, int), statistics="contributors") == ()
 
 
 def test_a_class_of_few_people_has_none():

@@ -176,11 +176,6 @@ class Protection:
         low=0,
         high=1,
     )
-    statistics: str = _key(
-        "collector",
-        "aligned, codes: whose people the maps are fitted to; contributors: by sums under masks, of 50 and more",
-        choices=("collector", "contributors"),
-    )
     bits: int = _key(6, "codes: bits of a code, so 64 codes", low=1, high=12)
     response: float | None = _key(
         None,

@@ -14,7 +14,6 @@ from tiprdc_fl.data.source import DataSource, open_dataset
 from tiprdc_fl.errors import InputError
 from tiprdc_fl.federation.contribution import concatenate, pack, rejections, to_table
 from tiprdc_fl.federation.contributor import Failure, contribute, layout_of, peak_memory_bytes
-from tiprdc_fl.federation.device_sums import groups_with, masked_sums
 from tiprdc_fl.models.extractor import Extractor, from_bytes
 from tiprdc_fl.models.runtime import RUNTIMES, Runner
 from tiprdc_fl.store.lance import write_draft
@@ -63,7 +62,8 @@ def extract(message: Message, context: Context) -> Message:
 
 
 def _answer(message: Message, request: ConfigRecord, installed: Installed) -> Message:
-    source = _source(request)
+    fields = json.loads(str(request["source"]))
+    source = DataSource(**{**fields, "image_size": tuple(fields["image_size"])})
     contributors: list[int] = list(request["contributors"])  # pyright: ignore
     layout = _layout(request, installed.extractor)
     contributions, failures = contribute(
@@ -80,37 +80,6 @@ def _answer(message: Message, request: ConfigRecord, installed: Installed) -> Me
     if folder and complete and not rejections(contributions, contributors, layout):
         return reply(message, draft=write_draft(Path(folder), to_table(contributions, set(), layout)))
     return reply(message, pack(contributions, layout), failures)
-
-
-@app.query("sums")
-def sums(message: Message, context: Context) -> Message:
-    """Replies with the masked sums of the contributors in the request, or that the extractor is missing.
-
-    A reply has them in the order of the request, and nothing where the node fails; see ``extract`` for the rest.
-    """
-    request = message.content.config_records["request"]
-    import_plugins(list(request["plugins"]))  # pyright: ignore
-    installed = _install(message, request)
-    if installed is None:
-        return Message(RecordDict({"missing": ConfigRecord({"extractor": True})}), reply_to=message)
-    source = _source(request)
-    try:
-        found = masked_sums(
-            extractor=installed.extractor,
-            dataset=open_dataset(source),
-            contributors=list(request["contributors"]),  # pyright: ignore
-            groups=groups_with(json.loads(str(request["groups"]))),
-            seed=source.seed,
-            run=installed.run,
-        )
-    except Exception:  # its text may quote the contributors' data: nothing leaves the device
-        return reply(message)
-    return reply(message, found.tobytes())
-
-
-def _source(request: ConfigRecord) -> DataSource:
-    fields = json.loads(str(request["source"]))
-    return DataSource(**{**fields, "image_size": tuple(fields["image_size"])})
 
 
 def _layout(request: ConfigRecord, extractor: Extractor) -> Layout:

@@ -1,10 +1,10 @@
 """ENGINES: run a collection on Flower and Ray, or in this process; both call the same functions."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from threading import Event
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from tiprdc_fl.data.examples import Dataset
 from tiprdc_fl.data.source import open_dataset
@@ -13,7 +13,6 @@ from tiprdc_fl.federation.collection import Collection, cohorts, extractor_of, o
 from tiprdc_fl.federation.collector import Answer, Collected, collect
 from tiprdc_fl.federation.contribution import pack
 from tiprdc_fl.federation.contributor import contribute
-from tiprdc_fl.federation.device_sums import groups_with, masked_sums, sums_shape
 from tiprdc_fl.federation.ray_cluster import (
     ACTOR,
     interrupt_sets,
@@ -22,19 +21,15 @@ from tiprdc_fl.federation.ray_cluster import (
     start_ray,
     watch_ray,
 )
-from tiprdc_fl.federation.totals import Totals, add_up
-from tiprdc_fl.models.extractor import Extractor
-from tiprdc_fl.models.runtime import RUNTIMES, Runner, read_model
+from tiprdc_fl.models.runtime import RUNTIMES, read_model
 from tiprdc_fl.store.lance import sweep
 from tiprdc_fl.store.paths import RunFolder
 
 if TYPE_CHECKING:
     from flwr.clientapp import ClientApp
-    from flwr.serverapp import Grid
 
 COMMIT_SECONDS = 60.0  # time to commit what has arrived after an interrupt
 
-Result = TypeVar("Result")
 # Called after each answer with the number of contributors asked and of examples stored.
 OnAnswer = Callable[[int, int], None]
 
@@ -48,7 +43,8 @@ def run_inline(collection: Collection, on_answer: OnAnswer, dataset: Dataset | N
         dataset: the contributors' dataset if it is open already; None opens the request's source.
     """
     request = collection.request
-    extractor, run = _started(collection)
+    extractor, model = extractor_of(request), read_model(Path(request.extractor), request.runtime)
+    run = RUNTIMES[request.runtime].start(extractor, model)
     dataset = dataset or open_dataset(request.source)
     store, asked = open_collection(collection)
 
@@ -74,35 +70,6 @@ def run_inline(collection: Collection, on_answer: OnAnswer, dataset: Dataset | N
     )
 
 
-def sums_inline(
-    collection: Collection, groups: Sequence[Sequence[int]], on_answer: Callable[[int], None]
-) -> Totals:
-    """Asks for masked sums and adds them up in this process; arguments as for ``server_app.run_sums``."""
-    extractor, run = _started(collection)
-    dataset, members = open_dataset(collection.request.source), groups_with(groups)
-
-    def answers() -> Iterator[Answer]:
-        for cohort in cohorts(collection.contributors, collection):
-            found = masked_sums(
-                extractor=extractor,
-                dataset=dataset,
-                contributors=cohort,
-                groups=members,
-                seed=collection.request.source.seed,
-                run=run,
-            )
-            yield Answer(cohort, found.tobytes())
-
-    return add_up(answers(), groups, sums_shape(extractor.architecture), on_answer)
-
-
-def _started(collection: Collection) -> tuple[Extractor, Runner]:
-    """The extractor of a collection, and what runs it in this process."""
-    request = collection.request
-    extractor, model = extractor_of(request), read_model(Path(request.extractor), request.runtime)
-    return extractor, RUNTIMES[request.runtime].start(extractor, model)
-
-
 def run_flower(collection: Collection, on_answer: OnAnswer, app: "ClientApp | None" = None) -> Collected:
     """Runs the collection as a Flower simulation on Ray, with one actor for each worker.
 
@@ -120,39 +87,13 @@ def run_flower(collection: Collection, on_answer: OnAnswer, app: "ClientApp | No
     if not asked:
         return Collected(0, 0, ())
     sweep(store.path)
-    from tiprdc_fl.federation.server_app import nodes_of, run_collection
-
-    def work(grid: "Grid", collection: Collection, stop: Event) -> Collected:
-        return run_collection(grid, collection, on_answer, stop, nodes_of(collection))
-
-    return _on_flower(collection, work, app)
-
-
-def sums_flower(
-    collection: Collection, groups: Sequence[Sequence[int]], on_answer: Callable[[int], None]
-) -> Totals:
-    """Asks for masked sums as a Flower simulation on Ray; as ``sums_inline``, with the errors of ``run_flower``."""
-    from tiprdc_fl.federation.server_app import nodes_of, run_sums
-
-    def work(grid: "Grid", collection: Collection, stop: Event) -> Totals:
-        return run_sums(grid, collection, groups, on_answer, stop, nodes_of(collection))
-
-    return _on_flower(collection, work)
-
-
-def _on_flower(
-    collection: Collection,
-    work: "Callable[[Grid, Collection, Event], Result]",
-    app: "ClientApp | None" = None,
-) -> Result:
-    """What ``work`` returns in a Flower simulation on Ray; arguments and errors as in ``run_flower``."""
     # Imported here because an inline run should not wait for Flower and Ray.
     from flwr.simulation import run_simulation
 
     from tiprdc_fl.federation import client_app
     from tiprdc_fl.federation.server_app import nodes_of, server_app
 
-    outcome: list[Result] = []
+    outcome: list[Collected] = []
     stop, idle = Event(), Event()
     idle.set()
     with logs_in(RunFolder(Path(collection.folder)).logs) as ray_logs, interrupt_sets(stop):
@@ -162,7 +103,7 @@ def _on_flower(
         dead = watch_ray(stop)
         try:
             run_simulation(
-                server_app(lambda grid: work(grid, collection, stop), outcome.append, idle),
+                server_app(collection, on_answer, outcome.append, stop, idle),
                 app or client_app.app,
                 num_supernodes=nodes_of(collection),
                 backend_config={"client_resources": ACTOR},
@@ -189,9 +130,4 @@ def _on_flower(
 ENGINES: dict[str, Callable[[Collection, OnAnswer], Collected]] = {
     "flower": run_flower,
     "inline": run_inline,
-}
-# The same engines, for masked sums.
-SUM_ENGINES: dict[str, Callable[[Collection, Sequence[Sequence[int]], Callable[[int], None]], Totals]] = {
-    "flower": sums_flower,
-    "inline": sums_inline,
 }

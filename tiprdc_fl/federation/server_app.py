@@ -4,14 +4,14 @@ import hashlib
 import json
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from logging import INFO
 from pathlib import Path
 from threading import Event
-from typing import Any, TypeVar
+from typing import Any
 
 from flwr.app import ConfigRecord, Context, Message, RecordDict
 from flwr.common.logger import log
@@ -22,7 +22,6 @@ from tiprdc_fl.federation.collection import (
     MESSAGES_PER_WORKER,
     Collection,
     cohorts,
-    extractor_of,
     features_path,
     open_collection,
     read_collection,
@@ -30,8 +29,6 @@ from tiprdc_fl.federation.collection import (
 )
 from tiprdc_fl.federation.collector import Answer, Collected, Traffic, collect
 from tiprdc_fl.federation.contributor import Failure
-from tiprdc_fl.federation.device_sums import groups_with, sums_shape
-from tiprdc_fl.federation.totals import Totals, add_up
 from tiprdc_fl.models.runtime import read_model
 from tiprdc_fl.store.paths import RunFolder
 
@@ -39,8 +36,6 @@ POLL_SECONDS = 0.02
 MAX_MEMORY_BYTES = 2**45
 MAX_REASON = 300  # characters kept of an error text that a device sends
 NODES_SECONDS = 300.0  # a cold start of many actors on few cores takes minutes
-
-Result = TypeVar("Result")
 
 app = ServerApp()
 
@@ -65,12 +60,20 @@ class Interrupted(Exception):
     """The collection was stopped before every contributor was asked."""
 
 
-def server_app(work: Callable[[Grid], Result], on_end: Callable[[Result], None], idle: Event) -> ServerApp:
-    """Returns a ServerApp that does one work in the process that started the simulation.
+def server_app(
+    collection: Collection,
+    on_answer: Callable[[int, int], None],
+    on_end: Callable[[Collected], None],
+    stop: Event,
+    idle: Event,
+) -> ServerApp:
+    """Returns a ServerApp that runs one collection in the process that started the simulation.
 
     Args:
-        work: asks the nodes, such as ``run_collection``.
-        on_end: called with its result when it is complete.
+        collection: what to collect from whom.
+        on_answer: see ``run_collection``.
+        on_end: called with the result when the collection is complete.
+        stop: ends the collection early when it is set.
         idle: cleared while the ServerApp works, set when it has ended.
     """
     simulated = ServerApp()
@@ -80,7 +83,7 @@ def server_app(work: Callable[[Grid], Result], on_end: Callable[[Result], None],
         idle.clear()
         try:
             with suppress(Interrupted):
-                on_end(work(grid))
+                on_end(run_collection(grid, collection, on_answer, stop, nodes_of(collection)))
         finally:
             idle.set()
 
@@ -116,8 +119,10 @@ def run_collection(
     traffic, stop = Traffic(), stop or Event()
     requests = [CohortRequest(cohort) for cohort in cohorts(asked, collection)]
     exchange = Exchange(grid, _wait_for_nodes(grid, nodes, stop), collection, traffic, stop)
-    _install(exchange, len(requests))
-    traffic.asked_again = 0
+    if requests:  # every worker is ready, and has the extractor, before the clock runs
+        installation = CohortRequest((), carries_extractor=True)
+        list(answers(exchange, [installation] * min(collection.workers, len(requests))))
+        traffic.asked_again = 0
     collected = collect(
         asked=len(asked),
         answers=answers(exchange, requests),
@@ -127,42 +132,6 @@ def run_collection(
     )
     memory = traffic.worker_memory_bytes or None
     return replace(collected, worker_memory_bytes=memory, asked_again=traffic.asked_again)
-
-
-def run_sums(
-    grid: Grid,
-    collection: Collection,
-    groups: Sequence[Sequence[int]],
-    on_answer: Callable[[int], None],
-    stop: Event,
-    nodes: int,
-) -> Totals:
-    """Asks the contributors for their masked sums, and adds them up.
-
-    Args:
-        grid: Flower's connection to the nodes.
-        collection: whom to ask, and how; nothing is stored.
-        groups: the masking groups.
-        on_answer: called after each message with the number of contributors asked.
-        stop: ends the query early when it is set.
-        nodes: how many nodes must have registered before the first request.
-
-    Raises:
-        Interrupted: ``stop`` was set.
-        InputError: fewer nodes registered within NODES_SECONDS, or no group is complete.
-    """
-    registered = _wait_for_nodes(grid, nodes, stop)
-    exchange = Exchange(grid, registered, collection, Traffic(), stop, groups_with(groups))
-    requests = [CohortRequest(cohort) for cohort in cohorts(collection.contributors, collection)]
-    _install(exchange, len(requests))
-    shape = sums_shape(extractor_of(collection.request).architecture)
-    return add_up(answers(exchange, requests), groups, shape, on_answer)
-
-
-def _install(exchange: "Exchange", requests: int) -> None:
-    """Every worker is ready, and has the extractor, before the clock runs."""
-    installation = CohortRequest((), carries_extractor=True)
-    list(answers(exchange, [installation] * min(exchange.collection.workers, requests)))
 
 
 @dataclass(frozen=True)
@@ -192,7 +161,6 @@ class Exchange:
         collection: what to collect from whom.
         traffic: counters, updated while messages travel.
         stop: when it is set, the exchange waits for no further reply.
-        groups: masking group of each contributor, who is asked for masked sums; None: for a contribution.
     """
 
     grid: Grid
@@ -200,7 +168,6 @@ class Exchange:
     collection: Collection
     traffic: Traffic
     stop: Event
-    groups: Mapping[int, tuple[int, ...]] | None = None
 
     @cached_property
     def weights(self) -> bytes:
@@ -285,14 +252,10 @@ def _retry(reply: Message, request: CohortRequest, node: int, exchange: Exchange
 
 def _to_message(exchange: Exchange, request: CohortRequest, node: int) -> Message:
     fields = {**exchange.request_fields, "contributors": list(request.contributors)}
-    query = "query.extract"
-    if exchange.groups is not None:
-        query = "query.sums"
-        fields["groups"] = json.dumps(sorted({exchange.groups[member] for member in request.contributors}))
     content = RecordDict({"request": ConfigRecord(fields)})
     if request.carries_extractor:
         content["extractor"] = ConfigRecord({"safetensors": exchange.weights, "model": exchange.model})
-    return Message(content, node, query)
+    return Message(content, node, "query.extract")
 
 
 def _wait_for_nodes(grid: Grid, count: int, stop: Event) -> list[int]:

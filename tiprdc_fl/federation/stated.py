@@ -24,19 +24,14 @@ def as_stated(extractor: Extractor, z: Tensor, items: Examples, rows: np.ndarray
     Raises:
         InputError: a label is not one that the extractor knows.
     """
-    if not extractor.architecture.stated:
-        return z
-    return extractor.network.send(z, stated_classes(extractor, items, rows, seed))  # pyright: ignore
-
-
-def stated_classes(extractor: Extractor, items: Examples, rows: np.ndarray, seed: int) -> np.ndarray:
-    """Private class that a device states for each item, int64 [n]; arguments and errors as in ``as_stated``."""
     names, values = extractor.architecture.stated, extractor.architecture.stated_values
+    if not names:
+        return z
     classes = private_class(labels_of(items, names)[rows], values, names)
     if extractor.architecture.misstated:
         share = extractor.architecture.misstated
         classes = misstated(classes, items.people[rows], share, math.prod(values), seed)
-    return classes
+    return extractor.network.send(z, classes)  # pyright: ignore[reportCallIssue]
 
 
 def misstated(classes: np.ndarray, people: np.ndarray, share: float, count: int, seed: int) -> np.ndarray:

@@ -8,29 +8,35 @@ attributes is public, the maps included; who knows them and does not know the cl
 and no more. A device whose private class the collector's people lack sends nothing, which tells that much.
 
 Nothing is promised: the normal distributions that were estimated of the collector's people become one, and classes
-differ in what these estimates miss, the more the fewer people they are of. With
-``protection.statistics=contributors`` they are estimated from sums over the contributors themselves
-(``stages.statistics``). With ``protection.per=person`` a device moves the mean of its examples' components, and
-classes are fitted to such means.
+differ in what these estimates miss, the more the fewer people they are of. With ``protection.per=person`` a device
+moves the mean of its examples' components, and classes are fitted to such means.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from torch import Tensor
+from sklearn.covariance import LedoitWolf
+from torch import Tensor, from_numpy, nn
 
+from tiprdc_fl.data.examples import most_frequent
+from tiprdc_fl.errors import InputError
 from tiprdc_fl.models.architecture import Architecture
 from tiprdc_fl.models.extractor import Extractor
-from tiprdc_fl.models.transport import DEVIATIONS, Transport
+from tiprdc_fl.models.fair_tree import fit_tree
+from tiprdc_fl.models.transport import DEVIATIONS, Transport, private_class
 from tiprdc_fl.protections import encoder
 from tiprdc_fl.protections.combinations import combinations
-from tiprdc_fl.protections.components import check_components
+from tiprdc_fl.protections.components import check_components, encoded
+from tiprdc_fl.protections.kernel_fit import fit_restore
 from tiprdc_fl.protections.protection import ENCODING, NOISE, Collected, Informed, Protection, Settings
-from tiprdc_fl.protections.transport_fit import check_classes, fit, refit, values_of
+from tiprdc_fl.protections.semantic import semantic
 
 COMPONENTS = 16
+LEAST_ROWS = 10  # of a private class
+STEPS = 50  # of the fixed-point iteration; it converges in about ten
+TINY = 1e-12  # least eigenvalue of a covariance
 
 
 def apply(architecture: Architecture, settings: Settings) -> Architecture:
@@ -58,6 +64,110 @@ def check(settings: Settings, shape: tuple[int, ...], private: np.ndarray) -> No
     check_components(settings, shape[1:] if shape[0] < 0 else shape, private)  # a message has one row
 
 
+def fit(network: nn.Module, collected: Collected) -> None:
+    """The encoder's weights, components, a map for each private class, the tree of codes, the way back."""
+    if not isinstance(network, Transport):
+        raise TypeError("aligned needs a Transport")
+    z, examples = encoded(network, collected)
+    mean, basis = semantic(z, collected.proxies[examples], len(network.basis), collected.seed)
+    network.mean.copy_(from_numpy(mean))
+    network.basis.copy_(from_numpy(basis))
+    private = collected.private[examples]
+    if collected.per == "person":
+        z, private = person_means(z, private, collected.people[examples])
+    x = ((z - mean) @ basis.T / (2 * DEVIATIONS) + 0.5).astype(np.float32)
+    classes = private_class(private, values_of(collected.private), collected.names)
+    sizes = np.bincount(classes, minlength=len(network.maps))
+    check_classes(sizes[sizes > 0], 2 ** (network.tree.bits if network.tree else 0))
+    maps, offsets = transports(x, classes, len(network.maps))
+    network.maps.copy_(from_numpy(maps))
+    network.offsets.copy_(from_numpy(offsets))
+    moved = network.move(from_numpy(x), classes)
+    if network.tree is not None:
+        fit_tree(network.tree, moved, from_numpy(classes))
+    fit_restore(network, moved, z)
+
+
+def check_classes(sizes: np.ndarray, least: int = 1) -> None:
+    """Raises InputError when a private class has too few items to be fitted to.
+
+    Args:
+        sizes: items of each private class, int [classes].
+        least: items it needs, beside LEAST_ROWS.
+    """
+    if sizes.min() < max(least, LEAST_ROWS):
+        raise InputError(
+            f"a combination of the private attributes has {sizes.min():,} items of the collector's people to fit "
+            f"the protection to, fewer than {max(least, LEAST_ROWS):,}: raise data.collector_people, name fewer in "
+            "data.private" + (", or lower protection.bits" if least > LEAST_ROWS else "")
+        )
+
+
+def values_of(private: np.ndarray) -> tuple[int, ...]:
+    """Number of values of each private attribute, labels int [n, attributes]."""
+    return tuple(int(largest) + 1 for largest in private.max(axis=0))
+
+
+def person_means(z: np.ndarray, private: np.ndarray, people: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Each person's mean row, float32 [persons, values], and most frequent labels, int [persons, attributes].
+
+    Args:
+        z: rows of examples, float [n, values].
+        private: labels of the private attributes, int [n, attributes].
+        people: person of each row, int64 [n].
+    """
+    ids, owner = np.unique(people, return_inverse=True)
+    sums = np.zeros((len(ids), z.shape[1]))
+    np.add.at(sums, owner, z)
+    means = (sums / np.bincount(owner)[:, None]).astype(np.float32)
+    return means, np.stack([most_frequent(column, owner, len(ids)) for column in private.T], axis=1)
+
+
+def transports(rows: np.ndarray, classes: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Optimal transport of each class's normal distribution to their barycentre, scaled to the range that is sent.
+
+    Covariances are those of Ledoit and Wolf (2004), because a class may have few people. The barycentre weights
+    classes by their rows; it is the fixed point of Alvarez-Esteban et al. (2016). A class without rows has maps of
+    zeros, by which ``Transport`` knows it.
+
+    Args:
+        rows: components, float [n, d].
+        classes: private class of each row, int [n].
+        count: number of private classes.
+
+    Returns:
+        Maps, float32 [count, d, d], and offsets, float32 [count, d]: a row x of class c is sent as
+        offsets[c] + maps[c] @ x, which has mean 0.5 and standard deviation 1 / (2 * DEVIATIONS) in each component.
+    """
+    rows, size = rows.astype(np.float64), rows.shape[1]
+    present, sizes = np.unique(classes, return_counts=True)
+    laws = [LedoitWolf().fit(rows[classes == number]) for number in present]
+    centre = _barycentre([law.covariance_ for law in laws], sizes / sizes.sum())
+    scale = 1 / (2 * DEVIATIONS * np.sqrt(np.diag(centre)))
+    maps, offsets = np.zeros((count, size, size), np.float32), np.zeros((count, size), np.float32)
+    for number, law in zip(present, laws, strict=True):
+        root, back = _power(law.covariance_, 0.5), _power(law.covariance_, -0.5)
+        maps[number] = scale[:, None] * (back @ _power(root @ centre @ root, 0.5) @ back)
+        offsets[number] = 0.5 - maps[number] @ law.location_
+    return maps, offsets
+
+
+def _barycentre(covariances: Sequence[np.ndarray], weights: np.ndarray) -> np.ndarray:
+    """Covariance of the barycentre of normal distributions."""
+    centre = np.average(covariances, axis=0, weights=weights)
+    for _ in range(STEPS):
+        root, back = _power(centre, 0.5), _power(centre, -0.5)
+        mean = np.average([_power(root @ own @ root, 0.5) for own in covariances], axis=0, weights=weights)
+        centre = back @ mean @ mean @ back
+    return centre
+
+
+def _power(matrix: np.ndarray, exponent: float) -> np.ndarray:
+    """Power of a symmetric matrix without negative eigenvalues."""
+    values, vectors = np.linalg.eigh(matrix)
+    return (vectors * np.maximum(values, TINY) ** exponent) @ vectors.T
+
+
 def preimages(extractor: Extractor, sent: Tensor) -> Tensor:
     """What a device of each private class would have moved to what was sent: [n, ...] -> [n, classes * d]."""
     network = extractor.network
@@ -70,10 +180,8 @@ def described(keys: Mapping[str, Any]) -> str:
     """The components in a few words, and whether people state another private class than theirs."""
     count, proxies = keys["protection.components"], keys["data.proxies"] or ()
     share = keys["protection.misstated"]
-    contributors = keys["protection.statistics"] == "contributors"
     known = f"components that say most about {len(proxies)} proxies"
     what = f"{count} {known if proxies else 'principal components'}"
-    what += ", moved by the contributors' statistics" if contributors else ""
     return f"{what}, the private class misstated by {100 * share:g} % of people" if share else what
 
 
@@ -87,13 +195,11 @@ ALIGNED = Protection(
     train=encoder.train,
     adapt=adapt,
     fit=fit,
-    refit=refit,
     describe=_describe,
     reads=(
         "protection.noise",
         "protection.components",
         "protection.misstated",
-        "protection.statistics",
         "protection.encoder",
         *ENCODING,
     ),

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 from torch import Tensor, nn
 
-from tiprdc_fl.federation.class_sums import ClassSums
 from tiprdc_fl.models.architecture import Architecture, Per
 from tiprdc_fl.models.extractor import Extractor
 from tiprdc_fl.training.loop import Plan
@@ -59,7 +58,6 @@ class Settings:
         rounds: of obliviator.
         noise: standard deviation of Gaussian noise, in standard deviations of what it is added to.
         misstated: share of the contributors whose devices state another private class than theirs.
-        statistics: "collector" or "contributors", whose classes a protection is fitted to.
         bits: of a code.
         response: epsilon of randomised response; None: there is none.
         proxies: names of the proxy attributes.
@@ -76,7 +74,6 @@ class Settings:
     rounds: int
     noise: float
     misstated: float
-    statistics: str
     bits: int
     response: float | None
     proxies: tuple[str, ...] = ()
@@ -161,8 +158,6 @@ class Protection:
         train: (TIPRDC's plan, settings, tasks) -> plan of the encoder's training; None: nothing is trained.
         adapt: (what ``apply`` gives, collected) -> architecture with what the collector's examples decide.
         fit: sets the weights of the network that this architecture has.
-        refit: (the network that ``fit`` left, collected, the contributors' sums) -> nothing; sets the weights that
-            ``protection.statistics=contributors`` takes from these sums. None: it takes none.
         describe: the configuration's keys -> the values that matter, such as "epsilon 0.5".
         reads: the configuration's keys that it reads.
         modalities: of examples that it protects.
@@ -183,7 +178,6 @@ class Protection:
     train: Callable[[Plan, Settings, tuple[str, ...]], Plan] | None = None
     adapt: Callable[[Architecture, Collected], Architecture] = lambda architecture, collected: architecture
     fit: Callable[[nn.Module, Collected], None] = keep_weights
-    refit: Callable[[nn.Module, Collected, ClassSums], None] | None = None
     describe: Callable[[Mapping[str, Any]], str] = lambda keys: ""
     reads: tuple[str, ...] = ()
     modalities: tuple[str, ...] = ("image", "text")

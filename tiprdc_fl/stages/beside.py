@@ -39,8 +39,7 @@ def names_beside(config: Config) -> tuple[str, ...]:
 def config_beside(config: Config, name: str) -> Config:
     """The configuration with another protection, which has its own defaults.
 
-    A key at the default of the run's own protection counts as null: ``load_config`` has filled it in. Contributors
-    are not asked for sums, because nothing is sent for the other protection.
+    A key at the default of the run's own protection counts as null: ``load_config`` has filled it in.
 
     Args:
         config: of the run.
@@ -51,9 +50,7 @@ def config_beside(config: Config, name: str) -> Config:
     given = {key: None if key in own and own[key] == value else value for key, value in keys.items()}
     values = filled(given, resolved(PROTECTIONS[name].defaults, given))
     section = {key: values[f"protection.{key}"] for key in vars(config.protection)}
-    return replace(
-        config, protection=replace(config.protection, **section | {"name": name, "statistics": "collector"})
-    )
+    return replace(config, protection=replace(config.protection, **section | {"name": name}))
 
 
 def configs_beside(config: Config) -> Iterator[Config]:

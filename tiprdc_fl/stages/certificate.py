@@ -26,8 +26,8 @@ def certificates(
 ) -> tuple[CertificateResult, ...]:
     """Certificates of each private attribute, over one item of each contributor, drawn at random.
 
-    Contributors are people on whom nothing was fitted. There are none where what is sent is no code, where
-    contributors are not persons, or where the codes follow the contributors' own statistics.
+    Contributors are people on whom nothing was fitted. There are none where what is sent is no code, or where
+    contributors are not persons.
 
     Args:
         current: the run.
@@ -38,8 +38,7 @@ def certificates(
             numbers of the store; None: all of the dataset's.
     """
     architecture = trained.extractor.architecture
-    fitted = representation == "features" and current.config.protection.statistics == "contributors"
-    if not architecture.bits or fitted or current.source.partition is not None or not len(stored.keys):
+    if not architecture.bits or current.source.partition is not None or not len(stored.keys):
         return ()
     keys = stored.keys
     if sample is not None:

@@ -53,7 +53,6 @@ def unused_keys(config: Config) -> list[str]:
     default = flatten(Config()) | defaults_of(changed, choices())
     idle = [name for name in idle if changed[name] != default[name]]
     read_beside = {key for name in names_beside(config) for key in PROTECTIONS[name].reads}
-    read_beside -= {"protection.statistics"}  # those beside take the collector's
     return [name for name in dict.fromkeys([*unused(config, choices()), *idle]) if name not in read_beside]
 
 

@@ -21,7 +21,6 @@ from tiprdc_fl.stages.library import FILES, keep, training_configuration, traini
 from tiprdc_fl.stages.progress import stage
 from tiprdc_fl.stages.run import Run
 from tiprdc_fl.stages.run_folder import timed
-from tiprdc_fl.stages.statistics import with_statistics
 from tiprdc_fl.store.paths import EXTRACTOR, HISTORY, RunFolder
 from tiprdc_fl.training.loop import Plan, train_extractor, validation_rows
 
@@ -104,8 +103,6 @@ def make(current: Run) -> None:
     )
     with timed(folder, "extractor"):
         data = apply_protection(protection, settings, architecture, collected)
-    if settings.statistics == "contributors" and protection.refit is not None:
-        data = with_statistics(current, data, protection.refit, collected)
     if protection.certify is not None:
         with timed(folder, "reconstruction bound"):
             bound = protection.certify(from_bytes(data), collected)

@@ -75,23 +75,6 @@ class RunFolder:
         """Folder of TensorBoard's events."""
         return self.path / "tensorboard"
 
-    # The contributors' statistics.
-
-    @property
-    def statistics(self) -> "RunFolder":
-        """What the contributors' sums are asked with; the final extractor comes of these."""
-        return RunFolder(self.path / "statistics")
-
-    @property
-    def masking_groups(self) -> Path:
-        """Ids of each masking group, written before anybody is asked."""
-        return self.path / "masking_groups.json"
-
-    @property
-    def sums(self) -> Path:
-        """Sums over all masking groups that count."""
-        return self.path / "sums.json"
-
     # Collection.
 
     @property
