@@ -513,7 +513,7 @@ def test_augmented_rows_are_learned_from_and_never_validated_on(small, monkeypat
     assert np.array_equal(augmented.training, np.concatenate([plain.training, count + plain.training]))
 
 
-def test_the_density_of_known_points_under_known_noise_is_the_best_rule():
+def test_the_ratio_of_densities_is_the_best_rule_where_no_linear_one_is():
     """Each class is two points with noise around them; the ratio of their densities is Bayes' rule."""
     generator = np.random.default_rng(0)
     points = np.array(

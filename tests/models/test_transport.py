@@ -162,18 +162,3 @@ def test_a_file_from_before_private_attributes_were_stated_is_read():
     del header["stated"], header["stated_values"]
     state = {name: value.contiguous() for name, value in network.state_dict().items()}
     assert from_bytes(save(state, metadata={HEADER: json.dumps(header)})).architecture == IMAGE
-
-
-def test_the_preimage_of_a_device_s_own_class_is_what_it_moved():
-    network, (rows, classes) = network_of(classes=3), items()
-    network.maps[1] = 0  # no item of this class was there to fit it to
-    classes = np.where(classes % 2, 2, 0)
-    rows = 0.5 + 0.02 * (rows - 0.5)  # so that nothing is clipped
-    network.offsets.fill_(0.5)
-    network.maps *= 0.05
-    sent = network.send(rows, classes)
-    preimages = network.preimages(sent).reshape(ITEMS, 2, COMPONENTS)  # of classes 0 and 2
-    own = preimages[torch.arange(ITEMS), torch.from_numpy(classes // 2)]
-    other = preimages[torch.arange(ITEMS), torch.from_numpy(1 - classes // 2)]
-    assert torch.allclose(own, rows, atol=1e-3)
-    assert (other - rows).abs().max() > 0.01

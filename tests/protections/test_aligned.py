@@ -29,7 +29,8 @@ from tiprdc_fl.models.architecture import seen_shape
 from tiprdc_fl.models.extractor import Extractor, batch_reader, forward, preprocess, restore
 from tiprdc_fl.models.transport import DEVIATIONS, Transport
 from tiprdc_fl.protections import PROTECTIONS
-from tiprdc_fl.protections.aligned import LEAST_ROWS, person_means, transports, values_of
+from tiprdc_fl.protections.aligned import LEAST_ROWS, person_means, values_of
+from tiprdc_fl.protections.transports import transports, two_level_transports
 from tiprdc_fl.stages.runtime import check_runtime
 
 ALIGNED, CODES = PROTECTIONS["aligned"], PROTECTIONS["codes"]

@@ -39,6 +39,7 @@ SETTINGS = Settings(
     kernel="linear",
     rounds=2,
     noise=0.5,
+    common=0.5,
     misstated=0.0,
     bits=3,
     response=None,

@@ -1,11 +1,13 @@
 """What an adversary who knows the protection reads, beside everybody's probes."""
 
+import io
 from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
+from rich.console import Console
 
 from tests.attacks.problems import accuracy, problem_of, reduced_of
 from tests.models.exported import IMAGE, MOVED, extractor_of
@@ -14,7 +16,11 @@ from tiprdc_fl.data.source import DataSource, open_dataset
 from tiprdc_fl.models.fair_tree import code_of
 from tiprdc_fl.protections import PROTECTIONS
 from tiprdc_fl.protections.codes import indicators
+from tiprdc_fl.simulate import run
 from tiprdc_fl.stages.informed import augmentations, mirrored
+from tiprdc_fl.stages.registries import load_config
+from tiprdc_fl.store.feature_store import open_store
+from tiprdc_fl.store.paths import RunFolder
 
 FACES = open_dataset(DataSource("faces", None, (32, 32), 0, most=2)).load([0, 1])
 
@@ -26,7 +32,7 @@ def times(modality: str, noise: str, count: int) -> list[int]:
         config=SimpleNamespace(evaluation=SimpleNamespace(augmentations=count)),
     )
     extractor = SimpleNamespace(architecture=SimpleNamespace(noise=noise))
-    return [number for number, _ in augmentations(current, extractor, FACES)]  # pyright: ignore
+    return list(augmentations(current, extractor))  # pyright: ignore
 
 
 @pytest.mark.parametrize(
@@ -69,6 +75,41 @@ def test_a_table_learns_the_best_rule_on_codes_whatever_the_codes_stand_for():
     assert accuracy(answer, truth) == pytest.approx(0.8, abs=0.02)
 
 
-def test_protections_that_the_device_s_class_decides_bring_rows_of_their_own():
-    assert {name for name, one in PROTECTIONS.items() if one.informed} == {"aligned", "codes"}
+def test_every_protection_says_what_is_public():
     assert all("weights" in protection.public for protection in PROTECTIONS.values())
+    assert {name for name, one in PROTECTIONS.items() if one.informed} == {"aligned", "codes", "gaussian"}
+
+
+@pytest.mark.slow
+def test_who_is_informed_attacks_what_is_sent_and_each_protection_beside(tmp_path):
+    """By the rows that each says, of items and of persons, validated on the people of everybody's probes."""
+    keys = (
+        "federation.engine=inline",
+        "protection.name=codes",
+        "protection.bits=2",
+        "evaluation.controls=[aligned]",
+        "evaluation.adversaries=[informed,metadata,set]",
+        "evaluation.attacks=[lda,linear]",
+        "evaluation.reidentification=false",
+        "clients=40",
+        "data.collector_people=60",
+        "data.holdout_people=40",
+        "model.width=4",
+        f"run_dir={tmp_path / 'run'}",
+    )
+    report = run(load_config("quick", keys), Console(file=io.StringIO()))
+    male = [row for row in report.results if row.attribute == "Male" and row.learned_from == "informed"]
+    probes = {
+        kind: {row.probe for row in male if row.representation == kind} for kind in ("features", "aligned")
+    }
+    rows = {"lda", "linear", "kernel", "trees", "density"}
+    sets = {"lda", "linear", "products"}
+    for kind, name in (("features", "table"), ("aligned", "sent")):
+        made = {f"{name}-{probe}" for probe in rows} | {f"set-{name}-{probe}" for probe in sets}
+        noise = {"lda", "linear"}  # images have a mirror, so that features are read again, too
+        assert probes[kind] == made | noise
+    assert [row for row in male if row.representation == "features+metadata"]
+    assert {"table-", "sent-"} <= set(report.names["probe"])
+    folder = RunFolder(tmp_path / "run")
+    for place in (folder, folder.beside("aligned")):
+        assert len(open_store(place.augmented(1).features).keys) == report.people.collector.examples

@@ -1,8 +1,7 @@
-"""Likelihood ratios: how likely a row is under each class, where rows are points with noise around them.
+"""Ratios of densities: how likely a row is under each class, by a kernel density estimate (Parzen 1962).
 
-Who knows the law of the noise and people of each class knows the density of what a class sends: the mean of the
-noise's densities around its points (Parzen 1962). With the true points and the true noise the ratio of two such
-densities is the best rule there is (Neyman and Pearson); a wider window stands for points that are not known.
+What few components tell of a class is small in one row and adds up over a person's: the logarithm of the ratio of
+two densities is what does add up (Neyman and Pearson), and no linear rule has it.
 """
 
 import math

@@ -170,6 +170,13 @@ class Protection:
     noise: float = _key(
         0.5, "aligned: standard deviation of the noise, in standard deviations of a component", low=0
     )
+    common: float = _key(
+        0.5,
+        "aligned: share of the noise's variance that all of a person's items have in common, which pooling them "
+        "does not average away",
+        low=0,
+        high=1,
+    )
     misstated: float = _key(
         0.0,
         "aligned, codes: share of all people who state another private class than theirs",

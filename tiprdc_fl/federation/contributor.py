@@ -154,7 +154,7 @@ def _extract_group(work: _Work, group: list[int]) -> Contributions:
         with _stage("forward", group, seconds):
             channel_rows, steps = _codec_rows(z, work.extractor.architecture.modality)
             owners = np.repeat(people, steps)
-            channel_rows = noisy(channel_rows, owners, work.extractor.architecture, generators)
+            channel_rows = noisy(channel_rows, owners, work.extractor.architecture, generators, work.seed)
         with _stage("encode", group, seconds):
             payload, size = encode(channel_rows, steps, work.layout.codec)
             payloads.append(payload)
@@ -188,20 +188,28 @@ def _sent(
     Yields:
         Features [n, ...], and the person of each of the n items, int64 [n].
     """
-    of_person = work.extractor.architecture.per == "person"
-    means = PersonMeans()
+    of_person, centred = work.extractor.architecture.per == "person", work.extractor.architecture.centred
+    means, waiting = PersonMeans(), []
     for z, rows in _batches(work, examples, group, seconds):
         with _stage("forward", group, seconds):
-            if of_person:
+            if of_person or centred:  # nothing can be sent before all of a person's items are known
                 means.add(z, examples.people[rows])
+                waiting += [(z, rows)] if centred else []
                 continue
             z = as_stated(work.extractor, z, examples, rows, work.seed)
         yield z, examples.people[rows]
-    if of_person and len(examples):
+    if not len(examples):
+        return
+    if of_person:
         with _stage("forward", group, seconds):
             z, people = means.means()
             z = as_stated(work.extractor, z, by_person(examples), np.arange(len(people)), work.seed)
         yield z, people
+    for z, rows in waiting:
+        with _stage("forward", group, seconds):
+            own = means.of(examples.people[rows])
+            z = as_stated(work.extractor, z, examples, rows, work.seed, own)
+        yield z, examples.people[rows]
 
 
 def _batches(

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from tiprdc_fl import seeding
 from tiprdc_fl.models.architecture import Architecture
 from tiprdc_fl.models.fair_tree import code_of
 
@@ -17,14 +18,18 @@ def noisy(
     owners: np.ndarray,
     architecture: Architecture,
     generators: Mapping[int, np.random.Generator],
+    seed: int = 0,
 ) -> Tensor:
     """Rows with the architecture's noise; each contributor's comes from its own generator.
+
+    What is common to all of a contributor's rows is drawn anew from the seed for each batch, and so the same.
 
     Args:
         rows: features or codes, float [r, values]; a contributor's rows follow one another.
         owners: contributor of each row, int64 [r].
         architecture: says which noise, and at what scale.
         generators: generator of each contributor.
+        seed: of what is common to a contributor's rows.
     """
     if architecture.noise == "none" or not len(rows):
         return rows
@@ -35,8 +40,13 @@ def noisy(
             own.copy_(randomised(own, architecture.noise_scale, generator))
         else:
             draw = generator.normal if architecture.noise == "gaussian" else generator.laplace
-            added = draw(0.0, architecture.noise_scale, tuple(own.shape)).astype(np.float32)
-            own += torch.from_numpy(added)
+            added = draw(0.0, architecture.noise_scale, tuple(own.shape))
+            if architecture.noise_common:
+                shared = seeding.generator(seed, "noise", "common", int(owners[start]))
+                common = shared.normal(0.0, architecture.noise_scale, own.shape[1])
+                share = architecture.noise_common
+                added = math.sqrt(1 - share) * added + math.sqrt(share) * common
+            own += torch.from_numpy(added.astype(np.float32))
     return result
 
 

@@ -31,8 +31,12 @@ class PersonMeans:
             self._sums[person] = self._sums[person] + value if person in self._sums else value
             self._counts[person] = self._counts.get(person, 0) + 1
 
+    def of(self, people: np.ndarray) -> Tensor:
+        """The mean of each of these persons, float32 [n, ...], for int64 [n]."""
+        rows = [self._sums[person] / self._counts[person] for person in people.tolist()]
+        return torch.from_numpy(np.stack(rows).astype(np.float32))
+
     def means(self) -> tuple[Tensor, np.ndarray]:
         """Means of all persons added, float32 [persons, ...], a message as one step; and the persons, int64."""
         people = np.array(list(self._sums), np.int64)
-        means = np.stack([self._sums[person] / self._counts[person] for person in people.tolist()])
-        return torch.from_numpy(means.astype(np.float32)), people
+        return self.of(people), people

@@ -11,7 +11,14 @@ from tiprdc_fl.models.extractor import Extractor
 from tiprdc_fl.models.transport import private_class
 
 
-def as_stated(extractor: Extractor, z: Tensor, items: Examples, rows: np.ndarray, seed: int) -> Tensor:
+def as_stated(
+    extractor: Extractor,
+    z: Tensor,
+    items: Examples,
+    rows: np.ndarray,
+    seed: int,
+    means: Tensor | None = None,
+) -> Tensor:
     """What is sent of features; the features themselves where the extractor asks for no private attribute.
 
     Args:
@@ -20,6 +27,7 @@ def as_stated(extractor: Extractor, z: Tensor, items: Examples, rows: np.ndarray
         items: examples, or one item for each person.
         rows: numbers of the items, int64 [n].
         seed: decides who states another class.
+        means: of the features of all items of each item's person, [n, ...], where the extractor is centred.
 
     Raises:
         InputError: a label is not one that the extractor knows.
@@ -31,7 +39,7 @@ def as_stated(extractor: Extractor, z: Tensor, items: Examples, rows: np.ndarray
     if extractor.architecture.misstated:
         share = extractor.architecture.misstated
         classes = misstated(classes, items.people[rows], share, math.prod(values), seed)
-    return extractor.network.send(z, classes)  # pyright: ignore[reportCallIssue]
+    return extractor.network.send(z, classes, means)  # pyright: ignore[reportCallIssue]
 
 
 def misstated(classes: np.ndarray, people: np.ndarray, share: float, count: int, seed: int) -> np.ndarray:

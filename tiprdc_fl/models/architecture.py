@@ -48,6 +48,7 @@ class Architecture:
         stated: names of the private attributes that "transport" asks the device for.
         stated_values: number of values of each of these.
         misstated: share of the contributors whose devices state another private class than theirs.
+        centred: whether "transport" moves the mean of a contributor's items and what each differs from it apart.
         bits: of the code that "transport" sends instead of components; 0: it sends the components.
         inputs: whitened principal components that "kernel" begins with.
         fourier: random Fourier features of each round of "kernel".
@@ -56,6 +57,7 @@ class Architecture:
         noise: distribution of the noise that the device adds to every value independently; "response" replaces a
             code by randomised response instead.
         noise_scale: standard deviation of the Gaussian, scale b of the Laplace distribution, or epsilon.
+        noise_common: share of Gaussian noise's variance that all of a contributor's items have in common.
         per: what the device sends one item for: each "example", or a "person": the mean of the features of all of
             that person's examples (of a message the mean of its steps); noise is added to the mean.
     """
@@ -72,6 +74,7 @@ class Architecture:
     stated: tuple[str, ...] = ()
     stated_values: tuple[int, ...] = ()
     misstated: float = 0.0
+    centred: bool = False
     bits: int = 0
     inputs: int = 0
     fourier: int = 0
@@ -79,6 +82,7 @@ class Architecture:
     hidden: int = 0
     noise: Noise = "none"
     noise_scale: float = 0.0
+    noise_common: float = 0.0
     per: Per = "example"
 
     def __post_init__(self) -> None:
@@ -135,6 +139,7 @@ def extracting(architecture: Architecture) -> Architecture:
         stated=(),
         stated_values=(),
         misstated=0.0,
+        centred=False,
         bits=0,
         inputs=0,
         fourier=0,
@@ -142,6 +147,7 @@ def extracting(architecture: Architecture) -> Architecture:
         hidden=0,
         noise="none",
         noise_scale=0.0,
+        noise_common=0.0,
     )
 
 
@@ -163,6 +169,7 @@ def build_extractor(architecture: Architecture) -> nn.Module:
             components=architecture.components,
             classes=classes,
             bits=architecture.bits,
+            centred=architecture.centred,
         )
     if architecture.transform == "kernel":
         plain = extracting(architecture)

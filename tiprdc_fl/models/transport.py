@@ -28,17 +28,26 @@ class Transport(nn.Module):
         components: number of components.
         classes: number of private classes.
         bits: of a code that is sent instead of the components, see ``FairTree``; 0: there is none.
+        centred: whether the mean of a person's items has maps of its own, and what each differs from it others.
     """
 
     def __init__(
-        self, encoder: nn.Module, shape: tuple[int, ...], components: int, classes: int, bits: int = 0
+        self,
+        encoder: nn.Module,
+        shape: tuple[int, ...],
+        components: int,
+        classes: int,
+        bits: int = 0,
+        centred: bool = False,
     ):
         super().__init__()
+        self.centred = centred
         self.encoder, self.shape = encoder, shape
         self.pooled = shape[0] < 0
         size = shape[-1] if self.pooled else shape[0] * shape[1] * shape[2]
         self.mean, self.basis = constants((size,), (components, size))
         self.maps, self.offsets = constants((classes, components, components), (classes, components))
+        (self.within,) = constants((classes, components, components)) if centred else (None,)
         self.back, self.middle = constants((components, size), (size,))
         self.tree = FairTree(components, bits, classes) if bits else None
 
@@ -49,20 +58,25 @@ class Transport(nn.Module):
             flat = mean_step(z) if self.pooled else z.flatten(1)
             return aligned_product(flat - self.mean, self.basis) / (2 * DEVIATIONS) + 0.5
 
-    def send(self, components: Tensor, classes: np.ndarray) -> Tensor:
+    def send(self, components: Tensor, classes: np.ndarray, means: Tensor | None = None) -> Tensor:
         """What the device sends: components that are moved, [n, ..., components], or their codes, [n, ..., bits].
 
         Args:
             components: as ``forward`` returns them, or means of these, [n, ..., components].
             classes: private class of each item, int64 [n].
+            means: mean of the items of each item's person, shaped as ``components``; None: the item alone.
         """
-        sent = self.move(components.reshape(len(components), -1), classes)
+        rows = components.reshape(len(components), -1)
+        sent = self.move(rows, classes, None if means is None else means.reshape(rows.shape))
         if self.tree is not None:
             sent = self.tree(sent, torch.from_numpy(classes))
         return sent.reshape(*components.shape[:-1], -1)
 
-    def move(self, components: Tensor, classes: np.ndarray) -> Tensor:
+    def move(self, components: Tensor, classes: np.ndarray, means: Tensor | None = None) -> Tensor:
         """Moves components [n, components] by the map of each item's private class, and clips them.
+
+        Where the network is ``centred``, that map is of the means [n, components] of each item's person, and
+        another one is of what the item differs from it.
 
         Sums are taken one component after the other, so that no bit depends on the other items.
 
@@ -76,19 +90,13 @@ class Transport(nn.Module):
                 "the device's combination of private attributes is one that the protection was not fitted to: fit "
                 "it to people who have them all"
             )
-        for number in range(components.shape[1]):
-            moved = moved + maps[:, :, number] * components[:, number : number + 1]
+        levels = [(maps, components)]
+        if self.within is not None and means is not None:
+            levels = [(maps, means), (self.within[chosen], components - means)]
+        for matrices, rows in levels:
+            for number in range(rows.shape[1]):
+                moved = moved + matrices[:, :, number] * rows[:, number : number + 1]
         return moved.clamp(LEAST, 1.0)
-
-    def preimages(self, sent: Tensor) -> Tensor:
-        """What ``move`` takes to ``sent`` [n, d], for each private class that was fitted, [n, classes * d].
-
-        Where ``move`` clipped a component, or noise was added, it is what would be moved there without.
-        """
-        fitted = self.maps.flatten(1).any(dim=1)
-        inverses = torch.linalg.inv(self.maps[fitted].double())
-        apart = sent.double()[:, None] - self.offsets[fitted].double()  # [n, classes, components]
-        return torch.einsum("cij,ncj->nci", inverses, apart).flatten(1).float()
 
     def restore(self, components: Tensor) -> Tensor:
         """Converts (noisy) components, or codes, to features [batch, *shape]; the components linearly."""

@@ -7,36 +7,36 @@ collector fits classes, barycentre and maps to its own people. Everything but th
 attributes is public, the maps included; who knows them and does not know the class can undo a map for each class,
 and no more. A device whose private class the collector's people lack sends nothing, which tells that much.
 
+A device moves the mean of its items and what each differs from it apart (``protections.transports``). Part of the
+noise's variance is common to all of its items, because independent noise averages away where they are pooled.
+
 Nothing is promised: the normal distributions that were estimated of the collector's people become one, and classes
 differ in what these estimates miss, the more the fewer people they are of. With ``protection.per=person`` a device
 moves the mean of its examples' components, and classes are fitted to such means.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from sklearn.covariance import LedoitWolf
-from torch import Tensor, from_numpy, nn
+from torch import from_numpy, nn
 
 from tiprdc_fl.data.examples import most_frequent
 from tiprdc_fl.errors import InputError
 from tiprdc_fl.models.architecture import Architecture
-from tiprdc_fl.models.extractor import Extractor
 from tiprdc_fl.models.fair_tree import fit_tree
 from tiprdc_fl.models.transport import DEVIATIONS, Transport, private_class
 from tiprdc_fl.protections import encoder
 from tiprdc_fl.protections.combinations import combinations
 from tiprdc_fl.protections.components import check_components, encoded
 from tiprdc_fl.protections.kernel_fit import fit_restore
-from tiprdc_fl.protections.protection import ENCODING, NOISE, Collected, Informed, Protection, Settings
+from tiprdc_fl.protections.protection import AS_SENT, ENCODING, NOISE, Collected, Protection, Settings
 from tiprdc_fl.protections.semantic import semantic
+from tiprdc_fl.protections.transports import transports, two_level_transports
 
 COMPONENTS = 16
 LEAST_ROWS = 10  # of a private class
-STEPS = 50  # of the fixed-point iteration; it converges in about ten
-TINY = 1e-12  # least eigenvalue of a covariance
 
 
 def apply(architecture: Architecture, settings: Settings) -> Architecture:
@@ -49,6 +49,8 @@ def apply(architecture: Architecture, settings: Settings) -> Architecture:
         pooled=architecture.modality == "text",
         noise="gaussian" if settings.noise else "none",
         noise_scale=settings.noise / (2 * DEVIATIONS),
+        noise_common=settings.common if settings.per == "example" else 0.0,
+        centred=settings.per == "example",
     )
 
 
@@ -68,7 +70,8 @@ def fit(network: nn.Module, collected: Collected) -> None:
     """The encoder's weights, components, a map for each private class, the tree of codes, the way back."""
     if not isinstance(network, Transport):
         raise TypeError("aligned needs a Transport")
-    z, examples = encoded(network, collected)
+    whole = replace(collected, per="person") if network.centred else collected  # all of a person's examples
+    z, examples = encoded(network, whole)
     mean, basis = semantic(z, collected.proxies[examples], len(network.basis), collected.seed)
     network.mean.copy_(from_numpy(mean))
     network.basis.copy_(from_numpy(basis))
@@ -79,10 +82,17 @@ def fit(network: nn.Module, collected: Collected) -> None:
     classes = private_class(private, values_of(collected.private), collected.names)
     sizes = np.bincount(classes, minlength=len(network.maps))
     check_classes(sizes[sizes > 0], 2 ** (network.tree.bits if network.tree else 0))
-    maps, offsets = transports(x, classes, len(network.maps))
+    means = None
+    if network.within is not None:
+        people = collected.people[examples]
+        maps, within, offsets = two_level_transports(x, classes, people, len(network.maps))
+        network.within.copy_(from_numpy(within))
+        means = from_numpy(person_means(x, private, people)[0][np.unique(people, return_inverse=True)[1]])
+    else:
+        maps, offsets = transports(x, classes, len(network.maps))
     network.maps.copy_(from_numpy(maps))
     network.offsets.copy_(from_numpy(offsets))
-    moved = network.move(from_numpy(x), classes)
+    moved = network.move(from_numpy(x), classes, means)
     if network.tree is not None:
         fit_tree(network.tree, moved, from_numpy(classes))
     fit_restore(network, moved, z)
@@ -123,59 +133,6 @@ def person_means(z: np.ndarray, private: np.ndarray, people: np.ndarray) -> tupl
     return means, np.stack([most_frequent(column, owner, len(ids)) for column in private.T], axis=1)
 
 
-def transports(rows: np.ndarray, classes: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """Optimal transport of each class's normal distribution to their barycentre, scaled to the range that is sent.
-
-    Covariances are those of Ledoit and Wolf (2004), because a class may have few people. The barycentre weights
-    classes by their rows; it is the fixed point of Alvarez-Esteban et al. (2016). A class without rows has maps of
-    zeros, by which ``Transport`` knows it.
-
-    Args:
-        rows: components, float [n, d].
-        classes: private class of each row, int [n].
-        count: number of private classes.
-
-    Returns:
-        Maps, float32 [count, d, d], and offsets, float32 [count, d]: a row x of class c is sent as
-        offsets[c] + maps[c] @ x, which has mean 0.5 and standard deviation 1 / (2 * DEVIATIONS) in each component.
-    """
-    rows, size = rows.astype(np.float64), rows.shape[1]
-    present, sizes = np.unique(classes, return_counts=True)
-    laws = [LedoitWolf().fit(rows[classes == number]) for number in present]
-    centre = _barycentre([law.covariance_ for law in laws], sizes / sizes.sum())
-    scale = 1 / (2 * DEVIATIONS * np.sqrt(np.diag(centre)))
-    maps, offsets = np.zeros((count, size, size), np.float32), np.zeros((count, size), np.float32)
-    for number, law in zip(present, laws, strict=True):
-        root, back = _power(law.covariance_, 0.5), _power(law.covariance_, -0.5)
-        maps[number] = scale[:, None] * (back @ _power(root @ centre @ root, 0.5) @ back)
-        offsets[number] = 0.5 - maps[number] @ law.location_
-    return maps, offsets
-
-
-def _barycentre(covariances: Sequence[np.ndarray], weights: np.ndarray) -> np.ndarray:
-    """Covariance of the barycentre of normal distributions."""
-    centre = np.average(covariances, axis=0, weights=weights)
-    for _ in range(STEPS):
-        root, back = _power(centre, 0.5), _power(centre, -0.5)
-        mean = np.average([_power(root @ own @ root, 0.5) for own in covariances], axis=0, weights=weights)
-        centre = back @ mean @ mean @ back
-    return centre
-
-
-def _power(matrix: np.ndarray, exponent: float) -> np.ndarray:
-    """Power of a symmetric matrix without negative eigenvalues."""
-    values, vectors = np.linalg.eigh(matrix)
-    return (vectors * np.maximum(values, TINY) ** exponent) @ vectors.T
-
-
-def preimages(extractor: Extractor, sent: Tensor) -> Tensor:
-    """What a device of each private class would have moved to what was sent: [n, ...] -> [n, classes * d]."""
-    network = extractor.network
-    if not isinstance(network, Transport):
-        raise TypeError("aligned needs a Transport")
-    return network.preimages(sent.reshape(len(sent), -1))
-
-
 def described(keys: Mapping[str, Any]) -> str:
     """The components in a few words, and whether people state another private class than theirs."""
     count, proxies = keys["protection.components"], keys["data.proxies"] or ()
@@ -186,7 +143,10 @@ def described(keys: Mapping[str, Any]) -> str:
 
 
 def _describe(keys: Mapping[str, Any]) -> str:
-    return f"{described(keys)}, noise of {keys['protection.noise']:g} deviations"
+    said = f"{described(keys)}, noise of {keys['protection.noise']:g} deviations"
+    if keys["protection.per"] == "person":
+        return said
+    return f"{said}, {100 * keys['protection.common']:g} % of its variance common to a person's items"
 
 
 ALIGNED = Protection(
@@ -198,6 +158,7 @@ ALIGNED = Protection(
     describe=_describe,
     reads=(
         "protection.noise",
+        "protection.common",
         "protection.components",
         "protection.misstated",
         "protection.encoder",
@@ -206,6 +167,6 @@ ALIGNED = Protection(
     check=check,
     states=True,
     public=f"{NOISE}, the map of each private class",
-    informed=Informed("preimages", preimages),
+    informed=AS_SENT,
     defaults={"protection.components": COMPONENTS, "protection.encoder": encoder.on_proxies},
 )

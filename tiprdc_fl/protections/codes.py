@@ -91,6 +91,6 @@ CODES = Protection(
     check=check,
     states=True,
     public=f"{NOISE}, the map and the thresholds of each private class",
-    informed=Informed("table", indicators),
+    informed=Informed("table", "a table with a figure for each code", indicators),
     defaults={"protection.components": aligned.COMPONENTS, "protection.encoder": encoder.on_proxies},
 )

@@ -25,7 +25,7 @@ from tiprdc_fl.models.architecture import Architecture
 from tiprdc_fl.protections import encoder
 from tiprdc_fl.protections.components import check_components, fit_projection
 from tiprdc_fl.protections.fisher import bound_reconstruction
-from tiprdc_fl.protections.protection import ENCODING, NOISE, Protection, Settings, rounded_up
+from tiprdc_fl.protections.protection import AS_SENT, ENCODING, NOISE, Protection, Settings, rounded_up
 
 DELTA = 1e-5
 MOST_COMPONENTS = 16
@@ -118,6 +118,7 @@ GAUSSIAN = Protection(
     describe=_describe,
     reads=("protection.noise_multiplier", "protection.components", "protection.encoder", *ENCODING),
     public=NOISE,
+    informed=AS_SENT,
     certify=bound_reconstruction,
     check=check,
     defaults={"protection.components": MOST_COMPONENTS, **encoder.ON_INFORMATION},

@@ -57,6 +57,7 @@ class Settings:
         kernel: "linear" or "rbf", what leace works on.
         rounds: of obliviator.
         noise: standard deviation of Gaussian noise, in standard deviations of what it is added to.
+        common: share of that noise's variance which all of a person's items have in common.
         misstated: share of the contributors whose devices state another private class than theirs.
         bits: of a code.
         response: epsilon of randomised response; None: there is none.
@@ -73,6 +74,7 @@ class Settings:
     kernel: str
     rounds: int
     noise: float
+    common: float
     misstated: float
     bits: int
     response: float | None
@@ -135,11 +137,20 @@ class Informed:
 
     Attributes:
         name: goes before the names of the probes that learn from it.
+        label: what the rows are, in a few words.
         rows: (what runs on the device, what was sent of n items) -> rows, float [n, d].
     """
 
     name: str
+    label: str
     rows: Callable[[Extractor, Tensor], Tensor]
+
+
+def _flat(extractor: Extractor, sent: Tensor) -> Tensor:
+    return sent.float().flatten(1)
+
+
+AS_SENT = Informed("sent", "the components themselves", _flat)  # before they become features again
 
 
 def keep_weights(network: nn.Module, collected: Collected) -> None:

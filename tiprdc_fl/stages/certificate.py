@@ -38,11 +38,13 @@ def certificates(
             numbers of the store; None: all of the dataset's.
     """
     architecture = trained.extractor.architecture
-    if not architecture.bits or current.source.partition is not None or not len(stored.keys):
+    if not architecture.bits or current.source.partition is not None:
         return ()
     keys = stored.keys
     if sample is not None:
         keys = keys.filter(np.isin(keys.column("contributor").to_numpy(), sample.people))
+    if not len(keys):
+        return ()
     contributors = keys.column("contributor").to_numpy()
     people, first, items_of = np.unique(contributors, return_index=True, return_counts=True)
     drawn = seeding.generator(current.config.seed, "certificate").random(len(people))

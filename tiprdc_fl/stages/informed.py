@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-import torch
 from torch import Tensor
 
 from tiprdc_fl import seeding
@@ -51,7 +50,7 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Known:
+class Made:
     """Rows of numbers that an informed adversary makes of what was sent.
 
     Attributes:
@@ -73,11 +72,11 @@ class InformedView:
 
     Attributes:
         augmented: features of the collector's people's augmented examples; None where augmentation changes nothing.
-        known: None where the protection brings no such rows.
+        made: None where the protection says of no such rows.
     """
 
     augmented: Rows | None
-    known: Known | None
+    made: Made | None
 
 
 def open_informed(
@@ -97,47 +96,48 @@ def open_informed(
         advance: called with the number of examples extracted.
     """
     informed = PROTECTIONS[device.protection].informed
+    own = learned[-1].examples
     again = [
-        Part(_extracted(current, device, number, examples, advance), examples)
-        for number, examples in augmentations(current, device.extractor, learned[-1].examples)
+        Part(_sent_again(current, device, number, own, advance), replace(own, inputs=None))
+        for number in augmentations(current, device.extractor)
     ]
 
-    def read(parts: Sequence[Part], seen: Callable[[Tensor], Tensor] | None = None) -> Rows | None:
-        rows = [rows_of(current, part.store, part.examples, device.extractor, seen) for part in parts]
-        return joined(*rows) if rows else None
+    def rows(parts: Sequence[Part], seen: Callable[[Tensor], Tensor] | None = None) -> Rows:
+        return joined(
+            *(rows_of(current, part.store, part.examples, device.extractor, seen) for part in parts)
+        )
 
+    augmented = rows(again) if again else None
     if informed is None:
-        return InformedView(read(again), None)
+        return InformedView(augmented, None)
     seen = partial(informed.rows, device.extractor)
-    whole, others = read(learned, seen), read([measured], seen)
-    assert whole is not None and others is not None
-    return InformedView(read(again), Known(f"{informed.name}-", whole, read(again, seen), others))
+    further = rows(again, seen) if again else None
+    made = Made(f"{informed.name}-", rows(learned, seen), further, rows([measured], seen))
+    return InformedView(augmented, made)
 
 
-def augmentations(current: Run, extractor: Extractor, examples: Examples) -> list[tuple[int, Examples]]:
-    """The examples as they are sent again, with the number of each time, but for those that would change nothing.
+def augmentations(current: Run, extractor: Extractor) -> Sequence[int]:
+    """Numbers of the times that examples are sent again, from 1, but for those that would change nothing.
 
     Args:
         current: the run.
         extractor: says whether there is noise.
-        examples: of the collector's people.
     """
-    noisy = extractor.architecture.noise != "none"
-    times = range(1, current.config.evaluation.augmentations + 1)
-    images = current.dataset.modality == "image"
-    if not noisy:
-        times = times[:1] if images else ()
-    return [(number, mirrored(examples) if images and number % 2 else examples) for number in times]
+    numbers = range(1, current.config.evaluation.augmentations + 1)
+    if extractor.architecture.noise != "none":
+        return numbers
+    return numbers[:1] if current.dataset.modality == "image" else ()
 
 
 def mirrored(examples: Examples) -> Examples:
     """Images with left and right exchanged."""
-    pixels = examples.loaded[:]
-    assert isinstance(pixels, torch.Tensor)
-    return replace(examples, inputs=pixels.flip(3))
+    images = examples.loaded
+    if isinstance(images, list):
+        raise TypeError("messages have no mirror image")
+    return replace(examples, inputs=images[:].flip(3))
 
 
-def _extracted(
+def _sent_again(
     current: Run, device: Device, number: int, examples: Examples, advance: Callable[[int], None]
 ) -> FeatureStore:
     """Features of examples that are sent again; the noise is another one each time."""
@@ -147,4 +147,6 @@ def _extracted(
         source = replace(collection.request.source, seed=seed)
         return replace(collection, request=replace(collection.request, source=source))
 
-    return extract(current, device.folder.augmented(number), device.path, examples, advance, redrawn)
+    images = current.dataset.modality == "image" and number % 2
+    folder, shown = device.folder.augmented(number), mirrored(examples) if images else examples
+    return extract(current, folder, device.path, shown, advance, redrawn)

@@ -43,6 +43,8 @@ def unused_keys(config: Config) -> list[str]:
     idle = devices if config.devices.name is None else []
     if config.devices.correlated_with is None:
         idle.append("devices.correlation")
+    if "informed" not in config.evaluation.adversaries:
+        idle.append("evaluation.augmentations")
     if not config.evaluation.reconstruction:
         idle.append("evaluation.reconstruction_steps")
     if config.training.hiding == "mmd" and config.training.pretraining != "private":

@@ -8,7 +8,7 @@ import numpy as np
 
 from tiprdc_fl import seeding
 from tiprdc_fl.attacks.fitting import FEWEST_ROWS, Fit
-from tiprdc_fl.attacks.probe import READ_BATCH, Rows, Source, Trial
+from tiprdc_fl.attacks.probe import READ_BATCH, Candidate, Rows, Source, Trial
 from tiprdc_fl.attacks.reduced import Reduce
 from tiprdc_fl.attacks.reduction import as_it_is
 from tiprdc_fl.attacks.suite import DEFAULT_ATTACKS, check_attacks, row_candidates, row_reduction
@@ -51,7 +51,10 @@ METADATA_PROBES = ("lda", "linear", "products", "trees")
 SET_PROBES = ("lda", "linear", "products")
 INFORMED = "informed"  # the source of who has everybody's labels and uses the protection
 INFORMED_PROBES = ("lda", "linear", "kernel", "trees", "density")
-KNOWN = "known "  # before a representation's name: what is made of it by who knows the protection
+AUGMENTED, MADE = (
+    "augmented ",
+    "made ",
+)  # before a representation's name: what an informed adversary reads of it
 
 
 def fit_of(current: Run) -> Fit:
@@ -96,7 +99,7 @@ def probe_all(current: Run, views: Views, fit: Fit, device_of: DeviceOf | None) 
     total = sum(len(trial.candidates) * len(trial.sources) for trial in trials.values())
     with timed(current.folder, "probes"), stage(current.console, "probes", total, "probes") as advance:
         by_trial = evaluate(trials, fit, lambda: advance(1), current.metrics)
-        by_view = {name: by_trial[name] + _labelled(by_trial, name) for name in views.shown}
+        by_view = {name: _labelled(by_trial, name) for name in views.shown}
         if "set" in adversaries:
             for name in ("features", *names_beside(current.config)):
                 by_view[name] += _sets(current, name, views.shown[name], _known(sources, name), fit)
@@ -108,21 +111,41 @@ def probe_all(current: Run, views: Views, fit: Fit, device_of: DeviceOf | None) 
 
 
 def _trials(current: Run, views: Views, sources: Mapping[str, Source]) -> dict[str, Trial]:
-    """What is probed: each representation, and what who knows a protection makes of its features."""
+    """What is probed: each representation, and apart from it what an informed adversary reads of it.
+
+    Apart, because rows are standardised together, and nobody else has those that are augmented.
+    """
     names = chosen_attacks(current.config, current.dataset.modality)
     trials = {}
     for name, view in views.shown.items():
-        rows, known = view.learned, _known(sources, name)
-        if view.informed is not None and view.informed.augmented is not None:
-            rows, informed = _informed(current, rows, view.informed.augmented)
-            known = {**known, INFORMED: informed}
-        trials[name] = Trial(candidates_of(view.architecture, names), rows, view.measured, known)
-        made = view.informed and view.informed.known
-        if made is not None:
-            rows, informed = _informed(current, made.learned, made.augmented)
-            candidates, others = row_candidates(INFORMED_PROBES, made.name), _silent(_known(sources, name))
-            trials[KNOWN + name] = Trial(candidates, rows, made.measured, {**others, INFORMED: informed})
+        known, candidates = _known(sources, name), candidates_of(view.architecture, names)
+        trials[name] = Trial(candidates, view.learned, view.measured, known)
+        informed = view.informed
+        if informed is not None and informed.augmented is not None:
+            rows = view.learned, informed.augmented, view.measured
+            trials[AUGMENTED + name] = _informed(current, candidates, *rows, known)
+        if informed is not None and informed.made is not None:
+            made = informed.made
+            candidates = row_candidates(INFORMED_PROBES, made.name)
+            rows = made.learned, made.augmented, made.measured
+            trials[MADE + name] = _informed(current, candidates, *rows, known)
     return trials
+
+
+def _informed(
+    current: Run,
+    candidates: Mapping[str, Candidate],
+    learned: Rows,
+    augmented: Rows | None,
+    measured: Rows,
+    sources: Mapping[str, Source],
+) -> Trial:
+    """An informed adversary's probes, which learn from everybody's rows and beside them from those augmented."""
+    everybody, further = np.arange(len(learned.people)), np.arange(0)
+    if augmented is not None:
+        learned, further = joined(learned, augmented), len(everybody) + np.arange(len(augmented.people))
+    own = Source(everybody, (*current.tasks, *current.private), further)
+    return Trial(candidates, learned, measured, {**_silent(sources), INFORMED: own})
 
 
 def _known(sources: Mapping[str, Source], name: str) -> Mapping[str, Source]:
@@ -135,19 +158,11 @@ def _silent(sources: Mapping[str, Source]) -> dict[str, Source]:
     return {name: Source(source.rows, ()) for name, source in sources.items()}
 
 
-def _informed(current: Run, learned: Rows, augmented: Rows | None) -> tuple[Rows, Source]:
-    """An informed adversary's rows, and their source: everybody's, and beside them those that are augmented."""
-    everybody, every = np.arange(len(learned.people)), (*current.tasks, *current.private)
-    if augmented is None:
-        return learned, Source(everybody, every)
-    further = len(everybody) + np.arange(len(augmented.people))
-    return joined(learned, augmented), Source(everybody, every, further)
-
-
 def _labelled(by_trial: Mapping[str, list[Probed]], name: str) -> list[Probed]:
-    """The results of what is made of a representation, as results of the representation."""
-    made = by_trial.get(KNOWN + name, [])
-    return [replace(one, result=replace(one.result, representation=name)) for one in made]
+    """All results of a representation: everybody's, and those of who is informed."""
+    informed = (by_trial.get(kind + name, []) for kind in (AUGMENTED, MADE))
+    results = [replace(one, result=replace(one.result, representation=name)) for one in chain(*informed)]
+    return by_trial[name] + results
 
 
 def sources_of(current: Run, views: Views) -> dict[str, Source]:
@@ -221,7 +236,7 @@ def _sets(
     """
     known, reduce = _private(sources, current.private), row_reduction(view.architecture)
     probed = _of_people(name, view.learned, view.measured, reduce, known, fit, current.metrics)
-    made = view.informed and view.informed.known
+    made = view.informed and view.informed.made
     if made is None:
         return probed
     known = {**_silent(known), INFORMED: Source(np.arange(len(made.learned.people)), current.private)}

@@ -46,7 +46,7 @@ from tiprdc_fl.report.schema import (
     Report,
     StrategyFigures,
 )
-from tiprdc_fl.stages.beside import labels_beside
+from tiprdc_fl.stages.beside import labels_beside, names_beside
 from tiprdc_fl.stages.collect import CollectionResult
 from tiprdc_fl.stages.partition import attributes_of
 from tiprdc_fl.stages.plan import (
@@ -136,8 +136,12 @@ def build_report(current: Run, trained: Trained, collected: CollectionResult, fi
 
 def names_section(current: Run) -> dict[str, dict[str, str]]:
     """What each name chosen stands for, by key."""
-    names = chosen_labels(current.config, chosen_attacks(current.config, current.dataset.modality))
-    beside = labels_beside(current.config)
+    config = current.config
+    names = chosen_labels(config, chosen_attacks(config, current.dataset.modality))
+    if "informed" in config.evaluation.adversaries:
+        records = (PROTECTIONS[name].informed for name in (config.protection.name, *names_beside(config)))
+        names["probe"] |= {f"{informed.name}-": informed.label for informed in records if informed}
+    beside = labels_beside(config)
     return names | ({"evaluation.controls": beside} if beside else {})
 
 

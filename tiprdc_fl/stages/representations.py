@@ -16,7 +16,7 @@ from tiprdc_fl.federation.person_means import PersonMeans
 from tiprdc_fl.models.architecture import Architecture, Per, extracting
 from tiprdc_fl.models.extractor import Extractor, batch_reader, load_extractor, to_bytes
 from tiprdc_fl.protections import untrained
-from tiprdc_fl.stages.informed import Device, InformedView, Part, open_informed
+from tiprdc_fl.stages.informed import Device, InformedView, Part, augmentations, open_informed
 from tiprdc_fl.stages.progress import stage
 from tiprdc_fl.stages.run import Run
 from tiprdc_fl.stages.stored import extract, items, joined, rows_of
@@ -93,6 +93,9 @@ def open_views(
     measured_items, *learned_items = (len(items(part, per)) for part in (holdout, *everybody))
     total = measured_items + sum(learned_items[1:])  # the contributors' are stored
     total += (measured_items + sum(learned_items)) * (("random" in controls) + len(beside))
+    if own is not None and "informed" in asked:
+        devices = (extractor, *(other.extractor for other in beside.values()))
+        total += learned_items[-1] * sum(len(augmentations(current, device)) for device in devices)
     with stage(current.console, "controls", total, "examples") as advance:
         at_holdout = extract(current, current.folder.holdout, trained.path, holdout, advance)
         measured = rows_of(current, at_holdout, renumber(holdout), extractor)

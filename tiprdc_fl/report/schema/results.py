@@ -27,10 +27,12 @@ class ProbeResult(Model):
     of a protection in evaluation.controls: what it would have sent of the same examples."""
     probe: str
     """Name of the probe, a key of ATTACKS such as lda or table1 (the paper's network); behind set- for one that
-    learned from all of a person's examples at once; constant for majority."""
+    learned from all of a person's examples at once, behind a name of the protection's for an informed one that read
+    other rows than features (see names); constant for majority."""
     learned_from: LearnedFrom
     """Whose labels the probe learned from. contributors: a task model, or an insider among the adversaries;
-    collector: the collector's own people (an adversary with auxiliary data); both: these together."""
+    collector: the collector's own people (an adversary with auxiliary data); both: these together; informed: both,
+    and the collector's people's examples sent again, by a probe that may use what the protection makes public."""
     accuracy: ShareFigure
     """Share of examples inferred correctly under the natural class shares. For the representation majority: the
     share of the class that is most frequent where the probes learn."""
@@ -64,7 +66,7 @@ class ProbeResult(Model):
     learned_people: Positive
     """People whose examples the probe could learn from, its validation people included."""
     learned_examples: Positive
-    """Examples the probe could learn from."""
+    """Examples the probe could learn from; those that an informed one sends again are the same examples."""
     measured_people: Positive
     """People the probe was measured on."""
     measured_examples: Positive
