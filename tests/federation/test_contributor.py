@@ -202,3 +202,14 @@ def test_threads_are_restored():
     extractor = extractor_of(IMAGE)
     contribute(extractor, open_dataset(SOURCE), [1], layout_of(extractor, "float32", TASKS))
     assert torch.get_num_threads() == before
+
+
+def test_a_person_s_mean_does_not_depend_on_batches_and_others(monkeypatch):
+    """Where the extractor moves it apart, all of a person's items are known before one is sent."""
+    extractor = extractor_of(replace(IMAGE, **{**MOVED, "centred": True, "noise_common": 0.5}))
+    layout = layout_of(extractor, "float32", ())
+    together, failures = contribute(extractor, open_dataset(SOURCE), [10, 11, 12], layout)
+    monkeypatch.setattr("tiprdc_fl.federation.contributor.EXTRACTION_BATCH", 5)
+    apart = [contribute(extractor, open_dataset(SOURCE), [person], layout)[0] for person in (10, 11, 12)]
+    assert failures == []
+    assert np.array_equal(together.payload, np.concatenate([one.payload for one in apart]))

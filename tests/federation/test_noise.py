@@ -57,3 +57,27 @@ def test_nor_on_how_its_rows_are_cut_into_batches(noise):
 
 def test_no_rows_are_no_error():
     assert len(noisy(torch.empty(0, BITS), np.empty(0, np.int64), RESPONSE, {})) == 0
+
+
+def test_that_share_of_the_variance_is_common_to_a_contributors_items_whatever_the_batches():
+    people, each, values = 2000, 4, 3
+    quiet = Architecture(
+        "image", 4, image_size=(32, 32), noise="gaussian", noise_scale=2.0, noise_common=0.25
+    )
+    rows, owners = torch.zeros(people * each, values), np.repeat(np.arange(people), each)
+
+    def generators() -> dict[int, np.random.Generator]:
+        return {person: np.random.default_rng(person) for person in range(people)}
+
+    added = noisy(rows, owners, quiet, generators(), seed=5)
+    by_person = added.reshape(people, each, values).numpy()
+    assert by_person.std() == pytest.approx(2.0, rel=0.02)
+    products = np.mean(by_person[:, 0] * by_person[:, 1])
+    assert products == pytest.approx(0.25 * 4, rel=0.15)  # the covariance of two items of one person
+    assert abs(np.mean(by_person[:-1, 0] * by_person[1:, 0])) < 0.15  # of two persons
+    mine = generators()
+    parts = [
+        noisy(rows[part], owners[part], quiet, mine, seed=5) for part in (slice(0, 2), slice(2, len(rows)))
+    ]
+    assert torch.equal(torch.cat(parts), added)
+    assert not torch.equal(noisy(rows, owners, quiet, generators(), seed=6), added)

@@ -75,6 +75,51 @@ def test_normal_classes_end_with_equal_means_and_covariances(count):
         assert np.allclose(own.std(axis=0), UNIT, rtol=0.02)
 
 
+def of_persons(each: int = 20, persons: int = 300) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Rows of two classes that are alike row by row: class 1 differs more between persons, class 0 within them."""
+    generator = np.random.default_rng(0)
+    classes = np.repeat(np.arange(2), persons)
+    between, within = np.array([0.5, 1.0])[classes], np.array([np.sqrt(1.75), 1.0])[classes]
+    means = between[:, None] * generator.normal(size=(2 * persons, SIZE))
+    rows = means[:, None] + within[:, None, None] * generator.normal(size=(2 * persons, each, SIZE))
+    people = np.repeat(np.arange(2 * persons), each)
+    return rows.reshape(-1, SIZE), np.repeat(classes, each), people
+
+
+def test_two_levels_even_out_what_the_items_of_a_person_have_in_common():
+    x, classes, people = of_persons()
+    maps, within, offsets = two_level_transports(x, classes, people, 2)
+    mean = person_means(x, classes[:, None], people)[0][people]
+    y = offsets[classes] + np.einsum("nij,nj->ni", maps[classes], mean)
+    y += np.einsum("nij,nj->ni", within[classes], x - mean)
+    assert np.allclose(y.mean(axis=0), 0.5, atol=1e-5) and np.allclose(y.std(axis=0), UNIT, rtol=1e-4)
+
+    def spread_of_means(rows: np.ndarray) -> list[float]:
+        means = person_means(rows, classes[:, None], people)[0]
+        return [float(means[classes[::20] == number].std(axis=0).mean()) for number in (0, 1)]
+
+    low, high = spread_of_means(y)
+    assert low == pytest.approx(high, rel=0.03)
+    one, other = spread_of_means(moved(x, classes, *transports(x, classes, 2)))
+    assert other > 1.5 * one  # at one level who pools a person's items tells the classes apart
+
+
+def test_with_few_persons_of_a_class_both_levels_have_the_maps_of_one():
+    x, classes, people = of_persons(persons=5)
+    maps, within, offsets = two_level_transports(x, classes, people, 3)
+    alone = transports(x, classes, 3)
+    assert np.array_equal(maps, alone[0]) and np.array_equal(within, maps)
+    assert np.array_equal(offsets, alone[1]) and not maps[2].any()
+
+
+def test_a_person_with_one_item_is_moved_by_the_map_of_means():
+    x, classes, people = of_persons(each=1)
+    maps, within, offsets = two_level_transports(x, classes, people, 2)
+    assert all(np.isfinite(part).all() for part in (maps, within, offsets))
+    y = moved(x, classes, maps, offsets)
+    assert np.allclose(y.std(axis=0), UNIT, rtol=1e-3)
+
+
 def test_the_laws_that_are_fitted_end_equal_exactly():
     x, classes = normal_classes(3, rows=40)
     maps, offsets = transports(x, classes, 3)
@@ -263,8 +308,9 @@ def test_a_device_moves_components_by_its_own_private_attribute():
         examples = open_dataset(SOURCE).load([person])
         components = forward(extractor, preprocess(IMAGES, examples.loaded))
         own = examples.attributes["Male"].astype(np.int64)
-        assert np.allclose(sent(extractor, person), network.send(components, own), atol=1e-6)
-        assert not np.allclose(sent(extractor, person), network.send(components, 1 - own), atol=1e-3)
+        means = components.mean(dim=0, keepdim=True).expand_as(components)
+        assert np.allclose(sent(extractor, person), network.send(components, own, means), atol=1e-6)
+        assert not np.allclose(sent(extractor, person), network.send(components, 1 - own, means), atol=1e-3)
 
 
 def test_one_item_a_person_is_the_mean_moved_by_the_map_of_means():
@@ -355,7 +401,11 @@ def test_the_encoder_learns_the_proxies():
 )
 def test_the_report_says_what_is_sent(proxies, misstated, said):
     keys = {"protection.components": 16, "protection.misstated": misstated, "data.proxies": proxies}
-    assert ALIGNED.describe(keys | {"protection.noise": 0.5}) == f"{said}, noise of 0.5 deviations"
+    keys |= {"protection.noise": 0.5, "protection.common": 0.25}
+    noise = f"{said}, noise of 0.5 deviations"
+    assert ALIGNED.describe(keys | {"protection.per": "person"}) == noise
+    common = ", 25 % of its variance common to a person's items"
+    assert ALIGNED.describe(keys | {"protection.per": "example"}) == noise + common
     codes = {"protection.bits": 2, "protection.response": None, "protection.per": "person"}
     assert CODES.describe(keys | codes) == f"4 codes of {said}, one for a person"
 
