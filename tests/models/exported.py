@@ -62,6 +62,10 @@ def extractor_of(architecture: Architecture) -> Extractor:
             network.basis.normal_(std=0.1, generator=generator)
             network.maps.normal_(std=0.1, generator=generator)
             network.offsets.uniform_(generator=generator)
+            if network.centred:
+                network.between.normal_(std=0.1, generator=generator)
+                network.within.normal_(std=0.1, generator=generator)
+                network.origins.uniform_(generator=generator)
             network.back.normal_(generator=generator)
             network.middle.normal_(generator=generator)
         if isinstance(network, Projection):

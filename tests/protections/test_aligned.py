@@ -27,10 +27,10 @@ from tests.protections.test_baselines import (
 from tiprdc_fl.errors import InputError
 from tiprdc_fl.models.architecture import seen_shape
 from tiprdc_fl.models.extractor import Extractor, batch_reader, forward, preprocess, restore
-from tiprdc_fl.models.transport import DEVIATIONS, Transport
+from tiprdc_fl.models.transport import DEVIATIONS, FEWEST_ITEMS, Transport
 from tiprdc_fl.protections import PROTECTIONS
 from tiprdc_fl.protections.aligned import LEAST_ROWS, person_means, values_of
-from tiprdc_fl.protections.transports import transports, two_level_transports
+from tiprdc_fl.protections.transports import own_means, transports, two_level_transports
 from tiprdc_fl.stages.runtime import check_runtime
 
 ALIGNED, CODES = PROTECTIONS["aligned"], PROTECTIONS["codes"]
@@ -86,38 +86,59 @@ def of_persons(each: int = 20, persons: int = 300) -> tuple[np.ndarray, np.ndarr
     return rows.reshape(-1, SIZE), np.repeat(classes, each), people
 
 
+def two_level(x: np.ndarray, classes: np.ndarray, people: np.ndarray) -> np.ndarray:
+    mean = own_means(x, classes, people)
+    between, within, offsets = two_level_transports(x, classes, mean, 2)
+    y = offsets[classes] + np.einsum("nij,nj->ni", between[classes], mean)
+    return y + np.einsum("nij,nj->ni", within[classes], x - mean)
+
+
+def spread_of_means(rows: np.ndarray, classes: np.ndarray, people: np.ndarray) -> list[float]:
+    """Standard deviation of the persons' means, of class 0 and of class 1."""
+    means, labels = person_means(rows, classes[:, None], people)
+    return [float(means[labels[:, 0] == number].std(axis=0).mean()) for number in (0, 1)]
+
+
 def test_two_levels_even_out_what_the_items_of_a_person_have_in_common():
     x, classes, people = of_persons()
-    maps, within, offsets = two_level_transports(x, classes, people, 2)
-    mean = person_means(x, classes[:, None], people)[0][people]
-    y = offsets[classes] + np.einsum("nij,nj->ni", maps[classes], mean)
-    y += np.einsum("nij,nj->ni", within[classes], x - mean)
+    y = two_level(x, classes, people)
     assert np.allclose(y.mean(axis=0), 0.5, atol=1e-5) and np.allclose(y.std(axis=0), UNIT, rtol=1e-4)
-
-    def spread_of_means(rows: np.ndarray) -> list[float]:
-        means = person_means(rows, classes[:, None], people)[0]
-        return [float(means[classes[::20] == number].std(axis=0).mean()) for number in (0, 1)]
-
-    low, high = spread_of_means(y)
+    low, high = spread_of_means(y, classes, people)
     assert low == pytest.approx(high, rel=0.03)
-    one, other = spread_of_means(moved(x, classes, *transports(x, classes, 2)))
+    one, other = spread_of_means(moved(x, classes, *transports(x, classes, 2)), classes, people)
     assert other > 1.5 * one  # at one level who pools a person's items tells the classes apart
 
 
-def test_with_few_persons_of_a_class_both_levels_have_the_maps_of_one():
-    x, classes, people = of_persons(persons=5)
-    maps, within, offsets = two_level_transports(x, classes, people, 3)
-    alone = transports(x, classes, 3)
-    assert np.array_equal(maps, alone[0]) and np.array_equal(within, maps)
-    assert np.array_equal(offsets, alone[1]) and not maps[2].any()
+def test_who_holds_items_of_both_classes_has_a_mean_of_each():
+    """So that classes end alike where contributors hold several people's examples, too."""
+    x, classes, people = of_persons()
+    x[classes == 1] += 2.0
+    y = two_level(x, classes, people % 300)  # each of 300 has 20 items of each class
+    for number in (0, 1):
+        assert np.allclose(y[classes == number].mean(axis=0), 0.5, atol=0.01)
+        assert np.allclose(y[classes == number].std(axis=0), UNIT, rtol=0.05)
 
 
-def test_a_person_with_one_item_is_moved_by_the_map_of_means():
-    x, classes, people = of_persons(each=1)
-    maps, within, offsets = two_level_transports(x, classes, people, 2)
-    assert all(np.isfinite(part).all() for part in (maps, within, offsets))
-    y = moved(x, classes, maps, offsets)
-    assert np.allclose(y.std(axis=0), UNIT, rtol=1e-3)
+@pytest.mark.parametrize(("each", "persons"), [(20, 5), (FEWEST_ITEMS - 1, 300), (1, 300)])
+def test_few_persons_of_a_class_or_few_items_of_each_are_moved_at_one_level(each, persons):
+    x, classes, people = of_persons(each, persons)
+    mean = own_means(x, classes, people)
+    assert np.isnan(mean).all() == (each < FEWEST_ITEMS)
+    assert not any(part.any() for part in two_level_transports(x, classes, mean, 3))
+
+
+def test_a_device_with_few_items_moves_them_at_one_level():
+    network = protected("aligned", settings=replace(SETTINGS, noise=0.0)).network
+    assert isinstance(network, Transport) and network.centred
+    rows, classes = torch.rand(4, len(network.basis)), np.zeros(4, np.int64)
+    network.between[:] = network.within[:] = network.maps
+    network.origins[:] = network.offsets + 0.1  # so that both can be told apart
+    alone = network.move(rows, classes)
+    means = torch.full_like(rows, torch.nan)
+    assert torch.equal(network.move(rows, classes, means), alone)
+    means[2] = rows.mean(dim=0)
+    kept = torch.tensor([True, True, False, True])
+    assert torch.equal((network.move(rows, classes, means) == alone).all(dim=1), kept)
 
 
 def test_the_laws_that_are_fitted_end_equal_exactly():
@@ -308,7 +329,9 @@ def test_a_device_moves_components_by_its_own_private_attribute():
         examples = open_dataset(SOURCE).load([person])
         components = forward(extractor, preprocess(IMAGES, examples.loaded))
         own = examples.attributes["Male"].astype(np.int64)
-        means = components.mean(dim=0, keepdim=True).expand_as(components)
+        few = len(components) < FEWEST_ITEMS
+        mean = torch.full_like(components[:1], torch.nan) if few else components.mean(dim=0, keepdim=True)
+        means = mean.expand_as(components)
         assert np.allclose(sent(extractor, person), network.send(components, own, means), atol=1e-6)
         assert not np.allclose(sent(extractor, person), network.send(components, 1 - own, means), atol=1e-3)
 

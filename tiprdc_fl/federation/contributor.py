@@ -17,11 +17,12 @@ from tiprdc_fl.errors import InputError
 from tiprdc_fl.federation.contribution import MAX_CLASSES, MAX_RAW_BYTES, Contributions, concatenate
 from tiprdc_fl.federation.noise import noisy
 from tiprdc_fl.federation.person_means import PersonMeans
-from tiprdc_fl.federation.stated import as_stated
+from tiprdc_fl.federation.stated import as_stated, owners
 from tiprdc_fl.models.architecture import feature_shape
 from tiprdc_fl.models.extractor import Extractor, batch_reader
 from tiprdc_fl.models.runtime import ROWS, RUNTIMES, Runner, extraction_threads
 from tiprdc_fl.models.text import valid_steps
+from tiprdc_fl.models.transport import FEWEST_ITEMS
 from tiprdc_fl.store.codec import channels, encode
 from tiprdc_fl.store.layout import STAGES, Layout
 
@@ -192,9 +193,13 @@ def _sent(
     means, waiting = PersonMeans(), []
     for z, rows in _batches(work, examples, group, seconds):
         with _stage("forward", group, seconds):
-            if of_person or centred:  # nothing can be sent before all of a person's items are known
+            if centred:  # nothing can be sent before all of a person's items are known
+                own = owners(work.extractor, examples, rows, work.seed)
+                means.add(z, own)
+                waiting.append((z, rows, own))
+                continue
+            if of_person:
                 means.add(z, examples.people[rows])
-                waiting += [(z, rows)] if centred else []
                 continue
             z = as_stated(work.extractor, z, examples, rows, work.seed)
         yield z, examples.people[rows]
@@ -205,10 +210,9 @@ def _sent(
             z, people = means.means()
             z = as_stated(work.extractor, z, by_person(examples), np.arange(len(people)), work.seed)
         yield z, people
-    for z, rows in waiting:
+    for z, rows, own in waiting:
         with _stage("forward", group, seconds):
-            own = means.of(examples.people[rows])
-            z = as_stated(work.extractor, z, examples, rows, work.seed, own)
+            z = as_stated(work.extractor, z, examples, rows, work.seed, means.of(own, fewest=FEWEST_ITEMS))
         yield z, examples.people[rows]
 
 

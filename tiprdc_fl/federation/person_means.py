@@ -31,9 +31,12 @@ class PersonMeans:
             self._sums[person] = self._sums[person] + value if person in self._sums else value
             self._counts[person] = self._counts.get(person, 0) + 1
 
-    def of(self, people: np.ndarray) -> Tensor:
-        """The mean of each of these persons, float32 [n, ...], for int64 [n]."""
-        rows = [self._sums[person] / self._counts[person] for person in people.tolist()]
+    def of(self, people: np.ndarray, fewest: int = 1) -> Tensor:
+        """The mean of each of these persons, int64 [n], as float32 [n, ...]; NaN for one of fewer examples."""
+        rows = [
+            self._sums[person] / (self._counts[person] if self._counts[person] >= fewest else np.nan)
+            for person in people.tolist()
+        ]
         return torch.from_numpy(np.stack(rows).astype(np.float32))
 
     def means(self) -> tuple[Tensor, np.ndarray]:

@@ -27,19 +27,37 @@ def as_stated(
         items: examples, or one item for each person.
         rows: numbers of the items, int64 [n].
         seed: decides who states another class.
-        means: of the features of all items of each item's person, [n, ...], where the extractor is centred.
+        means: of the features of the items that share a person and a class with each, [n, ...], where the extractor
+            is centred; NaN where these are few.
+
+    Raises:
+        InputError: a label is not one that the extractor knows.
+    """
+    if not extractor.architecture.stated:
+        return z
+    classes = stated_classes(extractor, items, rows, seed)
+    return extractor.network.send(z, classes, means)  # pyright: ignore[reportCallIssue]
+
+
+def stated_classes(extractor: Extractor, items: Examples, rows: np.ndarray, seed: int) -> np.ndarray:
+    """Private class that the device states of each item, int64 [n]; arguments as in ``as_stated``.
 
     Raises:
         InputError: a label is not one that the extractor knows.
     """
     names, values = extractor.architecture.stated, extractor.architecture.stated_values
-    if not names:
-        return z
     classes = private_class(labels_of(items, names)[rows], values, names)
-    if extractor.architecture.misstated:
-        share = extractor.architecture.misstated
-        classes = misstated(classes, items.people[rows], share, math.prod(values), seed)
-    return extractor.network.send(z, classes, means)  # pyright: ignore[reportCallIssue]
+    share = extractor.architecture.misstated
+    return misstated(classes, items.people[rows], share, math.prod(values), seed) if share else classes
+
+
+def owners(extractor: Extractor, items: Examples, rows: np.ndarray, seed: int) -> np.ndarray:
+    """A number for each item's person and stated class, int64 [n]; arguments as in ``as_stated``.
+
+    Items of one class have a mean of their own: a contributor may hold several people's.
+    """
+    classes = stated_classes(extractor, items, rows, seed)
+    return items.people[rows] * math.prod(extractor.architecture.stated_values) + classes
 
 
 def misstated(classes: np.ndarray, people: np.ndarray, share: float, count: int, seed: int) -> np.ndarray:

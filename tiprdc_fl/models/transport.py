@@ -12,6 +12,7 @@ from tiprdc_fl.models.projection import aligned_product, constants
 from tiprdc_fl.models.text import mean_step
 
 DEVIATIONS = 3.0  # standard deviations on either side of a component's mean that stand for 0 and 1
+FEWEST_ITEMS = 5  # of a person, whose mean is moved apart: that of fewer is distributed otherwise
 LEAST = 1e-4  # of a component that is sent: a step of zeros would be padding
 
 
@@ -46,8 +47,10 @@ class Transport(nn.Module):
         self.pooled = shape[0] < 0
         size = shape[-1] if self.pooled else shape[0] * shape[1] * shape[2]
         self.mean, self.basis = constants((size,), (components, size))
-        self.maps, self.offsets = constants((classes, components, components), (classes, components))
-        (self.within,) = constants((classes, components, components)) if centred else (None,)
+        square, row = (classes, components, components), (classes, components)
+        self.maps, self.offsets = constants(square, row)
+        if centred:
+            self.between, self.within, self.origins = constants(square, square, row)
         self.back, self.middle = constants((components, size), (size,))
         self.tree = FairTree(components, bits, classes) if bits else None
 
@@ -64,7 +67,8 @@ class Transport(nn.Module):
         Args:
             components: as ``forward`` returns them, or means of these, [n, ..., components].
             classes: private class of each item, int64 [n].
-            means: mean of the items of each item's person, shaped as ``components``; None: the item alone.
+            means: mean of the items of each item's person, shaped as ``components``, NaN for an item that is moved
+                as it is; None: all are.
         """
         rows = components.reshape(len(components), -1)
         sent = self.move(rows, classes, None if means is None else means.reshape(rows.shape))
@@ -75,8 +79,8 @@ class Transport(nn.Module):
     def move(self, components: Tensor, classes: np.ndarray, means: Tensor | None = None) -> Tensor:
         """Moves components [n, components] by the map of each item's private class, and clips them.
 
-        Where the network is ``centred``, that map is of the means [n, components] of each item's person, and
-        another one is of what the item differs from it.
+        Where there are means [n, components] of the items' persons and maps for these, those move the means, and
+        others what an item differs from its mean.
 
         Sums are taken one component after the other, so that no bit depends on the other items.
 
@@ -90,12 +94,12 @@ class Transport(nn.Module):
                 "the device's combination of private attributes is one that the protection was not fitted to: fit "
                 "it to people who have them all"
             )
-        levels = [(maps, components)]
-        if self.within is not None and means is not None:
-            levels = [(maps, means), (self.within[chosen], components - means)]
-        for matrices, rows in levels:
-            for number in range(rows.shape[1]):
-                moved = moved + matrices[:, :, number] * rows[:, number : number + 1]
+        moved = _added(moved, maps, components)
+        if self.centred and means is not None:
+            apart = self.between.flatten(1).any(dim=1)[chosen] & ~means.isnan().any(dim=1)
+            parts = _added(self.origins[chosen], self.between[chosen], means)
+            parts = _added(parts, self.within[chosen], components - means)
+            moved = torch.where(apart[:, None], parts, moved)
         return moved.clamp(LEAST, 1.0)
 
     def restore(self, components: Tensor) -> Tensor:
@@ -103,6 +107,13 @@ class Transport(nn.Module):
         components = components if self.tree is None else self.tree.centre(components)
         flat = components @ self.back + self.middle
         return flat if self.pooled else flat.reshape(len(flat), *self.shape)
+
+
+def _added(rows: Tensor, maps: Tensor, components: Tensor) -> Tensor:
+    """Rows [n, d] plus what each row's map [n, d, d] makes of its components [n, d], summed one after the other."""
+    for number in range(components.shape[1]):
+        rows = rows + maps[:, :, number] * components[:, number : number + 1]
+    return rows
 
 
 def private_class(labels: np.ndarray, sizes: Sequence[int], names: Sequence[str]) -> np.ndarray:

@@ -33,7 +33,7 @@ from tiprdc_fl.protections.components import check_components, encoded
 from tiprdc_fl.protections.kernel_fit import fit_restore
 from tiprdc_fl.protections.protection import AS_SENT, ENCODING, NOISE, Collected, Protection, Settings
 from tiprdc_fl.protections.semantic import semantic
-from tiprdc_fl.protections.transports import transports, two_level_transports
+from tiprdc_fl.protections.transports import own_means, transports, two_level_transports
 
 COMPONENTS = 16
 LEAST_ROWS = 10  # of a private class
@@ -49,7 +49,7 @@ def apply(architecture: Architecture, settings: Settings) -> Architecture:
         pooled=architecture.modality == "text",
         noise="gaussian" if settings.noise else "none",
         noise_scale=settings.noise / (2 * DEVIATIONS),
-        noise_common=settings.common if settings.per == "example" else 0.0,
+        noise_common=settings.common if settings.noise and settings.per == "example" else 0.0,
         centred=settings.per == "example",
     )
 
@@ -67,7 +67,7 @@ def check(settings: Settings, shape: tuple[int, ...], private: np.ndarray) -> No
 
 
 def fit(network: nn.Module, collected: Collected) -> None:
-    """The encoder's weights, components, a map for each private class, the tree of codes, the way back."""
+    """The encoder's weights, components, maps for each private class, the tree of codes, the way back."""
     if not isinstance(network, Transport):
         raise TypeError("aligned needs a Transport")
     whole = replace(collected, per="person") if network.centred else collected  # all of a person's examples
@@ -82,16 +82,16 @@ def fit(network: nn.Module, collected: Collected) -> None:
     classes = private_class(private, values_of(collected.private), collected.names)
     sizes = np.bincount(classes, minlength=len(network.maps))
     check_classes(sizes[sizes > 0], 2 ** (network.tree.bits if network.tree else 0))
-    means = None
-    if network.within is not None:
-        people = collected.people[examples]
-        maps, within, offsets = two_level_transports(x, classes, people, len(network.maps))
-        network.within.copy_(from_numpy(within))
-        means = from_numpy(person_means(x, private, people)[0][np.unique(people, return_inverse=True)[1]])
-    else:
-        maps, offsets = transports(x, classes, len(network.maps))
+    maps, offsets = transports(x, classes, len(network.maps))
     network.maps.copy_(from_numpy(maps))
     network.offsets.copy_(from_numpy(offsets))
+    means = None
+    if network.centred:
+        means = own_means(x, classes, collected.people[examples])
+        parts = two_level_transports(x, classes, means, len(network.maps))
+        for buffer, part in zip((network.between, network.within, network.origins), parts, strict=True):
+            buffer.copy_(from_numpy(part))
+        means = from_numpy(means)
     moved = network.move(from_numpy(x), classes, means)
     if network.tree is not None:
         fit_tree(network.tree, moved, from_numpy(classes))

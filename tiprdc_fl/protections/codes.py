@@ -38,6 +38,7 @@ def apply(architecture: Architecture, settings: Settings) -> Architecture:
     return replace(
         aligned.apply(architecture, settings),
         bits=settings.bits,
+        noise_common=0.0,
         noise="none" if settings.response is None else "response",
         noise_scale=settings.response or 0.0,
     )

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 from sklearn.covariance import LedoitWolf
 
-from tiprdc_fl.models.transport import DEVIATIONS
+from tiprdc_fl.models.transport import DEVIATIONS, FEWEST_ITEMS
 
 STEPS = 50  # of the fixed-point iteration; it converges in about ten
 TINY = 1e-12  # least eigenvalue of a covariance
@@ -41,46 +41,55 @@ def transports(rows: np.ndarray, classes: np.ndarray, count: int) -> tuple[np.nd
     return maps, offsets.astype(np.float32)
 
 
-def two_level_transports(
-    rows: np.ndarray, classes: np.ndarray, people: np.ndarray, count: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Maps of persons' means, and of what items differ from them; arguments as in ``transports``.
-
-    A class of fewer than LEAST_PERSONS persons has no distribution of means to speak of: then both levels have the
-    maps of one.
+def own_means(rows: np.ndarray, classes: np.ndarray, people: np.ndarray) -> np.ndarray:
+    """Mean of the rows that share a person and a class with each row, float32 [n, d]; NaN where these are few.
 
     Args:
         rows: components, float [n, d].
         classes: private class of each row, int [n].
         people: person of each row, int64 [n].
+    """
+    owner = np.unique(np.stack([people, classes]), axis=1, return_inverse=True)[1].ravel()
+    counts = np.bincount(owner)
+    sums = np.zeros((len(counts), rows.shape[1]))
+    np.add.at(sums, owner, rows)
+    return (sums / np.where(counts < FEWEST_ITEMS, np.nan, counts)[:, None])[owner].astype(np.float32)
+
+
+def two_level_transports(
+    rows: np.ndarray, classes: np.ndarray, means: np.ndarray, count: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Maps of persons' means, and of what items differ from them; arguments as in ``transports``.
+
+    Where a class has fewer than LEAST_PERSONS persons with a mean, there is no distribution of means to speak of:
+    then all maps are zeros, and items are moved at one level.
+
+    Args:
+        rows: components, float [n, d].
+        classes: private class of each row, int [n].
+        means: of the rows' persons, as ``own_means`` gives them.
         count: number of private classes.
 
     Returns:
         Maps of means and of differences, float32 [count, d, d] each, and offsets, float32 [count, d]: a row x of
-        class c, of a person whose rows have the mean m, is sent as offsets[c] + means[c] @ m + within[c] @ (x - m),
-        with mean and standard deviation as above.
+        class c, of a person whose rows have the mean m, is sent as offsets[c] + between[c] @ m +
+        within[c] @ (x - m), with mean and standard deviation as above.
     """
-    ids, owner = np.unique(people, return_inverse=True)
-    pairs = np.unique(np.stack([owner, classes]), axis=1)
-    persons = np.bincount(pairs[1], minlength=count)
-    if persons[persons > 0].min() < LEAST_PERSONS:
-        maps, offsets = transports(rows, classes, count)
-        return maps, maps, offsets
-    sums = np.zeros((len(ids), rows.shape[1]))
-    np.add.at(sums, owner, rows)
-    mean = sums / np.bincount(owner)[:, None]
-    apart = rows - mean[owner]
-    maps, centres, _ = _unscaled(mean[pairs[0]], pairs[1], count)
-    within, shifts, _ = _unscaled(apart, classes, count)
-    origins = np.einsum("cij,cj->ci", maps, centres) + np.einsum("cij,cj->ci", within, shifts)
-    moved = np.einsum("nij,nj->ni", maps[classes], mean[owner]) - origins[classes]
-    moved += np.einsum("nij,nj->ni", within[classes], apart)
+    known, size = ~np.isnan(means).any(axis=1), rows.shape[1]
+    persons = np.unique(np.column_stack([classes, means])[known], axis=0)
+    sizes = np.bincount(persons[:, 0].astype(np.int64), minlength=count)
+    if sizes[np.unique(classes)].min() < LEAST_PERSONS:
+        return np.zeros((count, size, size)), np.zeros((count, size, size)), np.zeros((count, size))
+    mean, own = means[known].astype(np.float64), classes[known]
+    apart = rows[known] - mean
+    between, centres, _ = _unscaled(persons[:, 1:], persons[:, 0].astype(np.int64), count)
+    within, _, _ = _unscaled(apart, own, count)  # whose mean is 0
+    moved = np.einsum("nij,nj->ni", between[own], mean - centres[own])
+    moved += np.einsum("nij,nj->ni", within[own], apart)
     scale = 1 / (2 * DEVIATIONS * moved.std(axis=0))
-    offsets = 0.5 - scale * (origins + moved.mean(axis=0))
-    offsets[~np.isin(np.arange(count), classes)] = 0
-    parts = scale[:, None] * maps, scale[:, None] * within, offsets
-    means, differences, offsets = (part.astype(np.float32) for part in parts)
-    return means, differences, offsets
+    offsets = 0.5 - scale * (np.einsum("cij,cj->ci", between, centres) + moved.mean(axis=0))
+    offsets[sizes == 0] = 0
+    return scale[:, None] * between, scale[:, None] * within, offsets
 
 
 def _unscaled(rows: np.ndarray, classes: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
