@@ -125,7 +125,11 @@ STUDY = Study(
     measure=_measure,
     draw=draw_front,
     finish=mark_front,
-    defaults=("evaluation.adversaries=[informed,metadata]", "evaluation.reidentification=false"),
+    defaults=(
+        "evaluation.adversaries=[informed,metadata]",
+        "evaluation.augmentations=1",
+        "evaluation.reidentification=false",
+    ),
     attributes=dict.fromkeys(("faces", "celeba"), ("data.tasks=[Smiling,Eyeglasses]",)),
     note="Pareto front: by point estimates, without regard to intervals, leakage over floor as a share",
 )

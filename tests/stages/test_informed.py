@@ -89,6 +89,7 @@ def test_who_is_informed_attacks_what_is_sent_and_each_protection_beside(tmp_pat
         "protection.bits=2",
         "evaluation.controls=[aligned]",
         "evaluation.adversaries=[informed,metadata,set]",
+        "evaluation.augmentations=1",
         "evaluation.attacks=[lda,linear]",
         "evaluation.reidentification=false",
         "clients=40",

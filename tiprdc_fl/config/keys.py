@@ -357,7 +357,7 @@ class Evaluation:
         choices=("insider", "auxiliary", "both", "informed", "metadata", "set"),
     )
     augmentations: int = _key(
-        1,
+        0,
         "informed: times that it sends its own people's examples again, images mirrored in turn, noise drawn anew",
         low=0,
     )
