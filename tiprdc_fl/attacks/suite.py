@@ -158,6 +158,7 @@ ATTACKS: dict[str, Attack] = {
     "rescl": Attack("Res-CL of Table 3", _residual, ("image",)),
     "mlp": Attack("two hidden layers", _perceptron),
     "knn": Attack("nearest neighbours", partial(_classical, learn=learn_neighbours), ("image",)),
+    "density": Attack("ratio of densities", partial(_classical, learn=learn_density), ("image",)),
 }
 
 # The probes of tasks and of private attributes where a configuration names none: first what has a closed form or
