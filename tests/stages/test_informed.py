@@ -107,8 +107,8 @@ def test_who_is_informed_attacks_what_is_sent_and_each_protection_beside(tmp_pat
     sets = {"lda", "linear", "products"}
     for kind, name in (("features", "table"), ("aligned", "sent")):
         made = {f"{name}-{probe}" for probe in rows} | {f"set-{name}-{probe}" for probe in sets}
-        noise = {"lda", "linear"}  # images have a mirror, so that features are read again, too
-        assert probes[kind] == made | noise
+        mirrored_images = {"lda", "linear"}  # the run's attacks, on features that are augmented
+        assert probes[kind] == made | mirrored_images
     assert [row for row in male if row.representation == "features+metadata"]
     assert {"table-", "sent-"} <= set(report.names["probe"])
     folder = RunFolder(tmp_path / "run")

@@ -71,7 +71,7 @@ def two_level_transports(
         count: number of private classes.
 
     Returns:
-        Maps of means and of differences, float32 [count, d, d] each, and offsets, float32 [count, d]: a row x of
+        Maps of means and of differences, float64 [count, d, d] each, and offsets, float64 [count, d]: a row x of
         class c, of a person whose rows have the mean m, is sent as offsets[c] + between[c] @ m +
         within[c] @ (x - m), with mean and standard deviation as above.
     """
